@@ -1,0 +1,1 @@
+"""One module a channel, loaded by the name that stands in the config."""

@@ -1,0 +1,1 @@
+"""Frozen values and their pure rules. Standard library only; no input, no output, no clock read."""

@@ -1,0 +1,71 @@
+"""Everything that can happen is an event in exactly one lane; a lane's turn writes only its own record.
+
+Lanes are strings: `c/<address>` a conversation, `p/<number>` a parcel, `o/<source>/<number>` an order.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bot.model.messages import Address, Inbound, Media, Receipt
+from bot.model.orders import OrderUpdate, number_key
+from bot.model.tracks import TrackUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class StaffAct:
+    """A staff member did something to a conversation: take, reply, note, handback, close.
+
+    `version` is the holder's version they saw, None where their surface does not show one.
+    """
+
+    id: str
+    at: datetime
+    staff: str
+    to: Address
+    kind: str
+    text: str = ""
+    media: tuple[Media, ...] = ()
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a parcel, order or campaign has to tell one person; gated and worded when it is due."""
+
+    id: str
+    to: Address
+    template: str
+    fact_key: str
+    purpose: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    due_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A due time has come; `lane` says whose."""
+
+    id: str
+    at: datetime
+    lane: str
+
+
+Event = Inbound | Receipt | StaffAct | Notice | TrackUpdate | OrderUpdate | Tick
+
+
+def conversation_lane(address: Address) -> str:
+    """The lane of a chat."""
+    return f"c/{address}"
+
+
+def parcel_lane(number: str) -> str:
+    """The lane of a tracking number, whoever carries it and whichever orders it serves."""
+    return f"p/{number}"
+
+
+def order_lane(source: str, number: str) -> str:
+    """The lane of an order."""
+    return f"o/{source}/{number_key(number)}"

@@ -1,0 +1,49 @@
+"""The neutral markup in which templates write and which every channel encodes its own way.
+
+A small subset of HTML, because Jinja's autoescape then guards it: `<b> <i> <code> <a href="…">`, the five
+entities, and a newline for a new line. Anything else that looks like a tag is text.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import unescape
+
+_TAG = re.compile(r'<(/?)(b|i|code|a)(?: href="([^"<>]*)")?>')
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of plain text in one style; `link` is an address or empty."""
+
+    text: str
+    bold: bool = False
+    italic: bool = False
+    code: bool = False
+    link: str = ""
+
+
+def runs(markup: str) -> Iterator[Run]:
+    """The text in stretches of one style; unbalanced tags end with the text."""
+    style: dict[str, bool] = {"b": False, "i": False, "code": False}
+    link, at = "", 0
+    for tag in _TAG.finditer(markup):
+        if tag.start() > at:
+            yield _run(markup[at : tag.start()], style, link)
+        closing, name, href = tag.groups()
+        if name == "a":
+            link = "" if closing else unescape(href or "")
+        else:
+            style[name] = not closing
+        at = tag.end()
+    if at < len(markup):
+        yield _run(markup[at:], style, link)
+
+
+def plain(markup: str) -> str:
+    """The text alone, as a person hears it; a link keeps its words only."""
+    return unescape(_TAG.sub("", markup))
+
+
+def _run(raw: str, style: dict[str, bool], link: str) -> Run:
+    return Run(unescape(raw), style["b"], style["i"], style["code"], link)

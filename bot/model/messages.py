@@ -1,0 +1,223 @@
+"""What comes in from a person and what goes out to one, the same for every channel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """One chat of one account. `account` is the platform's own id (bot, team, phone number id)."""
+
+    channel: str
+    account: str
+    chat: str
+
+    def __str__(self) -> str:
+        return f"{self.channel}/{self.account}/{self.chat}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """The inverse of `str`; a chat id may itself hold slashes."""
+        channel, account, chat = text.split("/", 2)
+        return cls(channel, account, chat)
+
+
+class MediaKind(StrEnum):
+    """What a file is to a person."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+    DOCUMENT = "document"
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file. Incoming: `ref` is what the channel fetches it by. Stored: `digest` names our copy.
+
+    `mime` is the platform's claim until the file is stored, and then what its content says.
+    `size` is in bytes.
+    """
+
+    kind: MediaKind
+    ref: str = ""
+    mime: str = ""
+    name: str = ""
+    size: int | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A shared contact card. `own` only where the platform vouches that it is the sender's own number."""
+
+    phone: str
+    own: bool
+
+
+class Kind(StrEnum):
+    """What happened in the chat."""
+
+    MESSAGE = "message"
+    EDITED = "edited"
+    DELETED = "deleted"
+    BLOCKED = "blocked"
+    UNBLOCKED = "unblocked"
+    UNSUPPORTED = "unsupported"  # a kind we cannot read: kept, and answered politely
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One thing a person did in a chat.
+
+    `id` is the platform's and unique per account. `at` is UTC. `choice` is the value of the button pressed.
+    `start` is a deep link's payload. `phone` is the sender's own number in E.164 when the platform itself
+    vouches for it. `locale` is the chat's language as the platform tells it (BCP 47), a hint only.
+    """
+
+    id: str
+    at: datetime
+    sender: Address
+    kind: Kind = Kind.MESSAGE
+    text: str = ""
+    choice: str | None = None
+    media: tuple[Media, ...] = ()
+    contact: Contact | None = None
+    start: str | None = None
+    phone: str | None = None
+    locale: str | None = None
+    name: str = ""
+
+
+class State(StrEnum):
+    """How far a message got, in the order of `RANK`; `FAILED` ends it."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+
+
+RANK = {State.SENT: 1, State.DELIVERED: 2, State.READ: 3, State.FAILED: 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The platform's word on one of our messages.
+
+    `outbound_id` is ours where the platform echoes it, else empty; `platform_id` is the platform's.
+    `pricing` is the platform's price object as it came. `closed`: it failed because the window is shut.
+    """
+
+    id: str
+    at: datetime
+    sender: Address
+    state: State
+    outbound_id: str = ""
+    platform_id: str = ""
+    reason: str = ""
+    closed: bool = False
+    pricing: Mapping[str, Any] = field(default_factory=dict)
+
+
+MAX_CHOICE = 64
+"""Bytes of a choice's value: Telegram's callback data is the smallest of all platforms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Something a person can pick: `value` comes back to us, `title` is read by them."""
+
+    value: str
+    title: str
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.value.encode()) <= MAX_CHOICE:
+            raise ValueError(f"a choice's value has 1 to {MAX_CHOICE} bytes")
+
+
+class Purpose(StrEnum):
+    """Why a message leaves: an answer was asked for; a notice was not and passes the gate."""
+
+    ANSWER = "answer"
+    NOTICE = "notice"
+    STAFF = "staff"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A choice before it is worded: `phrase` names a text of the locale, `title` is data shown as it is."""
+
+    value: str
+    phrase: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What to say: a template, its facts, and a key under which it is said once, ever, to this address.
+
+    `zone` is the IANA name of the zone in which its dates are told.
+    """
+
+    to: Address
+    template: str
+    facts: Mapping[str, Any]
+    key: str
+    locale: str
+    zone: str = "UTC"
+    purpose: Purpose = Purpose.ANSWER
+    options: tuple[Option, ...] = ()
+    media: tuple[Media, ...] = ()
+    ask_contact: bool = False
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """A message template that the platform approved beforehand; parameters by name."""
+
+    name: str
+    language: str
+    parameters: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """One platform call: how a reply reads at one address. `text` is neutral markup (`bot.model.markup`).
+
+    `ask_contact` is the title of a button by which the person shares their own phone number, or empty.
+    `menu` is the title of the list's button where choices become a list.
+    """
+
+    id: str
+    to: Address
+    text: str
+    choices: tuple[Choice, ...] = ()
+    media: tuple[Media, ...] = ()
+    approved: Approved | None = None
+    ask_contact: str = ""
+    menu: str = ""
+    purpose: Purpose = Purpose.ANSWER
+    holder_version: int = 0
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a channel can carry: counts, and lengths in characters (`text` after markup is stripped)."""
+
+    text: int
+    caption: int
+    buttons: int
+    button_title: int
+    rows: int = 0
+    row_title: int = 0
+    text_with_buttons: int = 0  # 0: the same as `text`
+    media: bool = True
+    ask_contact: bool = False
+    window: bool = False  # free text only for a while after the buyer's last message
+    media_bytes: int = 20 * 1024 * 1024

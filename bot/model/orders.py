@@ -1,0 +1,104 @@
+"""An order as the shop tells it."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from bot.model.messages import Media
+from bot.model.tracks import Track
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A line of the packing list."""
+
+    title: str
+    quantity: int = 1
+    specification: str = ""
+    accessories: tuple[str, ...] = ()
+    sku: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Proof of one opt-in or, with `given` False, of its withdrawal. `at` is UTC."""
+
+    purpose: str
+    source: str
+    at: datetime
+    given: bool = True
+
+
+class Duties(StrEnum):
+    """Who pays duty and tax at the border."""
+
+    SELLER = "seller"
+    BUYER = "buyer"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """A parcel as the shop announces it, before any carrier has spoken."""
+
+    number: str
+    carrier: str = ""
+    shipped_at: datetime | None = None
+    items: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order; its key is (shop, source, number).
+
+    `buyer_ref` is the shop's own name for the buyer, where it has one. `phone` is as the shop wrote it;
+    `bot.model.proof.e164` reads it. `country` is ISO 3166 alpha-2. `promised` is the shop's own delivery date.
+    `incoterm` is DDP, DAP, DDU or empty. `updated_at` orders the shop's updates: an older one is ignored.
+    """
+
+    number: str
+    updated_at: datetime
+    source: str = "rest"
+    shop: str = ""
+    buyer_ref: str = ""
+    placed_at: datetime | None = None
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+    address: str = ""
+    postcode: str = ""
+    city: str = ""
+    country: str = ""
+    locale: str = ""
+    items: tuple[Item, ...] = ()
+    parcels: tuple[Shipment, ...] = ()
+    incoterm: str = ""
+    duties: Duties = Duties.UNKNOWN
+    promised: date | None = None
+    cancelled: bool = False
+    consent: tuple[Consent, ...] = ()
+    evidence: tuple[Media, ...] = field(default=())
+
+
+def number_key(text: str) -> str:
+    """An order number as it is compared: without case, spaces and decoration, so `#1042` finds `1042`."""
+    return re.sub(r"[\W_]+", "", text, flags=re.UNICODE).casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdate:
+    """The shop told us of an order; `at` is when we heard it, UTC."""
+
+    id: str
+    at: datetime
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class ScansUpdate:
+    """A shop or forwarder reports scans of its own for one number."""
+
+    id: str
+    at: datetime
+    track: Track

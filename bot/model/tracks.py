@@ -1,0 +1,144 @@
+"""What a carrier says of a parcel: scans, legs, and the one vocabulary they are put into.
+
+Fourteen statuses; a cause says more. `bot.tracking` holds the causes, their actions and the merging.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a parcel stands. Derived from the whole timeline, never from "last in list"."""
+
+    UNKNOWN = "unknown"
+    LABEL_CREATED = "label_created"
+    ACCEPTED = "accepted"
+    IN_TRANSIT = "in_transit"
+    DEPARTED_ORIGIN = "departed_origin"
+    ARRIVED_DESTINATION = "arrived_destination"
+    CUSTOMS = "customs"
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    DELIVERY_ATTEMPTED = "delivery_attempted"
+    PICKUP_READY = "pickup_ready"
+    DELIVERED = "delivered"
+    RETURNING = "returning"
+    RETURNED = "returned"
+    EXCEPTION = "exception"
+
+
+class Action(StrEnum):
+    """Who has to do something so that the parcel moves on."""
+
+    NONE = "none"
+    BUYER = "buyer"
+    SELLER = "seller"
+    CARRIER = "carrier"
+
+
+class OffsetFrom(StrEnum):
+    """Where a scan's offset from UTC came from."""
+
+    EXPLICIT = "explicit"
+    LOCATION = "location"
+    CARRIER = "carrier"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a scan was made; `country` is ISO 3166 alpha-2 or empty."""
+
+    text: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One event as the carrier gave it, and what we make of it.
+
+    `at` is the UTC instant, None where the raw time cannot be read; with `offset_from` unknown it is off by
+    up to 14 hours. `local` is the wall clock on the spot, without zone, which is what buyers are shown.
+    `physical` is False for data-only events, which are no movement. `voids` names the raw code of an
+    earlier event that this one cancels. `source` is the adapter that fetched it, `carrier` who scanned.
+    """
+
+    raw_code: str
+    raw_text: str
+    raw_time: str
+    at: datetime | None
+    local: datetime | None
+    offset_from: OffsetFrom
+    status: Status
+    cause: str = ""
+    place: Place = Place()
+    physical: bool = True
+    carrier: str = ""
+    source: str = ""
+    voids: str = ""
+
+
+class Role(StrEnum):
+    """A leg's part of the journey."""
+
+    FIRST_MILE = "first_mile"
+    LAST_MILE = "last_mile"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One carrier's part of the journey, under that carrier's own number."""
+
+    carrier: str
+    number: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When it should come, as local days at the destination; `basis` names whose word it is."""
+
+    first: datetime
+    last: datetime
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """All that one source knows of one number. Scans are oldest first as far as their times tell.
+
+    `status` and `cause` are the source's own summary; the parcel's are derived from the timeline.
+    """
+
+    carrier: str
+    number: str
+    scans: tuple[Scan, ...] = ()
+    status: Status = Status.UNKNOWN
+    cause: str = ""
+    eta: Window | None = None
+    legs: tuple[Leg, ...] = ()
+    origin: str = ""
+    destination: str = ""
+    proof_of_delivery: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRef:
+    """What a source needs to look a parcel up. `phone_last4` and `postcode` only for carriers that ask."""
+
+    number: str
+    carrier: str = ""
+    phone_last4: str = ""
+    postcode: str = ""
+    country: str = ""
+    shipped_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrackUpdate:
+    """A source told us something of one number; `at` is when, UTC."""
+
+    id: str
+    at: datetime
+    track: Track

@@ -1,0 +1,139 @@
+"""The ports: what the core asks of the outside, in our own values. Adapters stand behind them.
+
+An adapter module `adapters.<kind>.<name>` has `class Settings(pydantic.BaseModel)` with a `base_url`, and
+`connect(settings, http) -> Port`. It translates and does nothing else: no retry, no state, no rule.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bot.model.events import Event
+from bot.model.messages import Limits, Media, Outbound
+from bot.model.orders import Order
+from bot.model.tracks import Track, TrackRef
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request as it came. Header names are lower case; `body` is the raw bytes that were signed."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One event still in the platform's own words, ready to be stored.
+
+    `key` is unique per port and the same on every repeat. `lane` is fixed here and for good. `chats` are
+    the other names under which the platform may know the same person (their conversation is found by any
+    of them). `quiet` is how many seconds the lane waits for more of the same (an album), 0 for none.
+    """
+
+    key: str
+    lane: str
+    body: bytes
+    chats: tuple[str, ...] = ()
+    quiet: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to tell the caller of a webhook once `items` are safely stored."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    items: tuple[Item, ...] = ()
+
+
+Deliver = Callable[[Sequence[Item]], Awaitable[None]]
+"""Stores items durably; returns after the commit, raises where nothing was stored."""
+
+
+class Port(ABC):
+    """One account of one platform, carrier or shop."""
+
+    listens = False
+    """Whether `listen` must run (long polling, a socket); one process does, under a lease."""
+
+    async def listen(self, deliver: Deliver) -> None:
+        """Fetch events until cancelled; acknowledge to the platform only what `deliver` has stored."""
+
+    async def webhook(self, request: Request) -> Answer:
+        """Verify, then split into items. No decoding, no side effect. A wrong signature is 401."""
+        return Answer(404)
+
+    @abstractmethod
+    def decode(self, item: Item) -> Event | None:
+        """The event in our words; None for what concerns nobody. Pure; raises ValueError on nonsense."""
+
+    async def check(self) -> str:
+        """Try the credentials by a real call and return one line for `wismo doctor`, or raise."""
+        return "nothing to check"
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class Channel(Port):
+    """A chat platform that buyers write on."""
+
+    kind: str
+    limits: Limits
+
+    @abstractmethod
+    async def account(self) -> str:
+        """The platform's own id of this account; asked of the platform where settings do not tell it."""
+
+    @abstractmethod
+    async def send(self, message: Outbound) -> str:
+        """One platform call; the platform's id of the message. Raises the errors of `bot.errors`."""
+
+    async def find(self, message: Outbound) -> str | None:
+        """After an unknown outcome: the platform's id if it got the message, None if that cannot be told."""
+        return None
+
+    def fetch(self, media: Media) -> AsyncIterator[bytes]:
+        """The content of an incoming file, in chunks."""
+        raise NotImplementedError
+
+    async def register(self, url: str) -> str:
+        """Point the platform's webhook at `url` where its API allows; one line of what was done."""
+        return f"set the webhook to {url} in the platform's console"
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a tracking source can do; `per_second` and `per_day` are its documented budget."""
+
+    push: bool = False
+    batch: int = 1
+    needs_phone: bool = False
+    needs_postcode: bool = False
+    history_days: int | None = None
+    per_second: float = 1.0
+    per_day: int | None = None
+
+
+class TrackingSource(Port):
+    """A carrier or an aggregator that knows where parcels are."""
+
+    kind: str
+    capabilities: Capabilities
+
+    @abstractmethod
+    async def track(self, refs: Sequence[TrackRef]) -> Sequence[Track | None]:
+        """One answer a ref, in order, None where the source knows nothing yet. At most `capabilities.batch`."""
+
+
+class OrderSource(Port):
+    """A shop whose orders we can look up."""
+
+    async def find(self, number: str) -> Order | None:
+        """The order by the number the buyer typed, where the shop can be asked."""
+        return None

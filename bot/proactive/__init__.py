@@ -1,0 +1,1 @@
+"""What the buyer hears unasked, and the gate that everything unasked passes. Pure."""

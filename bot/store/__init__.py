@@ -1,0 +1,1 @@
+"""The database: tables, queries, the queue and the one commit of a turn."""

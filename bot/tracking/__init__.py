@@ -1,0 +1,1 @@
+"""How scans become one honest timeline: vocabulary, merging, number recognition. Pure."""
