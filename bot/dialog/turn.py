@@ -88,10 +88,13 @@ class Dossier:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link's token as the store knows it; `first_chat` is the address that used it first, or empty."""
+    """A link's token as the store knows it; `first_chat` is the lane that used it first, or empty.
+
+    Until when it holds follows from the order's delivery (30 days after), so `decide` judges it.
+    """
 
     order: int
-    until: datetime
+    created_at: datetime
     revoked: bool = False
     first_chat: str = ""
 

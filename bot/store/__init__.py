@@ -1,1 +1,5 @@
 """The database: tables, queries, the queue and the one commit of a turn."""
+
+from bot.store.store import Store
+
+__all__ = ["Store"]

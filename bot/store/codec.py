@@ -1,0 +1,42 @@
+"""How values become JSON in a column and values again. A column that cannot be read is a defect: it raises."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from bot.model.conversations import Conversation
+from bot.model.events import Notice, StaffAct, Tick
+from bot.model.messages import Outbound
+from bot.model.orders import OrderUpdate
+from bot.model.tracks import Track, TrackUpdate
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+encode = _encoder.encode
+conversation = msgspec.json.Decoder(Conversation).decode
+outbound = msgspec.json.Decoder(Outbound).decode
+track = msgspec.json.Decoder(Track).decode
+
+INTERNAL: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Notice, StaffAct, Tick, OrderUpdate, TrackUpdate)
+}
+"""Events that we make ourselves; stored under the port `wismo` with their kind in front."""
+
+
+def pack(event: object) -> bytes:
+    """One of our own events as bytes: its kind, a newline, its JSON."""
+    return type(event).__name__.encode() + b"\n" + encode(event)
+
+
+def unpack(body: bytes) -> Any:
+    """The inverse of `pack`; ValueError where it is none of ours."""
+    kind, _, raw = body.partition(b"\n")
+    if kind.decode(errors="replace") not in INTERNAL:
+        raise ValueError("not one of our own events")
+    return msgspec.json.decode(raw, type=INTERNAL[kind.decode()])
+
+
+def decode(raw: bytes, kind: type[T]) -> T:
+    """A JSON column as a value of `kind`."""
+    return msgspec.json.decode(raw, type=kind)

@@ -1,0 +1,258 @@
+"""What is kept, for how long, and how a buyer is exported and erased."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import Table, delete, func, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.model.orders import number_key
+from bot.store import codec
+from bot.store.database import Database
+from bot.store.tables import (
+    Alias,
+    Bucket,
+    Buyer,
+    CaseRow,
+    ConsentRow,
+    Conversation,
+    DecisionRow,
+    Feed,
+    Guess,
+    Inbox,
+    InboxState,
+    Lane,
+    LinkRow,
+    MediaRow,
+    Order,
+    Outbox,
+    OutboxState,
+    Parcel,
+)
+
+
+def _table(kind: Any) -> Table:
+    return kind.__table__  # type: ignore[no-any-return]
+
+
+_inbox, _outbox, _lane, _orders, _parcels = map(_table, (Inbox, Outbox, Lane, Order, Parcel))
+_conversations, _aliases, _cases, _consents = map(_table, (Conversation, Alias, CaseRow, ConsentRow))
+_links, _guesses, _decisions, _media, _buckets = map(_table, (LinkRow, Guess, DecisionRow, MediaRow, Bucket))
+_feeds, _buyers = map(_table, (Feed, Buyer))
+
+BY_LANE = (_conversations, _aliases, _inbox, _outbox, _cases, _consents, _guesses, _decisions, _media)
+PERSONAL = ("name", "email", "phone", "phone_e164", "address", "postcode", "city")
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many days things are kept: `inbox` bodies after they are done, `keys` against repeats, `messages`
+    the texts and media sent and received (a dispute's last clock), `dead` letters."""
+
+    inbox: int = 30
+    keys: int = 365
+    messages: int = 540
+    dead: int = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the queue stands. Counts of rows; `oldest` seconds since the oldest waiting event came."""
+
+    waiting: int
+    later: int
+    dead: int
+    unsent: int
+    unsendable: int
+    unknown: int
+    oldest: float
+    feeds: tuple[tuple[str, datetime], ...]
+    cases: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that could not be handled, without its content."""
+
+    id: int
+    port: str
+    lane_kind: str
+    error: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What went: rows blanked or deleted, and digests of files that nobody else needs."""
+
+    rows: int
+    files: tuple[str, ...] = field(default=())
+
+
+async def health(connection: AsyncConnection, now: datetime) -> Health:
+    """Count what waits, what is stuck and what is down."""
+    states = dict((await connection.execute(
+        select(_inbox.c.state, func.count()).where(_inbox.c.state != InboxState.DONE).group_by(_inbox.c.state)
+    )).all())
+    sends = dict((await connection.execute(
+        select(_outbox.c.state, func.count()).where(_outbox.c.state != OutboxState.SENT).group_by(_outbox.c.state)
+    )).all())
+    oldest = await connection.scalar(
+        select(func.min(_inbox.c.received_at)).where(_inbox.c.state == InboxState.READY)
+    )
+    down = await connection.execute(select(_feeds).where(_feeds.c.down_since.is_not(None)))
+    cases = await connection.scalar(select(func.count()).select_from(_cases).where(_cases.c.closed_at.is_(None)))
+    return Health(
+        waiting=states.get(InboxState.READY, 0), later=states.get(InboxState.LATER, 0),
+        dead=states.get(InboxState.DEAD, 0),
+        unsent=sends.get(OutboxState.READY, 0) + sends.get(OutboxState.SENDING, 0),
+        unsendable=sends.get(OutboxState.DEAD, 0), unknown=sends.get(OutboxState.UNKNOWN, 0),
+        oldest=max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
+        feeds=tuple((r.source, r.down_since) for r in down), cases=cases or 0,
+    )
+
+
+async def dead_letters(connection: AsyncConnection, limit: int) -> list[DeadLetter]:
+    """The newest dead letters."""
+    rows = await connection.execute(
+        select(_inbox).where(_inbox.c.state == InboxState.DEAD).order_by(_inbox.c.id.desc()).limit(limit)
+    )
+    return [DeadLetter(r.id, r.port, r.lane.split("/", 1)[0], r.error, r.received_at) for r in rows]
+
+
+async def expire(connection: AsyncConnection, keep: Retention, now: datetime) -> int:
+    """Blank and delete what is older than its time."""
+
+    def before(days: int) -> datetime:
+        return now - timedelta(days=days)
+
+    done = _inbox.c.state == InboxState.DONE
+    steps = (
+        update(_inbox).where(done, _inbox.c.received_at < before(keep.inbox), _inbox.c.body.is_not(None))
+        .values(body=None),
+        delete(_inbox).where(done, _inbox.c.received_at < before(keep.keys)),
+        delete(_inbox).where(_inbox.c.state == InboxState.DEAD, _inbox.c.received_at < before(keep.dead)),
+        update(_outbox).where(_outbox.c.state >= OutboxState.SENT, _outbox.c.created_at < before(keep.messages),
+                              _outbox.c.body.is_not(None)).values(body=None),
+        delete(_media).where(_media.c.at < before(keep.messages)),
+        delete(_guesses).where(_guesses.c.at < before(7)),
+        delete(_decisions).where(_decisions.c.at < before(keep.messages)),
+    )
+    return sum([(await connection.execute(step)).rowcount for step in steps])
+
+
+async def find_buyer(connection: AsyncConnection, wanted: str) -> int | None:
+    """The one buyer whom an id, an e-mail, a phone in E.164 or an order number names."""
+    if wanted.isdecimal():
+        by_id = await connection.scalar(select(_buyers.c.id).where(_buyers.c.id == int(wanted)))
+        if by_id is not None:
+            return int(by_id)
+    named = or_(func.lower(_orders.c.email) == wanted.strip().lower(), _orders.c.phone_e164 == wanted.strip(),
+                _orders.c.number_key == number_key(wanted))
+    ids = set((await connection.execute(select(_orders.c.buyer_id).where(named).distinct())).scalars())
+    return ids.pop() if len(ids) == 1 else None
+
+
+async def _lanes_of(connection: AsyncConnection, buyer: int) -> tuple[list[int], list[str]]:
+    """The buyer's orders, and every chat that is theirs or was shown one of those orders."""
+    ids = list((await connection.execute(select(_orders.c.id).where(_orders.c.buyer_id == buyer))).scalars())
+    mine = set(ids)
+    lanes = set()
+    async for row in await connection.stream(
+        select(_conversations.c.lane, _conversations.c.buyer_id, _conversations.c.state)
+    ):
+        value = codec.conversation(row.state)
+        shown = {p.order for p in value.proofs} | {value.focus}
+        if row.buyer_id == buyer or any(p.buyer == buyer for p in value.proofs) or shown & mine:
+            lanes.add(row.lane)
+    for column, where in ((_cases.c.lane, _cases.c.order_id.in_(ids)), (_links.c.first_chat, _links.c.order_id.in_(ids))):
+        lanes |= set((await connection.execute(select(column).where(where))).scalars())
+    return ids, sorted(lanes - {""})
+
+
+async def export_buyer(connection: AsyncConnection, buyer: int) -> dict[str, object]:
+    """Everything kept of a buyer, as plain values; bytes are JSON columns and are read."""
+    ids, lanes = await _lanes_of(connection, buyer)
+    out: dict[str, object] = {"buyer": buyer}
+    for name, table, where in (
+        ("orders", _orders, _orders.c.buyer_id == buyer),
+        ("parcels", _parcels, _parcels.c.order_id.in_(ids)),
+        ("consents", _consents, or_(_consents.c.buyer_id == buyer, _consents.c.lane.in_(lanes))),
+        ("conversations", _conversations, _conversations.c.lane.in_(lanes)),
+        ("received", _inbox, _inbox.c.lane.in_(lanes)),
+        ("sent", _outbox, _outbox.c.lane.in_(lanes)),
+        ("cases", _cases, _cases.c.lane.in_(lanes)),
+        ("media", _media, _media.c.lane.in_(lanes)),
+        ("decisions", _decisions, _decisions.c.lane.in_(lanes)),
+    ):
+        rows = await connection.execute(select(table).where(where))
+        out[name] = [{k: _readable(v) for k, v in row._mapping.items()} for row in rows]
+    return out
+
+
+def _readable(value: object) -> object:
+    if isinstance(value, bytes):
+        try:
+            return msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return value.decode(errors="replace")
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+async def erase_buyer(database: Database, buyer: int, now: datetime) -> Erased:
+    """Blank the buyer's orders and delete their chats; then make the database forget the old pages."""
+
+    async def work(connection: AsyncConnection) -> Erased:
+        if database.sqlite:
+            await connection.execute(text("PRAGMA secure_delete=ON"))
+        ids, lanes = await _lanes_of(connection, buyer)
+        files = await _orphaned(connection, lanes)
+        rows = await _erase_orders(connection, buyer, ids)
+        for table in BY_LANE:
+            rows += (await connection.execute(delete(table).where(table.c.lane.in_(lanes)))).rowcount
+        await connection.execute(delete(_lane).where(_lane.c.key.in_(lanes)))
+        await connection.execute(delete(_buckets).where(_buckets.c.key.in_(lanes)))
+        await connection.execute(delete(_consents).where(_consents.c.buyer_id == buyer))
+        await connection.execute(update(_buyers).where(_buyers.c.id == buyer).values(key=f"erased:{buyer}", erased_at=now))
+        return Erased(rows, tuple(files))
+
+    erased = await database.write(work)
+    await database.compact()
+    return erased
+
+
+async def _erase_orders(connection: AsyncConnection, buyer: int, ids: Sequence[int]) -> int:
+    sources = (await connection.execute(
+        select(_orders.c.source, _orders.c.number_key, *(_orders.c[c] for c in PERSONAL)).where(_orders.c.id.in_(ids))
+    )).all()
+    values = {v for row in sources for v in row[2:] if v and len(v) > 3}  # noqa: PLR2004 - shorter says nothing
+    lanes = [f"o/{row.source}/{row.number_key}" for row in sources]
+    numbers = (await connection.execute(select(_parcels.c.number).where(_parcels.c.order_id.in_(ids)))).scalars()
+    lanes += [f"p/{number}" for number in numbers]
+    await connection.execute(update(_inbox).where(_inbox.c.lane.in_(lanes)).values(body=None, error=""))
+    await _erase_strays(connection, values)
+    blank = update(_orders).where(_orders.c.buyer_id == buyer).values({c: "" for c in PERSONAL})
+    rows = (await connection.execute(blank)).rowcount
+    await connection.execute(update(_parcels).where(_parcels.c.order_id.in_(ids)).values(track=b""))
+    await connection.execute(delete(_links).where(_links.c.order_id.in_(ids)))
+    return int(rows)
+
+
+async def _erase_strays(connection: AsyncConnection, values: Iterable[str]) -> None:
+    """What could not be read lies in no buyer's lane: look for the buyer's own words in it."""
+    wanted = [v.encode() for v in values]
+    strays = await connection.execute(
+        select(_inbox.c.id, _inbox.c.body).where(_inbox.c.lane.like("x/%"), _inbox.c.body.is_not(None))
+    )
+    hit = [row.id for row in strays if any(v in row.body for v in wanted)]
+    if hit:
+        await connection.execute(update(_inbox).where(_inbox.c.id.in_(hit)).values(body=None, error=""))
+
+
+async def _orphaned(connection: AsyncConnection, lanes: Sequence[str]) -> list[str]:
+    mine = select(_media.c.digest).where(_media.c.lane.in_(lanes))
+    others = select(_media.c.digest).where(_media.c.lane.not_in(lanes))
+    return sorted(set((await connection.execute(mine.where(_media.c.digest.not_in(others)))).scalars()))

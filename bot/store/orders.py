@@ -1,0 +1,231 @@
+"""Orders, their buyers and their parcels: rows to values, values to rows."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.dialog.turn import Dossier
+from bot.model.messages import Media
+from bot.model.orders import Duties, Item, Order, Shipment, number_key
+from bot.model.parcels import Parcel
+from bot.model.tracks import Status, Track, Window
+from bot.store import codec
+from bot.store.database import Database
+from bot.store.tables import Buyer, ConsentRow
+from bot.store.tables import Order as OrderRow
+from bot.store.tables import Parcel as ParcelRow
+
+_orders = OrderRow.__table__  # type: ignore[attr-defined]
+_parcels = ParcelRow.__table__  # type: ignore[attr-defined]
+_buyers = Buyer.__table__  # type: ignore[attr-defined]
+_consents = ConsentRow.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """The part of an order that is neither personal nor searched."""
+
+    locale: str = ""
+    items: tuple[Item, ...] = ()
+    incoterm: str = ""
+    duties: Duties = Duties.UNKNOWN
+    promised: date | None = None
+    cancelled: bool = False
+    evidence: tuple[Media, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelState:
+    """A parcel's timeline and its window, as one column."""
+
+    track: Track | None = None
+    eta: Window | None = None
+
+
+def buyer_key(order: Order) -> str:
+    """What tells buyers apart: the shop's own name for them, else the e-mail, else the phone, else nothing.
+
+    Hashed, so that the key is no personal datum in clear.
+    """
+    if order.buyer_ref:
+        told = "ref:" + order.buyer_ref
+    elif order.email:
+        told = "email:" + order.email.strip().casefold()
+    elif order.phone:
+        told = "phone:" + "".join(c for c in order.phone if c.isdigit())
+    else:
+        told = f"order:{order.source}:{number_key(order.number)}"
+    return sha256(told.encode()).hexdigest()
+
+
+async def save_order(
+    connection: AsyncConnection, database: Database, order: Order, phone: str, due_at: datetime
+) -> int | None:
+    """Write an order and announce its parcels; its id, or None where we know a newer one.
+
+    `phone` is the order's phone in E.164 or empty. New parcels are due for their first look at `due_at`.
+    """
+    same = (_orders.c.shop == order.shop, _orders.c.source == order.source,
+            _orders.c.number_key == number_key(order.number))
+    known = (await connection.execute(select(_orders.c.id, _orders.c.updated_at).where(*same).with_for_update())).first()
+    if known is not None and known.updated_at > order.updated_at:
+        return None
+    buyer = await _buyer(connection, database, order)
+    values = {
+        "shop": order.shop, "source": order.source, "number": order.number,
+        "number_key": number_key(order.number), "buyer_id": buyer, "updated_at": order.updated_at,
+        "placed_at": order.placed_at, "country": order.country, "name": order.name, "email": order.email,
+        "phone": order.phone, "phone_e164": phone, "address": order.address, "postcode": order.postcode,
+        "city": order.city,
+        "detail": codec.encode(Detail(order.locale, order.items, order.incoterm, order.duties, order.promised,
+                                      order.cancelled, order.evidence)),
+    }
+    if known is None:
+        order_id = await connection.scalar(insert(_orders).values(**values).returning(_orders.c.id))
+    else:
+        order_id = known.id
+        await connection.execute(update(_orders).where(_orders.c.id == order_id).values(**values))
+    await _save_shipments(connection, order_id, order.parcels, due_at)
+    await _save_consents(connection, buyer, order)
+    return int(order_id)  # type: ignore[arg-type]
+
+
+async def _buyer(connection: AsyncConnection, database: Database, order: Order) -> int:
+    key = buyer_key(order)
+    await connection.execute(
+        database.insert(_buyers).values(shop=order.shop, key=key).on_conflict_do_nothing()
+    )
+    found = await connection.scalar(select(_buyers.c.id).where(_buyers.c.shop == order.shop, _buyers.c.key == key))
+    return int(found)  # type: ignore[arg-type]
+
+
+async def _save_shipments(
+    connection: AsyncConnection, order_id: int, shipments: Sequence[Shipment], due_at: datetime
+) -> None:
+    if not shipments:
+        return
+    rows = await connection.execute(select(_parcels.c.id, _parcels.c.number).where(_parcels.c.order_id == order_id))
+    known = {row.number: row.id for row in rows}
+    for shipment in shipments:
+        number = shipment.number.strip().upper()
+        values = {"carrier": shipment.carrier, "items": codec.encode(shipment.items),
+                  "shipped_at": shipment.shipped_at}
+        if number in known:
+            await connection.execute(update(_parcels).where(_parcels.c.id == known[number]).values(**values))
+        else:
+            fresh = insert(_parcels).values(order_id=order_id, number=number, due_at=due_at, **values)
+            await connection.execute(fresh)
+
+
+async def _save_consents(connection: AsyncConnection, buyer: int, order: Order) -> None:
+    if not order.consent:
+        return
+    rows = await connection.execute(
+        select(_consents.c.purpose, _consents.c.source, _consents.c.at).where(_consents.c.buyer_id == buyer)
+    )
+    known = {(r.purpose, r.source, r.at) for r in rows}
+    fresh = [
+        {"buyer_id": buyer, "lane": "", "purpose": c.purpose, "source": c.source, "given": c.given, "at": c.at}
+        for c in order.consent
+        if (c.purpose, c.source, c.at) not in known
+    ]
+    if fresh:
+        await connection.execute(insert(_consents), fresh)
+
+
+_BY_ID = select(_orders).where(_orders.c.id.in_(bindparam("ids", expanding=True)))
+_BY_NUMBER = select(_orders).where(_orders.c.number_key.in_(bindparam("numbers", expanding=True)))
+_PARCELS_OF = (
+    select(_parcels)
+    .where(_parcels.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_parcels.c.id)
+)
+_PARCELS_NUMBERED = select(_parcels).where(_parcels.c.number.in_(bindparam("numbers", expanding=True)))
+
+
+async def find(
+    connection: AsyncConnection, numbers: Iterable[str] = (), trackings: Iterable[str] = (), ids: Iterable[int] = ()
+) -> tuple[dict[int, Dossier], dict[str, list[int]], dict[str, list[tuple[int, int]]]]:
+    """Dossiers by id, order ids by number key, (order id, parcel id) by tracking number."""
+    rows = {}
+    by_number: dict[str, list[int]] = {}
+    by_tracking: dict[str, list[tuple[int, int]]] = {}
+    wanted = set(ids)
+    if keys := list(set(numbers)):
+        for row in await connection.execute(_BY_NUMBER, {"numbers": keys}):
+            rows[row.id] = row
+            by_number.setdefault(row.number_key, []).append(row.id)
+    if codes := list(set(trackings)):
+        for row in await connection.execute(_PARCELS_NUMBERED, {"numbers": codes}):
+            by_tracking.setdefault(row.number, []).append((row.order_id, row.id))
+            wanted.add(row.order_id)
+    if missing := list(wanted - rows.keys()):
+        rows |= {row.id: row for row in await connection.execute(_BY_ID, {"ids": missing})}
+    parcels = await parcels_of(connection, list(rows))
+    found = {i: Dossier(i, row.buyer_id, order_value(row), tuple(parcels.get(i, ()))) for i, row in rows.items()}
+    return found, by_number, by_tracking
+
+
+async def parcels_of(connection: AsyncConnection, orders: Sequence[int]) -> dict[int, list[Parcel]]:
+    """The parcels of these orders, by order."""
+    found: dict[int, list[Parcel]] = {}
+    if orders:
+        for row in await connection.execute(_PARCELS_OF, {"ids": orders}):
+            found.setdefault(row.order_id, []).append(parcel_value(row))
+    return found
+
+
+async def numbered(connection: AsyncConnection, number: str) -> list[Parcel]:
+    """Every parcel under this number, whichever orders it serves; on PostgreSQL their rows stay locked."""
+    rows = await connection.execute(
+        select(_parcels).where(_parcels.c.number == number).order_by(_parcels.c.id).with_for_update()
+    )
+    return [parcel_value(row) for row in rows]
+
+
+def order_value(row: Any) -> Order:
+    """An order's row as the shop's order."""
+    detail = codec.decode(row.detail, Detail)
+    return Order(
+        number=row.number, updated_at=row.updated_at, source=row.source, shop=row.shop, placed_at=row.placed_at,
+        name=row.name, email=row.email, phone=row.phone, address=row.address, postcode=row.postcode,
+        city=row.city, country=row.country, locale=detail.locale, items=detail.items, incoterm=detail.incoterm,
+        duties=detail.duties, promised=detail.promised, cancelled=detail.cancelled, evidence=detail.evidence,
+    )
+
+
+def parcel_value(row: Any) -> Parcel:
+    """A parcel's row as a value."""
+    state = codec.decode(row.track, ParcelState) if row.track else ParcelState()
+    return Parcel(
+        id=row.id, order_id=row.order_id, carrier=row.carrier, number=row.number, status=Status(row.status),
+        cause=row.cause, track=state.track, eta=state.eta,
+        items=codec.decode(row.items, tuple[int, ...]) if row.items else (), shipped_at=row.shipped_at,
+        checked_at=row.checked_at, asked_at=row.asked_at, changed_at=row.changed_at,
+    )
+
+
+async def save_parcels(connection: AsyncConnection, parcels: Sequence[tuple[Parcel, datetime | None]]) -> None:
+    """Write what a look or a push changed; each with the time of its next look (None: never)."""
+    rows = [
+        {"row": p.id, "to_carrier": p.carrier, "to_status": p.status.value, "to_cause": p.cause,
+         "to_track": codec.encode(ParcelState(p.track, p.eta)), "checked": p.checked_at, "asked": p.asked_at,
+         "changed": p.changed_at, "due": due}
+        for p, due in parcels
+    ]
+    if rows:
+        await connection.execute(_SAVE_PARCEL, rows)
+
+
+_SAVE_PARCEL = (
+    update(_parcels)
+    .where(_parcels.c.id == bindparam("row"))
+    .values(carrier=bindparam("to_carrier"), status=bindparam("to_status"), cause=bindparam("to_cause"),
+            track=bindparam("to_track"), checked_at=bindparam("checked"), asked_at=bindparam("asked"),
+            changed_at=bindparam("changed"), due_at=bindparam("due"), lease_until=0.0)
+)

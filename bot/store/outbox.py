@@ -1,0 +1,238 @@
+"""The outbox as the sender sees it: claim under the rates, then mark what came of it.
+
+A row is claimed only when no older one of its chat is open, so a chat's messages leave in order. Rates are
+kept as one number a key: the machine time at which the next message would be on schedule (GCRA). They are
+taken in the claim's transaction, so all processes share them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from sqlalchemy import and_, bindparam, exists, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.model.messages import RANK, Receipt, State
+from bot.store import codec
+from bot.store.database import NOW, Database
+from bot.store.tables import Bucket, Conversation, Outbox, OutboxState
+
+LEASE_SECONDS = 60.0
+
+_outbox = Outbox.__table__  # type: ignore[attr-defined]
+_conversation = Conversation.__table__  # type: ignore[attr-defined]
+_bucket = Bucket.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How fast an account may send: per second over all chats, and to one chat with a burst."""
+
+    per_second: float
+    per_recipient: float
+    burst: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A claimed message. `stale` tells that the holder changed since it was written; `again` that an earlier
+    sender died or froze with it in flight, so that its outcome is not known."""
+
+    id: int
+    lane: str
+    key: str
+    body: bytes
+    purpose: str
+    template: str
+    token: str
+    attempts: int
+    expires_at: datetime | None
+    stale: bool
+    again: bool
+
+
+async def claim(
+    connection: AsyncConnection, database: Database, account: tuple[str, str], rates: Rates, limit: int
+) -> list[Row]:
+    """Lease up to `limit` messages of one account that may leave now."""
+    channel, name = account
+    now = await connection.scalar(select(NOW))
+    allowed = await _allowance(connection, f"{channel}/{name}", rates.per_second, now, limit)
+    if allowed < 1:
+        return []
+    rows = (await connection.execute(_CLAIMABLE, {"channel": channel, "account": name, "most": allowed})).all()
+    if not rows:
+        return []
+    free_at = await _recipients(connection, [r.lane for r in rows])
+    interval = 1.0 / rates.per_recipient if rates.per_recipient > 0 else 0.0
+    go = [r for r in rows if free_at.get(r.lane, 0.0) - interval * (rates.burst - 1) <= now]
+    later = [{"row": r.id, "at": free_at[r.lane] - interval * (rates.burst - 1)} for r in rows if r not in go]
+    if later:
+        wait = update(_outbox).where(_outbox.c.id == bindparam("row")).values(not_before=bindparam("at"))
+        await connection.execute(wait, later)
+    if not go:
+        return []
+    token = uuid4().hex
+    lease = update(_outbox).where(_outbox.c.id.in_([r.id for r in go]))
+    await connection.execute(
+        lease.values(state=OutboxState.SENDING, owner=token, lease_until=NOW + LEASE_SECONDS)
+    )
+    spent = {r.lane: max(free_at.get(r.lane, 0.0), now) + interval for r in go} if interval else {}
+    if rates.per_second > 0:
+        key = f"{channel}/{name}"
+        spent[key] = max(await _free_at(connection, key), now) + len(go) / rates.per_second
+    await _spend(connection, database, spent)
+    return [_row(r, token) for r in go]
+
+
+def _claimable() -> object:
+    older = _outbox.alias("older")
+    blocked = exists().where(older.c.lane == _outbox.c.lane, older.c.id < _outbox.c.id, older.c.state <= 1)
+    free = or_(
+        and_(_outbox.c.state == OutboxState.READY, _outbox.c.not_before <= NOW),
+        and_(_outbox.c.state == OutboxState.SENDING, _outbox.c.lease_until <= NOW),
+    )
+    return (
+        select(_outbox, _conversation.c.version.label("holder_now"))
+        .join(_conversation, _conversation.c.lane == _outbox.c.lane, isouter=True)
+        .where(
+            _outbox.c.channel == bindparam("channel"),
+            _outbox.c.account == bindparam("account"),
+            _outbox.c.state <= OutboxState.SENDING,
+            free,
+            ~blocked,
+        )
+        .order_by(_outbox.c.id)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True, of=_outbox)
+    )
+
+
+_CLAIMABLE = _claimable()
+
+
+def _row(r: object, token: str) -> Row:
+    return Row(
+        id=r.id, lane=r.lane, key=r.key, body=r.body or b"", purpose=r.purpose, template=r.template, token=token,
+        attempts=r.attempts, expires_at=r.expires_at,
+        stale=r.holder_now is not None and r.holder_now != r.holder_version,
+        again=r.state == OutboxState.SENDING,
+    )  # type: ignore[attr-defined]
+
+
+async def _free_at(connection: AsyncConnection, key: str) -> float:
+    return await connection.scalar(select(_bucket.c.free_at).where(_bucket.c.key == key)) or 0.0
+
+
+async def _allowance(
+    connection: AsyncConnection, key: str, per_second: float, now: float, limit: int
+) -> int:
+    # A second's worth may leave at once; the row is locked so that two senders do not both take it.
+    if per_second <= 0:
+        return limit
+    free_at = await connection.scalar(
+        select(_bucket.c.free_at).where(_bucket.c.key == key).with_for_update()
+    )
+    return min(limit, int((now + 1.0 - max(free_at or 0.0, now)) * per_second + 1e-9))
+
+
+async def _recipients(connection: AsyncConnection, lanes: Sequence[str]) -> dict[str, float]:
+    found = await connection.execute(select(_bucket).where(_bucket.c.key.in_(lanes)))
+    return {row.key: row.free_at for row in found}
+
+
+async def _spend(connection: AsyncConnection, database: Database, spent: Mapping[str, float]) -> None:
+    if not spent:
+        return
+    upsert = database.insert(_bucket)
+    upsert = upsert.on_conflict_do_update(
+        index_elements=[_bucket.c.key], set_={"free_at": upsert.excluded.free_at}
+    )
+    await connection.execute(upsert, [{"key": k, "free_at": spent[k]} for k in sorted(spent)])
+
+
+async def hold_account(connection: AsyncConnection, database: Database, account: str, seconds: float) -> None:
+    """The platform limits the whole account: nothing of it leaves for so long."""
+    now = await connection.scalar(select(NOW))
+    await _spend(connection, database, {account: now + seconds + 1.0})
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What came of a claimed row. `delay` is seconds until it may be tried again, for state READY."""
+
+    row: Row
+    state: OutboxState
+    at: datetime
+    platform_id: str = ""
+    error: str = ""
+    delay: float = 0.0
+    body: bytes | None = None
+
+
+async def mark(connection: AsyncConnection, marks: Sequence[Mark]) -> None:
+    """Write down outcomes; rows whose lease another sender took over since are left to that one."""
+    done = [m for m in marks if m.state != OutboxState.READY]
+    if done:
+        await connection.execute(
+            update(_outbox)
+            .where(_outbox.c.id == bindparam("row"), _outbox.c.owner == bindparam("token"))
+            .values(state=bindparam("to"), platform_id=bindparam("pid"), error=bindparam("why"),
+                    sent_at=bindparam("when"), owner="", lease_until=0.0),
+            [{"row": m.row.id, "token": m.row.token, "to": int(m.state), "pid": m.platform_id,
+              "why": m.error[:500], "when": m.at} for m in done],
+        )
+    for m in marks:
+        if m.state == OutboxState.READY:
+            again = update(_outbox).where(_outbox.c.id == m.row.id, _outbox.c.owner == m.row.token)
+            values = {"body": m.body} if m.body is not None else {}
+            await connection.execute(
+                again.values(state=OutboxState.READY, attempts=m.row.attempts + 1, not_before=NOW + m.delay,
+                             owner="", lease_until=0.0, error=m.error[:500], **values)
+            )
+
+
+async def give_back(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Return rows that were claimed and not sent, for a stop in good order."""
+    await connection.execute(
+        update(_outbox)
+        .where(_outbox.c.id == bindparam("row"), _outbox.c.owner == bindparam("token"))
+        .values(state=OutboxState.READY, owner="", lease_until=0.0),
+        [{"row": r.id, "token": r.token} for r in rows],
+    )
+
+
+async def withdraw(connection: AsyncConnection, lane: str) -> int:
+    """Take back what the bot wrote and has not sent: a person speaks now."""
+    taken = await connection.execute(
+        update(_outbox)
+        .where(_outbox.c.lane == lane, _outbox.c.state == OutboxState.READY, _outbox.c.purpose != "staff")
+        .values(state=OutboxState.WITHDRAWN)
+    )
+    return int(taken.rowcount)
+
+
+async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> bool:
+    """Note how far a message got, never backwards; whether it was ours."""
+    where = (
+        and_(_outbox.c.id == int(receipt.outbound_id))
+        if receipt.outbound_id.isdecimal()
+        else and_(_outbox.c.channel == receipt.sender.channel, _outbox.c.account == receipt.sender.account,
+                  _outbox.c.platform_id == receipt.platform_id)
+    )
+    row = (await connection.execute(select(_outbox.c.id, _outbox.c.receipt, _outbox.c.state).where(where))).first()
+    if row is None:
+        return False
+    values: dict[str, object] = {}
+    if not row.receipt or RANK[receipt.state] > RANK[State(row.receipt)]:
+        values["receipt"] = receipt.state.value
+    if receipt.reason:
+        values["error"] = receipt.reason[:500]
+    if row.state == OutboxState.UNKNOWN and receipt.state != State.FAILED:
+        values |= {"state": OutboxState.SENT, "platform_id": receipt.platform_id}
+    if receipt.pricing:
+        values["pricing"] = codec.encode(receipt.pricing)
+    if values:
+        await connection.execute(update(_outbox).where(_outbox.c.id == row.id).values(**values))
+    return True

@@ -1,0 +1,242 @@
+"""The inbox and its lanes: receive, claim, finish.
+
+    receive   insert what is new, count it onto its lane, commit; only then may the platform be answered
+    claim     lease whole lanes under a token that is fresh for this claim
+    finish    fence first: what is no longer ours is dropped, and whoever claimed it since does the work
+    fail      later again, one event at a time; after `MAX_ATTEMPTS` the event is kept as a dead letter
+
+Everything here runs inside a transaction that the caller opened.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.ports import Item
+from bot.store.database import NOW, Database
+from bot.store.tables import Alias, Inbox, InboxState, Lane
+
+MAX_ATTEMPTS = 5
+LEASE_SECONDS = 30.0
+TOGETHER = 16
+"""At most so many waiting messages of one chat are understood together."""
+
+_inbox = Inbox.__table__  # type: ignore[attr-defined]
+_lane = Lane.__table__  # type: ignore[attr-defined]
+_alias = Alias.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An item, the port it came through, and the business time from which it counts."""
+
+    port: str
+    item: Item
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A stored event, still in the platform's words."""
+
+    id: int
+    port: str
+    item: Item
+    received_at: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A leased lane with its oldest waiting events; only the holder of `token` may finish it."""
+
+    lane: str
+    token: str
+    events: tuple[Waiting, ...]
+
+
+async def resolve(connection: AsyncConnection, database: Database, arrivals: Sequence[Arrival]) -> dict[str, str]:
+    """Lanes by the lane an item asked for: the one under which any of the person's names is known already."""
+    named = {a.item.lane: (a.item.lane.removeprefix("c/").split("/", 2), a.item.chats) for a in arrivals if a.item.chats}
+    if not named:
+        return {}
+    chats = {chat for (parts, chats) in named.values() for chat in (parts[2], *chats)}
+    rows = await connection.execute(select(_alias).where(_alias.c.chat.in_(chats)))
+    known = {(r.channel, r.account, r.chat): r.lane for r in rows}
+    lanes, new = {}, []
+    for lane, ((channel, account, chat), others) in named.items():
+        names = [(channel, account, name) for name in (chat, *others)]
+        home = next((known[n] for n in names if n in known), lane)
+        lanes[lane] = home
+        new += [dict(channel=n[0], account=n[1], chat=n[2], lane=home) for n in names if n not in known]
+    if new:
+        new.sort(key=lambda row: row["chat"])
+        await connection.execute(database.insert(_alias).on_conflict_do_nothing(), new)
+    return lanes
+
+
+async def receive(
+    connection: AsyncConnection, database: Database, arrivals: Sequence[Arrival], now: datetime
+) -> int:
+    """Store what is new; how many events that were."""
+    lanes = await resolve(connection, database, arrivals)
+    rows = [
+        {
+            "port": a.port,
+            "key": a.item.key,
+            "lane": lanes.get(a.item.lane, a.item.lane),
+            "body": a.item.body,
+            "state": InboxState.LATER if a.due_at and a.due_at > now else InboxState.READY,
+            "due_at": a.due_at,
+            "received_at": now,
+            "attempts": 0,
+            "error": "",
+        }
+        for a in arrivals
+    ]
+    insert = database.insert(_inbox).on_conflict_do_nothing().returning(_inbox.c.lane, _inbox.c.state)
+    stored = (await connection.execute(insert, rows)).all()
+    quiet = {lanes.get(a.item.lane, a.item.lane): a.item.quiet for a in arrivals if a.item.quiet}
+    await ready(connection, database, Counter(r.lane for r in stored if r.state == InboxState.READY), quiet)
+    return len(stored)
+
+
+async def ready(
+    connection: AsyncConnection, database: Database, counts: Mapping[str, int], quiet: Mapping[str, float]
+) -> None:
+    """Count new events onto their lanes. Sorted, so that two processes take the rows in one order."""
+    if not counts:
+        return
+    upsert = database.insert(_lane).values(
+        key=bindparam("lane"), ready=bindparam("more"), since=NOW, not_before=NOW + bindparam("quiet"),
+        lease_until=0.0, owner="", attempts=0,
+    )
+    upsert = upsert.on_conflict_do_update(
+        index_elements=[_lane.c.key],
+        set_={
+            "ready": _lane.c.ready + upsert.excluded.ready,
+            "since": case((_lane.c.ready > 0, _lane.c.since), else_=upsert.excluded.since),
+            # An album's next part starts its quiet anew; anything else never delays what is there.
+            "not_before": case((bindparam("quiet") > 0, upsert.excluded.not_before), else_=_lane.c.not_before),
+        },
+    )
+    rows = [{"lane": lane, "more": counts[lane], "quiet": quiet.get(lane, 0.0)} for lane in sorted(counts)]
+    await connection.execute(upsert, rows)
+
+
+async def wake(connection: AsyncConnection, database: Database, now: datetime) -> int:
+    """Make ready what waited for its due time; how many events that were."""
+    due = select(_inbox.c.id).where(_inbox.c.state == InboxState.LATER, _inbox.c.due_at <= now)
+    due = due.order_by(_inbox.c.due_at).limit(1000).with_for_update(skip_locked=True)
+    woken = await connection.execute(
+        update(_inbox).where(_inbox.c.id.in_(due)).values(state=InboxState.READY).returning(_inbox.c.lane)
+    )
+    counts = Counter(woken.scalars())
+    await ready(connection, database, counts, {})
+    return sum(counts.values())
+
+
+async def claim(connection: AsyncConnection, limit: int, prefixes: Sequence[str] = ()) -> list[Claim]:
+    """Lease up to `limit` lanes, longest waiting first, and read the oldest events of each."""
+    token = uuid4().hex
+    free = select(_lane.c.key).where(
+        _lane.c.ready > 0, _lane.c.lease_until <= NOW, _lane.c.not_before <= NOW
+    )
+    chosen = free.order_by(_lane.c.since).limit(limit).with_for_update(skip_locked=True)
+    taken = await connection.execute(
+        update(_lane)
+        .where(_lane.c.key.in_(chosen))
+        .values(lease_until=NOW + LEASE_SECONDS, owner=token)
+        .returning(_lane.c.key, _lane.c.attempts)
+    )
+    lanes = {row.key: row.attempts for row in taken}
+    if not lanes:
+        return []
+    events: dict[str, list[Waiting]] = {lane: [] for lane in lanes}
+    for row in await connection.execute(_WAITING, {"lanes": list(lanes)}):
+        # After a failure one at a time, so that a bad event costs itself and not its neighbours.
+        if lanes[row.lane] and events[row.lane]:
+            continue
+        item = Item(key=row.key, lane=row.lane, body=row.body or b"")
+        events[row.lane].append(Waiting(row.id, row.port, item, row.received_at, row.attempts))
+    return [Claim(lane, token, tuple(found)) for lane, found in events.items()]
+
+
+def _waiting() -> object:
+    place = func.row_number().over(partition_by=_inbox.c.lane, order_by=_inbox.c.id).label("place")
+    waiting = (
+        select(_inbox.c.id, _inbox.c.port, _inbox.c.key, _inbox.c.lane, _inbox.c.body, _inbox.c.received_at,
+               _inbox.c.attempts, place)
+        .where(_inbox.c.lane.in_(bindparam("lanes", expanding=True)), _inbox.c.state == InboxState.READY)
+        .subquery()
+    )
+    return select(waiting).where(waiting.c.place <= TOGETHER).order_by(waiting.c.id)
+
+
+_WAITING = _waiting()
+
+
+async def fence(connection: AsyncConnection, tokens: Mapping[str, str]) -> set[str]:
+    """Of these lanes (lane -> token), the ones that are still ours; on PostgreSQL their rows stay locked."""
+    held = select(_lane.c.key, _lane.c.owner).where(_lane.c.key.in_(tokens)).order_by(_lane.c.key).with_for_update()
+    return {row.key for row in await connection.execute(held) if row.owner == tokens[row.key]}
+
+
+async def finish(connection: AsyncConnection, handled: Mapping[str, Sequence[int]]) -> None:
+    """Mark the events done and give the lanes back. The caller fenced them in this transaction."""
+    ids = [i for events in handled.values() for i in events]
+    await connection.execute(update(_inbox).where(_inbox.c.id.in_(ids)).values(state=InboxState.DONE, error=""))
+    release = (
+        update(_lane)
+        .where(_lane.c.key == bindparam("lane"))
+        .values(ready=_lane.c.ready - bindparam("less"), since=NOW, lease_until=0.0, owner="", attempts=0)
+    )
+    await connection.execute(release, [{"lane": lane, "less": len(ids)} for lane, ids in handled.items()])
+
+
+async def fail(connection: AsyncConnection, lane: str, event: Waiting, error: str, delay: float) -> bool:
+    """Try the lane again after `delay` seconds; whether its first event is dead now. The caller fenced it."""
+    dead = event.attempts + 1 >= MAX_ATTEMPTS
+    await connection.execute(
+        update(_inbox)
+        .where(_inbox.c.id == event.id)
+        .values(attempts=event.attempts + 1, error=error[:500], state=InboxState.DEAD if dead else InboxState.READY)
+    )
+    await connection.execute(
+        update(_lane)
+        .where(_lane.c.key == lane)
+        .values(
+            ready=_lane.c.ready - (1 if dead else 0),
+            attempts=0 if dead else _lane.c.attempts + 1,
+            not_before=NOW + (0.0 if dead else delay),
+            lease_until=0.0,
+            owner="",
+        )
+    )
+    return dead
+
+
+async def give_back(connection: AsyncConnection, claims: Sequence[Claim]) -> None:
+    """Return lanes untouched, for a stop in good order."""
+    ours = update(_lane).where(_lane.c.key == bindparam("lane"), _lane.c.owner == bindparam("token"))
+    await connection.execute(
+        ours.values(lease_until=0.0, owner=""), [{"lane": c.lane, "token": c.token} for c in claims]
+    )
+
+
+async def replay(connection: AsyncConnection, database: Database, ids: Sequence[int]) -> int:
+    """Give dead letters another chance; how many there were."""
+    again = (
+        update(_inbox)
+        .where(_inbox.c.id.in_(ids), _inbox.c.state == InboxState.DEAD)
+        .values(state=InboxState.READY, attempts=0)
+        .returning(_inbox.c.lane)
+    )
+    counts = Counter((await connection.execute(again)).scalars())
+    await ready(connection, database, counts, {})
+    return sum(counts.values())

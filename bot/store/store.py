@@ -1,0 +1,251 @@
+"""The door to the database for the rest of the bot: every method is one transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.dialog.turn import Dossier, Wants
+from bot.model.cases import Case
+from bot.model.clock import Clock
+from bot.model.conversations import Conversation
+from bot.model.orders import Order
+from bot.model.parcels import Parcel
+from bot.store import keeping, migrate, orders, outbox, queue, sweep, turns
+from bot.store.database import NOW, Database
+from bot.store.group import Group
+from bot.store.tables import CaseRow, Lease, LinkRow
+
+
+class Store:
+    """All reading and writing. Business time comes from the clock it was given, machine time from the database."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.database = Database(url)
+        self.clock = clock
+        self._receive = Group(self._receive_all)
+        self._mark = Group(self._mark_all)
+        self._commit = Group(self._commit_all, most=200)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.database.close()
+
+    async def migrate(self) -> str:
+        """Bring the tables to this version; the revision they are at then."""
+        return await migrate.upgrade(self.database)
+
+    async def revision(self) -> str:
+        """The revision the tables are at; empty for a new database."""
+        return await migrate.current(self.database)
+
+    # ---- inbox -------------------------------------------------------------------------------------------
+
+    async def receive(self, arrivals: Sequence[queue.Arrival]) -> int:
+        """Store events durably, sharing the commit with whoever asks meanwhile; how many were new."""
+        return await self._receive(arrivals) if arrivals else 0
+
+    async def _receive_all(self, batches: Sequence[Sequence[queue.Arrival]]) -> Sequence[int]:
+        arrivals = [arrival for batch in batches for arrival in batch]
+        now = self.clock.now()
+        await self.database.write(lambda c: queue.receive(c, self.database, arrivals, now))
+        return [len(batch) for batch in batches]
+
+    async def wake(self) -> int:
+        """Make ready the events whose due time has come; how many."""
+        return await self.database.write(lambda c: queue.wake(c, self.database, self.clock.now()))
+
+    async def claim(self, limit: int) -> list[queue.Claim]:
+        """Lease lanes that have work."""
+        return await self.database.write(lambda c: queue.claim(c, limit))
+
+    async def conversations(self, lanes: Sequence[str]) -> dict[str, Conversation]:
+        """The conversations of these lanes."""
+        async with self.database.read() as connection:
+            return await turns.conversations(connection, lanes)
+
+    async def gather(
+        self, wants: Mapping[str, Wants], buyers: Mapping[str, int | None]
+    ) -> dict[str, turns.Gathered]:
+        """What each lane's turn wants to know."""
+        async with self.database.read() as connection:
+            return await turns.gather(connection, wants, buyers, self.clock.now())
+
+    async def commit(self, written: turns.Written) -> bool:
+        """Commit a turn together with others that are ready; whether the lane was still ours."""
+        return await self._commit(written)
+
+    async def _commit_all(self, written: Sequence[turns.Written]) -> Sequence[bool]:
+        now = self.clock.now()
+        ours = await self.database.write(lambda c: turns.commit(c, self.database, written, now))
+        return [w.claim.lane in ours for w in written]
+
+    async def fail(self, claim: queue.Claim, error: str, delay: float) -> bool:
+        """Try a claimed lane again later; whether its first event became a dead letter."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            if not await queue.fence(connection, {claim.lane: claim.token}):
+                return False
+            return await queue.fail(connection, claim.lane, claim.events[0], error, delay)
+
+        return await self.database.write(work)
+
+    async def give_back(self, claims: Sequence[queue.Claim]) -> None:
+        """Return claimed lanes untouched."""
+        if claims:
+            await self.database.write(lambda c: queue.give_back(c, claims))
+
+    async def replay(self, ids: Sequence[int]) -> int:
+        """Give dead letters another chance; how many there were."""
+        return await self.database.write(lambda c: queue.replay(c, self.database, ids))
+
+    # ---- outbox ------------------------------------------------------------------------------------------
+
+    async def claim_outbox(self, account: tuple[str, str], rates: outbox.Rates, limit: int) -> list[outbox.Row]:
+        """Lease messages of one (channel, account) that may leave now."""
+        return await self.database.write(lambda c: outbox.claim(c, self.database, account, rates, limit))
+
+    async def mark(self, mark: outbox.Mark) -> None:
+        """Write down what came of a message, together with others."""
+        await self._mark(mark)
+
+    async def _mark_all(self, marks: Sequence[outbox.Mark]) -> Sequence[None]:
+        await self.database.write(lambda c: outbox.mark(c, marks))
+        return [None] * len(marks)
+
+    async def hold_account(self, account: tuple[str, str], seconds: float) -> None:
+        """Let nothing of an account leave for so many seconds."""
+        await self.database.write(lambda c: outbox.hold_account(c, self.database, "/".join(account), seconds))
+
+    async def give_back_outbox(self, rows: Sequence[outbox.Row]) -> None:
+        """Return messages that were claimed and not sent."""
+        if rows:
+            await self.database.write(lambda c: outbox.give_back(c, rows))
+
+    # ---- parcels -----------------------------------------------------------------------------------------
+
+    async def due_parcels(self, limit: int) -> list[Dossier]:
+        """Lease parcels that are due for a look, each in a dossier with its order."""
+        return await self.database.write(lambda c: sweep.due(c, self.clock.now(), limit))
+
+    async def parcels_numbered(self, number: str) -> list[Parcel]:
+        """Every parcel under this tracking number."""
+        async with self.database.read() as connection:
+            return await orders.numbered(connection, number)
+
+    async def postpone(self, parcels: Sequence[int], until: datetime) -> None:
+        """Look at these parcels again at `until`."""
+        await self.database.write(lambda c: sweep.postpone(c, parcels, until))
+
+    async def feed_answered(self, source: str, carriers: Sequence[str]) -> None:
+        """A source gave an answer: whatever was said to be down is up."""
+        await self.database.write(lambda c: sweep.answered(c, self.database, [source, *carriers], self.clock.now()))
+
+    async def feed_failed(self, source: str) -> None:
+        """A source gave none; from the third failure in a row it is said to be down since the first."""
+        await self.database.write(lambda c: sweep.failed(c, self.database, source, self.clock.now()))
+
+    # ---- orders and links --------------------------------------------------------------------------------
+
+    async def find_orders(self, numbers: Sequence[str]) -> list[Dossier]:
+        """Orders under these number keys."""
+        async with self.database.read() as connection:
+            found, _, _ = await orders.find(connection, numbers)
+            return list(found.values())
+
+    async def save_orders(self, batch: Sequence[tuple[Order, str]]) -> int:
+        """Write orders directly (seeding, benchmarks); each with its phone in E.164. How many were newer."""
+
+        async def work(connection: AsyncConnection) -> int:
+            now = self.clock.now()
+            ids = [await orders.save_order(connection, self.database, o, p, now) for o, p in batch]
+            return sum(i is not None for i in ids)
+
+        return await self.database.write(work)
+
+    async def save_link(self, token_hash: str, order: int) -> None:
+        """Keep a fresh link's hashed token."""
+        row = insert(LinkRow).values(hash=token_hash, order_id=order, created_at=self.clock.now(), revoked=False,
+                                     first_chat="")
+        await self.database.write(lambda c: c.execute(row))
+
+    async def revoke_links(self, order: int) -> int:
+        """End every link of an order; how many there were."""
+        rows = update(LinkRow).where(LinkRow.order_id == order).values(revoked=True)  # type: ignore[arg-type]
+        return int((await self.database.write(lambda c: c.execute(rows))).rowcount)
+
+    # ---- staff -------------------------------------------------------------------------------------------
+
+    async def cases(self, *, every: bool = False) -> list[Case]:
+        """Open cases (or every case), oldest first."""
+        rows = select(CaseRow.__table__).order_by(CaseRow.__table__.c.id)  # type: ignore[attr-defined]
+        if not every:
+            rows = rows.where(CaseRow.__table__.c.closed_at.is_(None))  # type: ignore[attr-defined]
+        async with self.database.read() as connection:
+            return [
+                Case(id=r.id, conversation=r.lane, kind=r.kind, summary=r.summary, order=r.order_id,
+                     owner=r.owner, opened_at=r.opened_at, closed_at=r.closed_at)
+                for r in await connection.execute(rows)
+            ]
+
+    # ---- keeping -----------------------------------------------------------------------------------------
+
+    async def health(self) -> keeping.Health:
+        """What `wismo doctor` and `/metrics` tell of the database."""
+        async with self.database.read() as connection:
+            return await keeping.health(connection, self.clock.now())
+
+    async def dead_letters(self, limit: int = 50) -> list[keeping.DeadLetter]:
+        """Events that could not be handled, newest first."""
+        async with self.database.read() as connection:
+            return await keeping.dead_letters(connection, limit)
+
+    async def expire(self, retention: keeping.Retention) -> int:
+        """Blank and delete what has been kept long enough; how many rows."""
+        return await self.database.write(lambda c: keeping.expire(c, retention, self.clock.now()))
+
+    async def export_buyer(self, buyer: int) -> dict[str, object]:
+        """All that is kept of a buyer."""
+        async with self.database.read() as connection:
+            return await keeping.export_buyer(connection, buyer)
+
+    async def erase_buyer(self, buyer: int) -> keeping.Erased:
+        """Blank every personal datum of a buyer; which files on disk go with them."""
+        return await keeping.erase_buyer(self.database, buyer, self.clock.now())
+
+    async def find_buyer(self, text: str) -> int | None:
+        """A buyer by id, e-mail, order number or phone; None where that is nobody or not just one."""
+        async with self.database.read() as connection:
+            return await keeping.find_buyer(connection, text)
+
+    # ---- leases ------------------------------------------------------------------------------------------
+
+    async def hold_lease(self, name: str, owner: str, seconds: float) -> bool:
+        """Take or renew the right to do a named thing alone; whether we have it."""
+        row = Lease.__table__  # type: ignore[attr-defined]
+        upsert = self.database.insert(row).values(name=name, owner=owner, lease_until=NOW + seconds)
+        upsert = upsert.on_conflict_do_update(
+            index_elements=[row.c.name],
+            set_={"owner": owner, "lease_until": NOW + seconds},
+            where=(row.c.owner == owner) | (row.c.lease_until <= NOW),
+        )
+        taken = await self.database.write(lambda c: c.execute(upsert.returning(row.c.owner)))
+        return taken.first() is not None
+
+    async def drop_lease(self, name: str, owner: str) -> None:
+        """Let go of a lease."""
+        row = Lease.__table__  # type: ignore[attr-defined]
+        await self.database.write(lambda c: c.execute(delete(row).where(row.c.name == name, row.c.owner == owner)))
+
+
+def fresh_owner() -> str:
+    """A name for this process that no other has."""
+    return uuid4().hex
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file."""
+    return f"sqlite:///{path}"

@@ -1,0 +1,324 @@
+"""What a turn reads before it decides, and the one commit of what it decided."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.dialog.turn import Dossier, Link, Reason, Wants
+from bot.model.cases import CaseDraft
+from bot.model.conversations import Conversation
+from bot.model.events import conversation_lane
+from bot.model.messages import Address, Media, Outbound, Receipt
+from bot.model.orders import Consent, Order, number_key
+from bot.model.parcels import Parcel
+from bot.ports import Item
+from bot.store import codec, orders, outbox, queue
+from bot.store.database import NOW, Database
+from bot.store.tables import CaseRow, ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox
+from bot.store.tables import Conversation as ConversationRow
+from bot.store.tables import Order as OrderRow
+
+GUESS_HOUR = timedelta(hours=1)
+LOOKUP_DAY = timedelta(days=1)
+NEWEST = 6
+"""So many of a buyer's newest orders are looked at when they name none."""
+
+_conversations = ConversationRow.__table__  # type: ignore[attr-defined]
+_outbox = Outbox.__table__  # type: ignore[attr-defined]
+_cases = CaseRow.__table__  # type: ignore[attr-defined]
+_consents = ConsentRow.__table__  # type: ignore[attr-defined]
+_links = LinkRow.__table__  # type: ignore[attr-defined]
+_guesses = Guess.__table__  # type: ignore[attr-defined]
+_decisions = DecisionRow.__table__  # type: ignore[attr-defined]
+_media = MediaRow.__table__  # type: ignore[attr-defined]
+_feeds = Feed.__table__  # type: ignore[attr-defined]
+_orders = OrderRow.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What one lane's `Wants` found; the names are those of `bot.dialog.turn.Facts`."""
+
+    found: Mapping[int, Dossier] = field(default_factory=dict)
+    numbers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    trackings: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    phone_buyers: tuple[int, ...] = ()
+    buyer_orders: tuple[int, ...] = ()
+    link: Link | None = None
+    misses: Mapping[str, int] = field(default_factory=dict)
+    chat_misses: int = 0
+    lookups: int = 0
+    feeds_down: Mapping[str, datetime] = field(default_factory=dict)
+    consents: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """A message for the outbox: said once under `key`; `delay` seconds later (machine time)."""
+
+    outbound: Outbound
+    key: str
+    template: str
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """All that one lane's turn writes. `events` go to other lanes: (lane, event, due time or None)."""
+
+    claim: queue.Claim
+    conversation: Conversation | None = None
+    worded: tuple[Worded, ...] = ()
+    withdraw: bool = False
+    case: CaseDraft | None = None
+    close_case: bool = False
+    consents: tuple[Consent, ...] = ()
+    misses: tuple[str, ...] = ()
+    looked_up: tuple[str, ...] = ()
+    used_link: str = ""
+    reasons: tuple[Reason, ...] = ()
+    events: tuple[tuple[str, object, datetime | None], ...] = ()
+    parcels: tuple[tuple[Parcel, datetime | None], ...] = ()
+    order: tuple[Order, str] | None = None
+    receipts: tuple[Receipt, ...] = ()
+    media: tuple[Media, ...] = ()
+
+
+def hashed(text: str) -> str:
+    """A typed order text or a token as it is stored: not readable, yet the same every time."""
+    return sha256(text.encode()).hexdigest()
+
+
+async def conversations(connection: AsyncConnection, lanes: Sequence[str]) -> dict[str, Conversation]:
+    """The records of these lanes; a lane never seen has a fresh one."""
+    rows = await connection.execute(_CONVERSATIONS, {"lanes": list(lanes)})
+    known = {row.lane: codec.conversation(row.state) for row in rows}
+    return {lane: known.get(lane) or Conversation(Address.parse(lane.removeprefix("c/"))) for lane in lanes}
+
+
+_CONVERSATIONS = select(_conversations.c.lane, _conversations.c.state).where(
+    _conversations.c.lane.in_(bindparam("lanes", expanding=True))
+)
+
+
+async def gather(
+    connection: AsyncConnection, wants: Mapping[str, Wants], buyers: Mapping[str, int | None], now: datetime
+) -> dict[str, Gathered]:
+    """What each lane wants to know. `buyers` are whom the lanes belong to, for their consents."""
+    everyone = list(wants.values())
+    of_buyer = {b: await _newest(connection, b) for b in {w.buyer for w in everyone if w.buyer is not None}}
+    of_phone = {p: await _of_phone(connection, p) for p in {w.phone for w in everyone if w.phone}}
+    links = await _links_of(connection, {hashed(w.token) for w in everyone if w.token})
+    ids = {i for w in everyone for i in w.orders} | {i for found in of_buyer.values() for i in found}
+    ids |= {link.order for link in links.values()} | {i for _, found in of_phone.values() for i in found}
+    keys = {number_key(n) for w in everyone for n in w.numbers}
+    codes = {t for w in everyone for t in w.trackings}
+    found, by_number, by_tracking = await orders.find(connection, keys, codes, ids)
+    misses, chat_misses, lookups = await _counts(connection, wants, now)
+    down = {r.source: r.down_since for r in await connection.execute(_DOWN)}
+    consents = await _consents_of(connection, buyers)
+    gathered = {}
+    for lane, w in wants.items():
+        numbers = {n: tuple(by_number.get(number_key(n), ())) for n in w.numbers}
+        trackings = {t: tuple(by_tracking.get(t, ())) for t in w.trackings}
+        phone_buyers, phone_orders = of_phone.get(w.phone, ((), ()))
+        newest = of_buyer.get(w.buyer, ()) if w.buyer is not None else ()
+        link = links.get(hashed(w.token)) if w.token else None
+        mine = {*w.orders, *newest, *phone_orders, *(i for n in numbers.values() for i in n)}
+        mine |= {order for pairs in trackings.values() for order, _ in pairs} | ({link.order} if link else set())
+        gathered[lane] = Gathered(
+            found={i: found[i] for i in mine if i in found}, numbers=numbers, trackings=trackings,
+            phone_buyers=phone_buyers, buyer_orders=newest or phone_orders, link=link,
+            misses={n: misses.get(hashed(number_key(n)), 0) for n in w.numbers},
+            chat_misses=chat_misses.get(lane, 0), lookups=lookups.get(lane, 0), feeds_down=down,
+            consents=frozenset(consents.get(lane, ())),
+        )
+    return gathered
+
+
+_DOWN = select(_feeds.c.source, _feeds.c.down_since).where(_feeds.c.down_since.is_not(None))
+
+
+async def _newest(connection: AsyncConnection, buyer: int) -> tuple[int, ...]:
+    mine = select(_orders.c.id).where(_orders.c.buyer_id == buyer).order_by(_orders.c.id.desc()).limit(NEWEST)
+    return tuple((await connection.execute(mine)).scalars())
+
+
+async def _of_phone(connection: AsyncConnection, phone: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    whose = select(_orders.c.buyer_id).where(_orders.c.phone_e164 == phone).distinct().limit(3)
+    buyers = tuple(b for b in (await connection.execute(whose)).scalars() if b is not None)
+    return buyers, (await _newest(connection, buyers[0]) if len(buyers) == 1 else ())
+
+
+async def _links_of(connection: AsyncConnection, hashes: set[str]) -> dict[str, Link]:
+    if not hashes:
+        return {}
+    rows = await connection.execute(select(_links).where(_links.c.hash.in_(hashes)))
+    return {r.hash: Link(order=r.order_id, created_at=r.created_at, revoked=r.revoked, first_chat=r.first_chat)
+            for r in rows}
+
+
+async def _counts(
+    connection: AsyncConnection, wants: Mapping[str, Wants], now: datetime
+) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+    subjects = {hashed(number_key(n)) for w in wants.values() for n in w.numbers}
+    wrong = (_guesses.c.kind == "miss", _guesses.c.at > now - GUESS_HOUR)
+    count = func.count().label("n")
+    by_subject = select(_guesses.c.subject, count).where(*wrong, _guesses.c.subject.in_(subjects))
+    by_lane = select(_guesses.c.lane, count).where(*wrong, _guesses.c.lane.in_(wants))
+    asked = select(_guesses.c.lane, func.count(_guesses.c.subject.distinct()).label("n")).where(
+        _guesses.c.kind == "lookup", _guesses.c.at > now - LOOKUP_DAY,
+        _guesses.c.lane.in_([lane for lane, w in wants.items() if w.trackings]),
+    )
+    misses = await connection.execute(by_subject.group_by(_guesses.c.subject)) if subjects else ()
+    of_chat = await connection.execute(by_lane.group_by(_guesses.c.lane))
+    lookups = await connection.execute(asked.group_by(_guesses.c.lane)) if any(w.trackings for w in wants.values()) else ()
+    return {r.subject: r.n for r in misses}, {r.lane: r.n for r in of_chat}, {r.lane: r.n for r in lookups}
+
+
+async def _consents_of(connection: AsyncConnection, buyers: Mapping[str, int | None]) -> dict[str, set[str]]:
+    ids = {b for b in buyers.values() if b is not None}
+    rows = await connection.execute(
+        select(_consents)
+        .where(_consents.c.lane.in_(buyers) | _consents.c.buyer_id.in_(ids))
+        .order_by(_consents.c.at, _consents.c.id)
+    )
+    given: dict[str, set[str]] = {lane: set() for lane in buyers}
+    for row in rows:
+        for lane, buyer in buyers.items():
+            if row.lane == lane or (row.buyer_id is not None and row.buyer_id == buyer):
+                (given[lane].add if row.given else given[lane].discard)(row.purpose)
+    return given
+
+
+async def commit(
+    connection: AsyncConnection, database: Database, written: Sequence[Written], now: datetime
+) -> set[str]:
+    """Write these turns, those of them whose lane is still ours; the lanes that were written."""
+    ours = await queue.fence(connection, {w.claim.lane: w.claim.token for w in written})
+    kept = [w for w in written if w.claim.lane in ours]
+    if not kept:
+        return set()
+    for w in kept:
+        await _write_records(connection, database, w, now)
+    cases = {w.claim.lane: await _case(connection, w, now) for w in kept if w.case is not None}
+    await _save_conversations(connection, database, kept, cases, now)
+    await _save_worded(connection, database, kept, now)
+    await _save_ledgers(connection, kept, now)
+    await _save_events(connection, database, kept, now)
+    await queue.finish(connection, {w.claim.lane: [e.id for e in w.claim.events] for w in kept})
+    return ours
+
+
+async def _write_records(connection: AsyncConnection, database: Database, w: Written, now: datetime) -> None:
+    if w.withdraw:
+        await outbox.withdraw(connection, w.claim.lane)
+    if w.order is not None:
+        await orders.save_order(connection, database, *w.order, due_at=now)
+    if w.parcels:
+        await orders.save_parcels(connection, w.parcels)
+    for receipt in w.receipts:
+        await outbox.record_receipt(connection, receipt)
+    if w.used_link:
+        first = update(_links).where(_links.c.hash == hashed(w.used_link), _links.c.first_chat == "")
+        await connection.execute(first.values(first_chat=w.claim.lane))
+    if w.close_case and w.conversation is not None and w.conversation.case is not None:
+        await connection.execute(
+            update(_cases).where(_cases.c.id == w.conversation.case).values(closed_at=now)
+        )
+
+
+async def _case(connection: AsyncConnection, w: Written, now: datetime) -> int:
+    draft = w.case
+    assert draft is not None  # noqa: S101 - the caller asked for these alone
+    row = insert(_cases).values(
+        lane=w.claim.lane, kind=draft.kind, summary=draft.summary, order_id=draft.order, owner="", opened_at=now
+    )
+    return int(await connection.scalar(row.returning(_cases.c.id)))  # type: ignore[arg-type]
+
+
+async def _save_conversations(
+    connection: AsyncConnection, database: Database, kept: Sequence[Written], cases: Mapping[str, int], now: datetime
+) -> None:
+    rows = []
+    for w in kept:
+        if w.conversation is None:
+            continue
+        record = w.conversation
+        if w.claim.lane in cases:
+            record = replace(record, case=cases[w.claim.lane])
+        elif w.close_case:
+            record = replace(record, case=None)
+        rows.append({
+            "lane": w.claim.lane, "channel": record.address.channel, "account": record.address.account,
+            "chat": record.address.chat, "buyer_id": record.buyer, "holder": record.holder,
+            "version": record.version, "case_id": record.case, "state": codec.encode(record),
+            "last_inbound_at": record.last_inbound_at,
+        })
+    if rows:
+        upsert = database.insert(_conversations)
+        columns = [c for c in rows[0] if c not in {"lane", "channel", "account", "chat"}]
+        await connection.execute(
+            upsert.on_conflict_do_update(
+                index_elements=[_conversations.c.lane], set_={c: upsert.excluded[c] for c in columns}
+            ),
+            sorted(rows, key=lambda row: row["lane"]),
+        )
+
+
+async def _save_worded(
+    connection: AsyncConnection, database: Database, kept: Sequence[Written], now: datetime
+) -> None:
+    rows = [
+        {
+            "lane": conversation_lane(m.outbound.to), "key": m.key, "channel": m.outbound.to.channel,
+            "account": m.outbound.to.account, "chat": m.outbound.to.chat, "purpose": m.outbound.purpose.value,
+            "template": m.template, "body": codec.encode(m.outbound), "holder_version": m.outbound.holder_version,
+            "created_at": now, "expires_at": m.outbound.expires_at, "delay": m.delay,
+        }
+        for w in kept
+        for m in w.worded
+    ]
+    if not rows:
+        return
+    fresh = database.insert(_outbox).values(
+        {name: bindparam(name) for name in rows[0] if name != "delay"}
+        | {"not_before": NOW + bindparam("delay"), "state": 0, "lease_until": 0.0, "owner": "", "attempts": 0,
+           "platform_id": "", "receipt": "", "error": "", "pricing": b"", "sent_at": None}
+    )
+    await connection.execute(fresh.on_conflict_do_nothing(), rows)
+
+
+async def _save_ledgers(connection: AsyncConnection, kept: Sequence[Written], now: datetime) -> None:
+    consents = [
+        {"buyer_id": w.conversation.buyer if w.conversation else None, "lane": w.claim.lane, "purpose": c.purpose,
+         "source": c.source, "given": c.given, "at": c.at}
+        for w in kept for c in w.consents
+    ]
+    guesses = [{"kind": "miss", "lane": w.claim.lane, "subject": hashed(number_key(m)), "at": now}
+               for w in kept for m in w.misses]
+    guesses += [{"kind": "lookup", "lane": w.claim.lane, "subject": hashed(t), "at": now}
+                for w in kept for t in w.looked_up]
+    files = [{"lane": w.claim.lane, "digest": m.digest, "mime": m.mime, "name": m.name, "size": m.size or 0,
+              "at": now} for w in kept for m in w.media]
+    decisions = [{"lane": w.claim.lane, "turn": w.claim.events[0].item.key if w.claim.events else "", "at": now,
+                  "reasons": codec.encode(w.reasons)} for w in kept if w.reasons]
+    for table, rows in ((_consents, consents), (_guesses, guesses), (_media, files), (_decisions, decisions)):
+        if rows:
+            await connection.execute(insert(table), rows)
+
+
+async def _save_events(
+    connection: AsyncConnection, database: Database, kept: Sequence[Written], now: datetime
+) -> None:
+    arrivals = [
+        queue.Arrival("wismo", Item(key=event.id, lane=lane, body=codec.pack(event)), due_at)  # type: ignore[attr-defined]
+        for w in kept
+        for lane, event, due_at in w.events
+    ]
+    if arrivals:
+        await queue.receive(connection, database, arrivals, now)
