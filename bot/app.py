@@ -1,0 +1,216 @@
+"""The composition root: config to adapters to engine, web, worker and sender; start and stop.
+
+The only place that picks implementations, and the only one that knows them all.
+"""
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import httpx
+import structlog
+import uvicorn
+from httpx_aiohttp import AiohttpTransport
+from pydantic import ValidationError
+from starlette.applications import Starlette
+
+from bot.config import Config, Faults, told
+from bot.dialog.language import LanguageModel
+from bot.dialog.lexicon import Lexicon
+from bot.dialog.turn import Desk, Shop
+from bot.dialog.understand import understand
+from bot.engine import Engine, House
+from bot.model.clock import Clock
+from bot.ports import Channel, Port, TrackingSource
+from bot.render import Renderer
+from bot.sender import Account, Sender
+from bot.store import Store
+from bot.store.outbox import Rates
+from bot.store.store import sqlite_url
+from bot.store.vault import Vault
+from bot.web import Metrics, create_web
+from bot.worker import Tracker, Worker
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """Everything from outside, by the key under which it stands in the config."""
+
+    channels: Mapping[str, Channel]
+    sources: Mapping[str, TrackingSource]
+    shops: Mapping[str, Port]
+    rates: Mapping[str, Rates]
+
+    @property
+    def ports(self) -> dict[str, Port]:
+        """All of them; each is a webhook at /hooks/<key>."""
+        return {**self.channels, **self.sources, **self.shops}
+
+
+@dataclass(slots=True)
+class App:
+    """A wired bot that is not running yet."""
+
+    config: Config
+    clock: Clock
+    store: Store
+    adapters: Adapters
+    engine: Engine
+    worker: Worker
+    sender: Sender
+    web: Starlette
+    http: httpx.AsyncClient
+    shop: Shop
+    renderer: Renderer
+    vault: Vault
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        for port in self.adapters.ports.values():
+            await port.close()
+        await self.http.aclose()
+        await self.store.close()
+
+
+def shipped_templates() -> Path:
+    """Where our templates lie: inside the wheel, or beside bot/ in a checkout."""
+    inside = Path(str(files("bot") / "templates"))
+    return inside if inside.is_dir() else Path(__file__).parents[1] / "templates"
+
+
+def template_folders(config: Config) -> list[Path]:
+    """The seller's own folder first, file by file; then ours."""
+    return [*([config.templates] if config.templates else []), shipped_templates()]
+
+
+def load_adapters(config: Config, http: httpx.AsyncClient) -> Adapters:
+    """Connect every adapter that the config names; raises `Faults` with all that is wrong."""
+    faults: list[str] = []
+    made: dict[str, dict[str, Any]] = {"channels": {}, "carriers": {}, "shops": {}}
+    rates: dict[str, Rates] = {}
+    rest = {"rest": {"keys": [k.model_dump() | {"secret": k.secret.get_secret_value()} for k in config.web.api_keys]}}
+    parts = {"channels": config.channels, "carriers": config.carriers,
+             "shops": {**config.shops, **(rest if config.web.api_keys else {})}}
+    for kind, named in parts.items():
+        for name, raw in named.items():
+            try:
+                module = importlib.import_module(f"adapters.{kind}.{raw.get('adapter', name).replace('-', '_')}")
+            except ModuleNotFoundError:
+                faults.append(f"{kind}.{name}: there is no adapter of this name; name one with `adapter:`")
+                continue
+            try:
+                settings = module.Settings.model_validate({k: v for k, v in raw.items() if k != "adapter"})
+            except ValidationError as error:
+                faults += told(error, f"{kind}.{name}")
+                continue
+            made[kind][name] = module.connect(settings, http)
+            if (rate := getattr(settings, "rate", None)) is not None:
+                rates[name] = Rates(rate.per_second, rate.per_recipient, rate.burst)
+    if faults:
+        raise Faults(faults)
+    return Adapters(made["channels"], made["carriers"], made["shops"], rates)
+
+
+@asynccontextmanager
+async def open_app(config: Config, clock: Clock | None = None) -> AsyncIterator[App]:
+    """A wired bot; closed at the end. The database is as it is found: `wismo migrate` brings it up."""
+    http = httpx.AsyncClient(transport=AiohttpTransport(), timeout=httpx.Timeout(20.0, connect=5.0))
+    try:
+        app = _wire(config, clock or Clock(), http)
+    except BaseException:
+        await http.aclose()
+        raise
+    try:
+        yield app
+    finally:
+        await app.close()
+
+
+def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
+    adapters = load_adapters(config, http)
+    config.database.data.mkdir(parents=True, exist_ok=True)
+    store = Store(config.database.url or sqlite_url(config.database.data / "wismo.db"), clock)
+    renderer = Renderer(template_folders(config), config.shop.locale)
+    shop = Shop(config.shop.name, config.shop.country, config.shop.timezone, config.shop.locale, renderer.locales)
+    vault = Vault(config.database.data / "media", config.database.media_bytes)
+    tracker = Tracker(store, list(adapters.sources.values()), clock)
+    lexicon, model = Lexicon.load(), LanguageModel()
+    metrics = Metrics()
+    house = House(
+        store=store, ports=adapters.ports, channels=adapters.channels,
+        limits={c.kind: c.limits for c in adapters.channels.values()}, renderer=renderer,
+        understand=lambda messages, c: understand(messages, c, lexicon, model, shop.country),
+        shop=shop, desk=lambda now: desk_at(config, now), vault=vault, clock=clock,
+        look_up=tracker.look_up if adapters.sources else None,
+    )
+    engine = Engine(house)
+    sending = {name: Account(name, channel, adapters.rates.get(name, Rates(0, 0)))
+               for name, channel in adapters.channels.items()}
+    sender = Sender(store, sending, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
+    listeners = {name: port for name, port in adapters.ports.items() if port.listens}
+    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention(), sender.wake.set)
+    web = create_web(store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(),
+                     stored=worker.wake.set)
+    return App(config, clock, store, adapters, engine, worker, sender, web, http, shop, renderer, vault)
+
+
+def desk_at(config: Config, now: datetime) -> Desk:
+    """When people answer, seen from `now`."""
+    hours, zone = config.shop.hours, config.shop.zone
+    is_open = hours.open_at(now, zone)
+    return Desk(
+        open=is_open, next_open=now if is_open else hours.next_open(now, zone),
+        answer_by=hours.after(now, config.desk.answer_minutes, zone), hours=hours.text,
+    )
+
+
+ROLES = ("all", "web", "worker", "sender")
+
+
+async def run(app: App, role: str, stop: asyncio.Event) -> None:
+    """Run a role until `stop`; ends within ten seconds of it."""
+    tasks: list[asyncio.Task[Any]] = []
+    server: uvicorn.Server | None = None
+    if role in {"all", "web"}:
+        server = make_server(app.web, app.config.web.host, app.config.web.port)
+        tasks.append(asyncio.create_task(server.serve()))
+    if role in {"all", "worker"}:
+        tasks.append(asyncio.create_task(app.worker.run()))
+    if role in {"all", "sender"}:
+        tasks.append(asyncio.create_task(app.sender.run()))
+    log.info("started", role=role, channels=sorted(app.adapters.channels))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if server is not None:
+        server.should_exit = True
+    app.worker.stop()
+    await app.sender.stop()
+    _, late = await asyncio.wait(tasks, timeout=9)
+    for task in late:
+        task.cancel()
+    failed = [t.exception() for t in tasks if t.done() and not t.cancelled() and t.exception()]
+    if failed:
+        raise failed[0]  # type: ignore[misc]
+
+
+class _Server(uvicorn.Server):
+    """Signals are ours to handle: the whole bot stops, not the web alone."""
+
+    def capture_signals(self) -> Any:
+        """Leave the process's signals alone."""
+        return nullcontext()
+
+
+def make_server(web: Any, host: str, port: int) -> uvicorn.Server:
+    """A web server in this event loop."""
+    return _Server(uvicorn.Config(web, host=host, port=port, access_log=False, log_level="warning",
+                                  lifespan="off", timeout_graceful_shutdown=3, server_header=False))

@@ -1,0 +1,180 @@
+"""The YAML file as typed models. All faults are reported at once, each with its key and what to do.
+
+`${NAME}` in a value is taken from the environment or from `.env` beside the file. What belongs to one
+adapter is checked by that adapter's own `Settings`; `app` joins those faults to these.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from bot.errors import Misconfigured
+from bot.model.hours import Hours, parse_hours
+from bot.store.keeping import Retention
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("not a time zone; write it like Europe/Berlin or Asia/Shanghai")
+    return name
+
+
+def _hours(value: object) -> Hours:
+    if isinstance(value, Hours):
+        return value
+    if not value:
+        raise ValueError("when do people answer? write for example {mon-fri: 09:00-18:00}")
+    return parse_hours(value)  # type: ignore[arg-type]
+
+
+class ShopPart(_Part):
+    """The brand. `hours` is when people answer, in `timezone`; without it nothing starts."""
+
+    name: str = Field(min_length=1)
+    country: str = Field(pattern="^[A-Z]{2}$")
+    timezone: Annotated[str, AfterValidator(_zone)]
+    locale: str = "en"
+    hours: Annotated[Hours, BeforeValidator(_hours)]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The shop's time zone."""
+        return ZoneInfo(self.timezone)
+
+
+class KeepPart(_Part):
+    """How many days things are kept."""
+
+    inbox: int = Field(30, ge=1)
+    keys: int = Field(365, ge=7)
+    messages: int = Field(540, ge=1)
+    dead: int = Field(90, ge=1)
+
+    def retention(self) -> Retention:
+        """As the store takes it."""
+        return Retention(self.inbox, self.keys, self.messages, self.dead)
+
+
+class DatabasePart(_Part):
+    """Where everything is kept. `data` is the folder for files; SQLite lies there too unless `url` says otherwise."""
+
+    url: str = ""
+    data: Path = Path("wismo-data")
+    keep: KeepPart = KeepPart()
+    media_bytes: int = Field(20 * 1024 * 1024, ge=1024)
+
+
+def _database(value: object) -> object:
+    return {"url": value} if isinstance(value, str) else value
+
+
+class ApiKey(_Part):
+    """A key of the signed REST. The caller names `key`; `secret` signs."""
+
+    key: str = Field(min_length=1)
+    secret: SecretStr
+    scopes: frozenset[Literal["orders", "scans"]] = frozenset({"orders"})
+
+
+class WebPart(_Part):
+    """Where we listen. `public_url` is how the world reaches us, for webhooks and links."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=1, le=65535)
+    public_url: str = ""
+    api_keys: tuple[ApiKey, ...] = ()
+    metrics_token: SecretStr = SecretStr("")
+
+
+class DeskPart(_Part):
+    """How fast people mean to answer, in minutes of opening time."""
+
+    answer_minutes: int = Field(60, ge=1)
+
+
+class Config(_Part):
+    """The whole file. Channels, carriers and shops are kept raw here: their adapters know them."""
+
+    shop: ShopPart
+    database: Annotated[DatabasePart, BeforeValidator(_database)] = DatabasePart()
+    web: WebPart = WebPart()
+    channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    carriers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    shops: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    desk: DeskPart = DeskPart()
+    proactive: dict[str, Any] = Field(default_factory=dict)
+    templates: Path | None = None
+
+
+class Faults(Misconfigured):
+    """Everything that is wrong with a config, one line a fault: the key, a colon, what to do."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = sorted(set(faults))
+        super().__init__("\n".join(self.faults))
+
+
+def read(path: Path) -> Config:
+    """The config in a file; raises `Faults`."""
+    if not path.is_file():
+        raise Faults([f"{path.name}: there is no such file; `wismo init` writes one"])
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" in line {mark.line + 1}" if mark else ""
+        raise Faults([f"{path.name}: not readable as YAML{line}"]) from error
+    environment = {**{k: v or "" for k, v in dotenv_values(path.parent / ".env").items()}, **os.environ}
+    return build(raw, environment)
+
+
+def build(raw: object, environment: Mapping[str, str]) -> Config:
+    """The config in plain values; raises `Faults`."""
+    if not isinstance(raw, dict):
+        raise Faults(["config: the file must be a mapping with the key `shop`"])
+    faults: list[str] = []
+    filled = _filled(raw, environment, "", faults)
+    try:
+        config = Config.model_validate(filled)
+    except ValidationError as error:
+        raise Faults(faults + list(told(error, ""))) from None
+    if faults:
+        raise Faults(faults)
+    return config
+
+
+def told(error: ValidationError, below: str) -> list[str]:
+    """A validation's faults, one line each, with the key as it stands in the file; never the value."""
+    lines = []
+    for fault in error.errors(include_input=False, include_url=False):
+        key = ".".join([*([below] if below else []), *(str(part) for part in fault["loc"])])
+        what = fault["msg"].removeprefix("Value error, ")
+        known = {"missing": "is missing", "extra_forbidden": "is not a key here"}
+        lines.append(f"{key}: {known.get(fault['type'], what)}")
+    return lines
+
+
+def _filled(value: object, environment: Mapping[str, str], key: str, faults: list[str]) -> object:
+    if isinstance(value, dict):
+        return {str(k): _filled(v, environment, f"{key}.{k}".lstrip("."), faults) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_filled(v, environment, f"{key}.{i}", faults) for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    for name in _VARIABLE.findall(value):
+        if name not in environment:
+            faults.append(f"{key}: the variable {name} is neither in the environment nor in .env")
+    return _VARIABLE.sub(lambda m: environment.get(m[1], ""), value)

@@ -1,0 +1,373 @@
+"""One turn: understand, gather, decide, render, commit. Only gather awaits, only commit writes.
+
+    claims -> decode -> conversations -> understand -> wants -> gather -> decide -> render -> commit
+                 (one read for all lanes)               (one read for all)            (shared by lanes that are ready)
+
+A lane that must wait for a network (a file to fetch, a carrier to ask) leaves the batch and finishes alone.
+Parcel and order lanes have turns of their own; what they must tell people becomes events in other lanes.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from html import escape
+
+import structlog
+
+from bot import handoff
+from bot.dialog.decide import decide
+from bot.dialog.identity import e164
+from bot.dialog.turn import Decision, Desk, Facts, Reason, Shop, Turn, Understanding
+from bot.dialog.wants import wants
+from bot.errors import Refused, WismoError
+from bot.model.clock import Clock
+from bot.model.conversations import Conversation
+from bot.model.events import Event, Notice, StaffAct, conversation_lane, parcel_lane
+from bot.model.messages import Address, Choice, Inbound, Kind, Limits, Media, Outbound, Purpose, Receipt, Reply
+from bot.model.orders import OrderUpdate
+from bot.model.parcels import Parcel
+from bot.model.tracks import TrackUpdate
+from bot.ports import Channel, Port
+from bot.render import Renderer
+from bot.store import Store, codec
+from bot.store.queue import Claim
+from bot.store.turns import Gathered, Worded, Written
+from bot.store.vault import Vault
+from bot.tracking.timeline import apply, next_check
+
+FETCH_SECONDS = 15.0
+SLOW_LANES = 50
+RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
+
+log = structlog.get_logger()
+
+Understand = Callable[[Sequence[Inbound], Conversation], Understanding]
+LookUp = Callable[[Understanding, Gathered, datetime], Awaitable[Sequence[TrackUpdate]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A claimed conversation on its way through a turn."""
+
+    claim: Claim
+    conversation: Conversation
+    port: str
+    inbound: tuple[Inbound, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    acts: tuple[StaffAct, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    said: Understanding = field(default_factory=Understanding)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the engine works with; made once by `app`. `limits` are by the channel's kind."""
+
+    store: Store
+    ports: Mapping[str, Port]
+    channels: Mapping[str, Channel]
+    limits: Mapping[str, Limits]
+    renderer: Renderer
+    understand: Understand
+    shop: Shop
+    desk: Callable[[datetime], Desk]
+    vault: Vault
+    clock: Clock
+    look_up: LookUp | None = None
+
+
+class Engine:
+    """Handles claimed lanes."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self._alone: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(SLOW_LANES)
+
+    async def handle(self, claims: Sequence[Claim]) -> None:
+        """Handle claimed lanes; returns when all are committed but those that wait for a network."""
+        chats = [c for c in claims if c.lane.startswith("c/")]
+        await asyncio.gather(
+            self._converse(chats),
+            *(self._guarded(c, self._other(c)) for c in claims if not c.lane.startswith("c/")),
+        )
+
+    async def settle(self) -> None:
+        """Wait for the lanes that finish alone."""
+        while self._alone:
+            await asyncio.wait(self._alone)
+
+    # ---- conversations -----------------------------------------------------------------------------------
+
+    async def _converse(self, claims: Sequence[Claim]) -> None:
+        if not claims:
+            return
+        records = await self.house.store.conversations([c.lane for c in claims])
+        ready = []
+        for claim in claims:
+            lane = await self._decoded(claim, records[claim.lane])
+            if lane is None:
+                continue
+            if any(m.media for m in lane.inbound):
+                self._finish_alone(claim, self._with_files(lane))
+            else:
+                ready.append(lane)
+        await self._answer(ready)
+
+    async def _decoded(self, claim: Claim, conversation: Conversation) -> Lane | None:
+        try:
+            events = [self._decode(claim, i) for i in range(len(claim.events))]
+        except Exception as error:  # noqa: BLE001 - whatever a platform sent costs one event, not the bot
+            await self._failed(claim, error)
+            return None
+        inbound = tuple(e for e in events if isinstance(e, Inbound))
+        return Lane(
+            claim, conversation, claim.events[-1].port, inbound,
+            tuple(e for e in events if isinstance(e, Receipt)),
+            tuple(e for e in events if isinstance(e, StaffAct)),
+            tuple(e for e in events if isinstance(e, Notice)),
+        )
+
+    def _decode(self, claim: Claim, place: int) -> Event | None:
+        waiting = claim.events[place]
+        if waiting.port == "wismo":
+            return codec.unpack(waiting.item.body)  # type: ignore[no-any-return]
+        port = self.house.ports.get(waiting.port)
+        if port is None:
+            raise Refused(f"no channel named {waiting.port} is in the config any more")
+        return port.decode(waiting.item)
+
+    async def _with_files(self, lane: Lane) -> None:
+        messages = []
+        for message in lane.inbound:
+            kept = [await self._keep(lane.port, media) for media in message.media]
+            messages.append(replace(message, media=tuple(kept)))
+        await self._answer([replace(lane, inbound=tuple(messages))])
+
+    async def _keep(self, port: str, media: Media) -> Media:
+        channel = self.house.channels.get(port)
+        if channel is None or not media.ref:
+            return media
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                return await self.house.vault.keep(media, channel.fetch(media))
+        except (WismoError, TimeoutError, OSError, NotImplementedError) as error:
+            # The buyer gets an honest answer all the same; the platform keeps the file for days.
+            log.warning("media.not_kept", channel=port, error=type(error).__name__)
+            return media
+
+    async def _answer(self, lanes: Sequence[Lane]) -> None:
+        if not lanes:
+            return
+        now = self.house.clock.now()
+        lanes = [self._understood(lane, now) for lane in lanes]
+        wanted = {lane.claim.lane: wants(lane.conversation, lane.said) for lane in lanes if lane.inbound}
+        gathered: Mapping[str, Gathered] = {}
+        if wanted:
+            buyers = {lane.claim.lane: lane.conversation.buyer for lane in lanes}
+            gathered = await self.house.store.gather(wanted, buyers)
+        await asyncio.gather(*(
+            self._guarded(lane.claim, self._turn(lane, gathered.get(lane.claim.lane) or Gathered(), now))
+            for lane in lanes
+        ))
+
+    def _understood(self, lane: Lane, now: datetime) -> Lane:
+        conversation = lane.conversation
+        for message in lane.inbound:
+            conversation = _heard(conversation, message, self.house.shop.country)
+        lane = replace(lane, conversation=conversation)
+        speaking = tuple(m for m in lane.inbound if m.kind not in {Kind.BLOCKED, Kind.UNBLOCKED})
+        return replace(lane, said=self.house.understand(speaking, conversation)) if speaking else lane
+
+    async def _turn(self, lane: Lane, gathered: Gathered, now: datetime) -> None:
+        updates: Sequence[TrackUpdate] = ()
+        if self.house.look_up is not None and lane.inbound:
+            updates = await self.house.look_up(lane.said, gathered, now)
+            gathered = _refreshed(gathered, updates, now)
+        written = self._decide(lane, gathered, now)
+        fresh = tuple((parcel_lane(u.track.number), u, None) for u in updates)
+        await self.house.store.commit(replace(written, events=(*written.events, *fresh)))
+
+    def _decide(self, lane: Lane, gathered: Gathered, now: datetime) -> Written:
+        written = Written(lane.claim, lane.conversation, receipts=lane.receipts)
+        key = f"{lane.claim.events[-1].id}"
+        for act in lane.acts:
+            written = self._handed(written, act, key)
+        speaking = [m for m in lane.inbound if m.kind not in {Kind.BLOCKED, Kind.UNBLOCKED}]
+        if speaking:
+            record = written.conversation or lane.conversation
+            turn = Turn(key, record, speaking, lane.said, self._facts(gathered, now), now)
+            written = self._decided(written, decide(turn), now)
+        for notice in lane.notices:
+            written = self._noticed(written, notice, key)
+        files = tuple(f for m in lane.inbound for f in m.media if f.digest)
+        return replace(written, media=files)
+
+    def _facts(self, gathered: Gathered, now: datetime) -> Facts:
+        return Facts(
+            shop=self.house.shop, desk=self.house.desk(now), found=gathered.found, numbers=gathered.numbers,
+            trackings=gathered.trackings, phone_buyers=gathered.phone_buyers, buyer_orders=gathered.buyer_orders,
+            link=gathered.link, misses=gathered.misses, chat_misses=gathered.chat_misses, lookups=gathered.lookups,
+            feeds_down=gathered.feeds_down, consents=gathered.consents,
+        )
+
+    def _decided(self, written: Written, decision: Decision, now: datetime) -> Written:
+        before = written.conversation
+        assert before is not None  # noqa: S101 - a conversation's turn always has one
+        after = handoff.settle(before, decision.conversation)
+        worded, offered = self._worded(decision.replies, after.version, decision.say_after.total_seconds())
+        if decision.replies:
+            after = replace(after, offered=offered)
+        warnings = tuple(
+            (conversation_lane(to), Notice(f"{written.claim.events[-1].id}:{to}:{template}", to, template,
+                                           template, "security"), None)
+            for to, template in decision.warned
+        )
+        return replace(
+            written, conversation=after, worded=(*written.worded, *worded), case=decision.case,
+            consents=decision.consents, misses=decision.misses, looked_up=decision.looked_up,
+            used_link=decision.used_link, reasons=(*written.reasons, *decision.reasons),
+            events=(*written.events, *warnings),
+        )
+
+    def _worded(self, replies: Sequence[Reply], version: int, delay: float) -> tuple[tuple[Worded, ...], tuple[Choice, ...]]:
+        worded: list[Worded] = []
+        offered: tuple[Choice, ...] = ()
+        for reply in replies:
+            limits = self._limits(reply.to)
+            parts = self.house.renderer.render(reply, limits, version)
+            worded += [Worded(o, f"{reply.key}:{i}", reply.template, delay) for i, o in enumerate(parts)]
+            offered = self.house.renderer.choices(reply) or offered
+        return tuple(worded), offered
+
+    def _limits(self, to: Address) -> Limits:
+        limits = self.house.limits.get(to.channel)
+        if limits is None:
+            raise Refused(f"no {to.channel} channel is in the config any more")
+        return limits
+
+    def _handed(self, written: Written, act: StaffAct, key: str) -> Written:
+        before = written.conversation
+        assert before is not None  # noqa: S101 - a conversation's turn always has one
+        handed = handoff.act(before, act)
+        said: tuple[Worded, ...] = ()
+        if handed.say:
+            out = Outbound(id="", to=before.address, text=escape(handed.say, quote=False), purpose=Purpose.STAFF,
+                           holder_version=handed.conversation.version)
+            said = (Worded(out, f"staff:{act.id}", "staff"),)
+        if handed.template:
+            reply = Reply(before.address, handed.template, {}, f"{key}:{handed.template}",
+                          before.locale or self.house.shop.locale)
+            said += self._worded([reply], handed.conversation.version, 0.0)[0]
+        return replace(
+            written, conversation=handed.conversation, worded=(*written.worded, *said),
+            withdraw=written.withdraw or handed.withdraw, close_case=written.close_case or handed.close_case,
+            reasons=(*written.reasons, handed.reason),
+        )
+
+    def _noticed(self, written: Written, notice: Notice, key: str) -> Written:
+        record = written.conversation
+        assert record is not None  # noqa: S101 - a conversation's turn always has one
+        if handoff.held_by_person(record) or not record.reachable:
+            reason = Reason("notice.withheld", {"template": notice.template, "holder": record.holder})
+            return replace(written, reasons=(*written.reasons, reason))
+        reply = Reply(record.address, notice.template, notice.facts, f"notice:{notice.id}",
+                      record.locale or self.house.shop.locale, purpose=Purpose.NOTICE)
+        worded, _ = self._worded([reply], record.version, 0.0)
+        return replace(written, worded=(*written.worded, *worded),
+                       reasons=(*written.reasons, Reason("notice.sent", {"template": notice.template})))
+
+    # ---- parcels and orders ------------------------------------------------------------------------------
+
+    async def _other(self, claim: Claim) -> None:
+        written = Written(claim)
+        for place in range(len(claim.events)):
+            event = self._decode(claim, place)
+            if isinstance(event, TrackUpdate):
+                written = replace(written, parcels=await self._tracked(event, written))
+            elif isinstance(event, OrderUpdate):
+                # The newest wins; the store ignores what is older than what it has.
+                if written.order is None or event.order.updated_at >= written.order[0].updated_at:
+                    order = replace(event.order, shop=self.house.shop.name)
+                    written = replace(written, order=(order, e164(order.phone, order.country)))
+        await self.house.store.commit(written)
+
+    async def _tracked(
+        self, update: TrackUpdate, written: Written
+    ) -> tuple[tuple[Parcel, datetime | None], ...]:
+        now = self.house.clock.now()
+        known = [p for p, _ in written.parcels] or await self.house.store.parcels_numbered(update.track.number)
+        parcels = []
+        for parcel in known:
+            fresh, _ = apply(parcel, update.track, now)
+            fresh = replace(fresh, checked_at=now)
+            parcels.append((fresh, next_check(fresh, now)))
+        return tuple(parcels)
+
+    # ---- failing -----------------------------------------------------------------------------------------
+
+    def _finish_alone(self, claim: Claim, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            async with self._room:
+                await self._guarded(claim, work)
+
+        task = asyncio.create_task(run())
+        self._alone.add(task)
+        task.add_done_callback(self._alone.discard)
+
+    async def _guarded(self, claim: Claim, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - one lane's fault must not cost its neighbours
+            await self._failed(claim, error)
+
+    async def _failed(self, claim: Claim, error: Exception) -> None:
+        if not claim.events:
+            await self.house.store.give_back([claim])
+            return
+        attempts = claim.events[0].attempts
+        delay = RETRY_SECONDS[min(attempts, len(RETRY_SECONDS) - 1)]
+        dead = await self.house.store.fail(claim, describe(error), delay)
+        log.warning("turn.failed", error=type(error).__name__, dead=dead, attempts=attempts + 1)
+
+
+def describe(error: BaseException) -> str:
+    """An error for the dead letter: our own words, or a type and a place; never a value, which may be personal."""
+    if isinstance(error, WismoError):
+        return f"{type(error).__name__}: {error}"
+    trace = error.__traceback__
+    place = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f"{code.co_name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__} in {place}"
+
+
+
+
+def _heard(conversation: Conversation, message: Inbound, country: str) -> Conversation:
+    """The record after hearing from the person: reachable again, when last, under which name and phone."""
+    if message.kind == Kind.BLOCKED:
+        return replace(conversation, reachable=False)
+    phone = message.phone or conversation.phone
+    return replace(
+        conversation, reachable=True, last_inbound_at=max(message.at, conversation.last_inbound_at or message.at),
+        name=message.name or conversation.name, phone=phone,
+    )
+
+
+def _refreshed(gathered: Gathered, updates: Sequence[TrackUpdate], now: datetime) -> Gathered:
+    """The dossiers with what was just heard from a carrier; the parcel's own lane writes it down."""
+    if not updates:
+        return gathered
+    fresh = {u.track.number: u.track for u in updates}
+    found = {}
+    for i, dossier in gathered.found.items():
+        parcels = tuple(
+            replace(apply(p, fresh[p.number], now)[0], checked_at=now) if p.number in fresh else p
+            for p in dossier.parcels
+        )
+        found[i] = replace(dossier, parcels=parcels)
+    return replace(gathered, found=found)

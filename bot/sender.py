@@ -1,0 +1,175 @@
+"""The outbox on its way out: claim under the rates, send outside any transaction, write down what came of it.
+
+    sent          the platform gave an id
+    Temporary     again later; the platform's own time wins over backoff
+    Unknown       looked up where the platform allows; else an answer is sent again, a notice is not
+    Closed        a notice or answer waits as unsendable until the approved template can say it
+    Refused       dead, with its error
+    Unreachable   dead; the conversation is marked and nothing unasked goes there
+    Misconfigured the account rests, its rows are kept, the alarm is logged and shown by `wismo doctor`
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import structlog
+
+from bot.errors import Closed, Misconfigured, Refused, Temporary, Unknown, Unreachable, WismoError
+from bot.model.clock import Clock
+from bot.model.messages import Outbound, Purpose
+from bot.ports import Channel
+from bot.store import Store, codec
+from bot.store.outbox import Mark, Rates, Row
+from bot.store.tables import OutboxState
+
+IN_FLIGHT = 64
+"""Sends under way at once an account: it bounds both memory and what a kill can double."""
+MAX_ATTEMPTS = 8
+POLL_SECONDS = 0.2
+REST_SECONDS = 60.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A channel's account with its rates."""
+
+    name: str
+    channel: Channel
+    rates: Rates
+
+
+class Sender:
+    """Sends for all accounts of this process; other processes may send for the same ones."""
+
+    def __init__(
+        self, store: Store, accounts: Mapping[str, Account], clock: Clock,
+        told: Callable[[str, str], None] = lambda channel, state: None,
+    ) -> None:
+        self.store = store
+        self.accounts = accounts
+        self.clock = clock
+        self.wake = asyncio.Event()
+        self._told = told
+        self._stopping = False
+        self._flying: dict[str, set[asyncio.Task[None]]] = {name: set() for name in accounts}
+
+    async def run(self) -> None:
+        """Send until `stop`."""
+        await asyncio.gather(*(self._serve(account) for account in self.accounts.values()))
+
+    async def stop(self) -> None:
+        """Claim nothing more and let what is in flight come home."""
+        self._stopping = True
+        self.wake.set()
+        for flying in self._flying.values():
+            if flying:
+                await asyncio.wait(flying, timeout=8)
+
+    async def _serve(self, account: Account) -> None:
+        key = await self._known(account)
+        flying = self._flying[account.name]
+        while not self._stopping:
+            self.wake.clear()
+            room = IN_FLIGHT - len(flying)
+            rows = await self._claimed(key, account, room) if room > 0 else []
+            for row in rows:
+                task = asyncio.create_task(self._send(key, account, row))
+                flying.add(task)
+                task.add_done_callback(flying.discard)
+            if len(rows) < room or room <= 0:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        try:
+            await asyncio.wait_for(self.wake.wait(), POLL_SECONDS)
+        except TimeoutError:
+            return
+
+    async def _known(self, account: Account) -> tuple[str, str]:
+        while True:
+            try:
+                return account.channel.kind, await account.channel.account()
+            except WismoError as error:
+                log.error("sender.account_unknown", channel=account.name, error=str(error))
+                await asyncio.sleep(5.0)
+
+    async def _claimed(self, key: tuple[str, str], account: Account, room: int) -> list[Row]:
+        try:
+            return await self.store.claim_outbox(key, account.rates, room)
+        except Exception as error:  # noqa: BLE001 - a database that is away must not end the sender
+            log.error("sender.claim_failed", error=type(error).__name__)
+            await asyncio.sleep(1.0)
+            return []
+
+    async def _send(self, key: tuple[str, str], account: Account, row: Row) -> None:
+        message = replace(codec.outbound(row.body), id=str(row.id))
+        mark = self._barred(row, message)
+        if mark is None and row.again:
+            mark = await self._found(account.channel, row, message)
+        if mark is None:
+            mark = await self._sent(key, account, row, message)
+        await self.store.mark(mark)
+        self._told(account.channel.kind, mark.state.name.lower())
+        self.wake.set()
+
+    def _barred(self, row: Row, message: Outbound) -> Mark | None:
+        """What must not leave any more: another speaker has the conversation, or its time is over."""
+        now = self.clock.now()
+        if row.stale and message.purpose != Purpose.STAFF:
+            return Mark(row, OutboxState.WITHDRAWN, now)
+        if row.expires_at is not None and row.expires_at <= now:
+            return Mark(row, OutboxState.EXPIRED, now)
+        return None
+
+    async def _found(self, channel: Channel, row: Row, message: Outbound) -> Mark | None:
+        """A sender died with this message in flight: whether it arrived, and if nobody knows, what then."""
+        now = self.clock.now()
+        try:
+            platform_id = await channel.find(message)
+        except WismoError:
+            platform_id = None
+        if platform_id is not None:
+            return Mark(row, OutboxState.SENT, now, platform_id)
+        if message.purpose == Purpose.NOTICE:
+            return Mark(row, OutboxState.UNKNOWN, now, error="the sender stopped while it was in flight")
+        return None
+
+    async def _sent(self, key: tuple[str, str], account: Account, row: Row, message: Outbound) -> Mark:
+        try:
+            platform_id = await account.channel.send(message)
+        except Temporary as error:
+            return await self._again(key, row, error)
+        except Unknown as error:
+            found = await self._found(account.channel, replace(row, again=True), message)
+            return found or self._backoff(row, str(error))
+        except Misconfigured as error:
+            log.error("sender.account_rests", channel=account.name, setting=error.key, error=str(error))
+            await self.store.hold_account(key, REST_SECONDS)
+            return Mark(row, OutboxState.READY, self.clock.now(), error=str(error), delay=REST_SECONDS)
+        except (Refused, Unreachable, Closed) as error:
+            log.warning("sender.not_sent", channel=account.name, error=type(error).__name__)
+            return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"{type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - an adapter's defect costs one message, not the sender
+            log.error("sender.defect", channel=account.name, error=type(error).__name__)
+            return self._backoff(row, type(error).__name__)
+        return Mark(row, OutboxState.SENT, self.clock.now(), platform_id)
+
+    async def _again(self, key: tuple[str, str], row: Row, error: Temporary) -> Mark:
+        if error.account_wide and error.retry_after:
+            await self.store.hold_account(key, error.retry_after)
+        if error.retry_after is None:
+            return self._backoff(row, str(error))
+        # The platform named a time: that is a queue, not a failure, and does not count as an attempt.
+        calm = replace(row, attempts=row.attempts - 1)
+        return Mark(calm, OutboxState.READY, self.clock.now(), error=str(error), delay=error.retry_after)
+
+    def _backoff(self, row: Row, error: str) -> Mark:
+        now = self.clock.now()
+        if row.attempts + 1 >= MAX_ATTEMPTS:
+            return Mark(row, OutboxState.DEAD, now, error=error)
+        return Mark(row, OutboxState.READY, now, error=error, delay=min(0.5 * 2**row.attempts, 300.0))
+
+

@@ -1,0 +1,64 @@
+"""Files that people sent, by the digest of their content, under the data folder."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import puremagic
+
+from bot.errors import Refused
+from bot.model.messages import Media, MediaKind
+
+KINDS = {"image": MediaKind.IMAGE, "video": MediaKind.VIDEO, "audio": MediaKind.AUDIO}
+
+
+class Vault:
+    """A folder of files, each stored once. `most` bytes a file; a larger one is refused."""
+
+    def __init__(self, folder: Path, most: int = 20 * 1024 * 1024) -> None:
+        self.folder = folder
+        self.most = most
+
+    async def keep(self, media: Media, content: AsyncIterator[bytes]) -> Media:
+        """Store a file and say what its content shows it to be; a claim about its type is not believed."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        digest, size = sha256(), 0
+        with NamedTemporaryFile(dir=self.folder, delete=False) as file:
+            part = Path(file.name)
+            try:
+                async for chunk in content:
+                    size += len(chunk)
+                    if size > self.most:
+                        raise Refused(f"a file larger than {self.most} bytes")
+                    digest.update(chunk)
+                    await asyncio.to_thread(file.write, chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+        path = self.path(digest.hexdigest())
+        path.parent.mkdir(exist_ok=True)
+        part.replace(path)
+        mime = _mime(path)
+        kind = KINDS.get(mime.split("/", 1)[0], MediaKind.DOCUMENT)
+        return replace(media, kind=kind, mime=mime, size=size, digest=digest.hexdigest(), path=str(path))
+
+    def path(self, digest: str) -> Path:
+        """Where the file of this digest lies."""
+        return self.folder / digest[:2] / digest
+
+    def forget(self, digest: str) -> None:
+        """Delete a file."""
+        self.path(digest).unlink(missing_ok=True)
+
+
+def _mime(path: Path) -> str:
+    try:
+        return puremagic.from_file(str(path), mime=True) or "application/octet-stream"
+    except (puremagic.PureError, ValueError):
+        return "application/octet-stream"

@@ -1,0 +1,165 @@
+"""HTTP in: verify, store, and only then answer. Nothing is decoded here and nothing is decided.
+
+    /hooks/{name}   what platforms and carriers call; GET is a platform's handshake
+    /api/...        the shop's signed REST
+    /healthz /readyz /metrics   is the process up; can it store; Prometheus (loopback or token)
+"""
+
+import asyncio
+import hmac
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from bot.ports import Answer, Port, Request
+from bot.store import Store
+from bot.store.queue import Arrival
+
+MOST_BYTES = 4 * 1024 * 1024
+"""A larger body is refused: WhatsApp's batches end at 3 MB."""
+
+log = structlog.get_logger()
+
+
+class Metrics:
+    """What Prometheus is told."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        make = {"registry": self.registry}
+        self.hooks = Counter("wismo_hooks", "Calls of webhooks", ["port", "status"], **make)  # type: ignore[arg-type]
+        self.ack = Histogram("wismo_ack_seconds", "From a call's last byte to its answer", ["port"], **make)  # type: ignore[arg-type]
+        self.sends = Counter("wismo_sends", "Messages by outcome", ["channel", "state"], **make)  # type: ignore[arg-type]
+        self.rows = Gauge("wismo_rows", "Rows by where they stand", ["state"], **make)  # type: ignore[arg-type]
+        self.oldest = Gauge("wismo_oldest_waiting_seconds", "Age of the oldest waiting event", **make)  # type: ignore[arg-type]
+        self.feeds = Gauge("wismo_feed_down", "1 while a tracking source gives no answer", ["source"], **make)  # type: ignore[arg-type]
+
+
+class Hooks:
+    """The raw ASGI endpoint of webhooks: the hot path, so without routing and request objects."""
+
+    def __init__(self, store: Store, ports: Mapping[str, Port], metrics: Metrics, stored: Callable[[], None]) -> None:
+        self.store = store
+        self.ports = ports
+        self.metrics = metrics
+        self.stored = stored
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one call below /hooks/ (or the shop's /api/)."""
+        name = self._name(scope)
+        port = self.ports.get(name)
+        if port is None:
+            await _respond(send, Answer(404))
+            return
+        body = await _body(receive)
+        if body is None:
+            await _respond(send, Answer(413))
+            return
+        began = time.monotonic()
+        answer = await self._answer(name, port, _request(scope, body))
+        await _respond(send, answer)
+        self.metrics.ack.labels(name).observe(time.monotonic() - began)
+        self.metrics.hooks.labels(name, str(answer.status)).inc()
+
+    def _name(self, scope: Scope) -> str:
+        path: str = scope["path"]
+        return path.removeprefix("/hooks/").rstrip("/") if path.startswith("/hooks/") else "rest"
+
+    async def _answer(self, name: str, port: Port, request: Request) -> Answer:
+        try:
+            answer = await port.webhook(request)
+        except Exception as error:  # noqa: BLE001 - an adapter's defect: the platform repeats, nothing is lost
+            log.error("hook.defect", port=name, error=type(error).__name__)
+            return Answer(500)
+        if not answer.items:
+            return answer
+        try:
+            await self.store.receive([Arrival(name, item) for item in answer.items])
+        except Exception as error:  # noqa: BLE001 - not stored is not acknowledged
+            log.error("hook.not_stored", port=name, error=type(error).__name__)
+            return Answer(503)
+        self.stored()
+        return answer
+
+
+def _request(scope: Scope, body: bytes) -> Request:
+    headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+    raw_query: bytes = scope.get("query_string", b"")
+    query = dict(StarletteRequest(scope).query_params) if raw_query else {}
+    path = scope.get("raw_path", scope["path"].encode()).split(b"?", 1)[0].decode("latin-1")
+    return Request(scope["method"], path, headers, query, body, raw_query=raw_query.decode("latin-1"))
+
+
+async def _body(receive: Receive) -> bytes | None:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return body if len(body) <= MOST_BYTES else None
+    parts, size = [body], len(body)
+    while message.get("more_body"):
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MOST_BYTES:
+            return None
+    return b"".join(parts)
+
+
+async def _respond(send: Send, answer: Answer) -> None:
+    headers = [(k.lower().encode(), v.encode()) for k, v in answer.headers.items()]
+    headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def create_web(
+    store: Store, ports: Mapping[str, Port], metrics: Metrics, *, token: str = "", stored: Callable[[], None]
+) -> Starlette:
+    """The ASGI app of the `web` role."""
+    hooks = Hooks(store, ports, metrics, stored)
+
+    async def healthz(request: StarletteRequest) -> Response:
+        return PlainTextResponse("ok")
+
+    async def readyz(request: StarletteRequest) -> Response:
+        try:
+            async with asyncio.timeout(5):
+                await store.health()
+        except Exception as error:  # noqa: BLE001 - whatever it is, we cannot store
+            return PlainTextResponse(f"the database does not answer: {type(error).__name__}", 503)
+        return PlainTextResponse("ready")
+
+    async def show_metrics(request: StarletteRequest) -> Response:
+        if not _may_read(request, token):
+            return PlainTextResponse("metrics are for loopback or the bearer of web.metrics_token", 403)
+        await _measure(store, metrics)
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(routes=[
+        Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", show_metrics),
+        Mount("/hooks", hooks), Mount("/api", hooks),
+    ])
+
+
+def _may_read(request: StarletteRequest, token: str) -> bool:
+    if token:
+        given = request.headers.get("authorization", "").encode()
+        return hmac.compare_digest(given, f"Bearer {token}".encode())
+    return request.client is not None and request.client.host in {"127.0.0.1", "::1"}
+
+
+async def _measure(store: Store, metrics: Metrics) -> None:
+    health = await store.health()
+    for state in ("waiting", "later", "dead", "unsent", "unsendable", "unknown", "cases"):
+        metrics.rows.labels(state).set(getattr(health, state))
+    metrics.oldest.set(health.oldest)
+    metrics.feeds.clear()
+    for source, _ in health.feeds:
+        metrics.feeds.labels(source).set(1)
