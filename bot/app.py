@@ -97,8 +97,11 @@ def load_adapters(config: Config, http: httpx.AsyncClient) -> Adapters:
     made: dict[str, dict[str, Any]] = {"channels": {}, "carriers": {}, "shops": {}}
     rates: dict[str, Rates] = {}
     rest = {"rest": {"keys": [k.model_dump() | {"secret": k.secret.get_secret_value()} for k in config.web.api_keys]}}
-    parts = {"channels": config.channels, "carriers": config.carriers,
-             "shops": {**config.shops, **(rest if config.web.api_keys else {})}}
+    parts = {
+        "channels": config.channels,
+        "carriers": config.carriers,
+        "shops": {**config.shops, **(rest if config.web.api_keys else {})},
+    }
     for kind, named in parts.items():
         for name, raw in named.items():
             try:
@@ -145,20 +148,29 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
     lexicon, model = Lexicon.load(), LanguageModel()
     metrics = Metrics()
     house = House(
-        store=store, ports=adapters.ports, channels=adapters.channels,
-        limits={c.kind: c.limits for c in adapters.channels.values()}, renderer=renderer,
+        store=store,
+        ports=adapters.ports,
+        channels=adapters.channels,
+        limits={c.kind: c.limits for c in adapters.channels.values()},
+        renderer=renderer,
         understand=lambda messages, c: understand(messages, c, lexicon, model, shop.country),
-        shop=shop, desk=lambda now: desk_at(config, now), vault=vault, clock=clock,
+        shop=shop,
+        desk=lambda now: desk_at(config, now),
+        vault=vault,
+        clock=clock,
         look_up=tracker.look_up if adapters.sources else None,
     )
     engine = Engine(house)
-    sending = {name: Account(name, channel, adapters.rates.get(name, Rates(0, 0)))
-               for name, channel in adapters.channels.items()}
+    sending = {
+        name: Account(name, channel, adapters.rates.get(name, Rates(0, 0)))
+        for name, channel in adapters.channels.items()
+    }
     sender = Sender(store, sending, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
     listeners = {name: port for name, port in adapters.ports.items() if port.listens}
     worker = Worker(store, engine, tracker, listeners, config.database.keep.retention(), sender.wake.set)
-    web = create_web(store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(),
-                     stored=worker.wake.set)
+    web = create_web(
+        store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(), stored=worker.wake.set
+    )
     return App(config, clock, store, adapters, engine, worker, sender, web, http, shop, renderer, vault)
 
 
@@ -167,8 +179,10 @@ def desk_at(config: Config, now: datetime) -> Desk:
     hours, zone = config.shop.hours, config.shop.zone
     is_open = hours.open_at(now, zone)
     return Desk(
-        open=is_open, next_open=now if is_open else hours.next_open(now, zone),
-        answer_by=hours.after(now, config.desk.answer_minutes, zone), hours=hours.text,
+        open=is_open,
+        next_open=now if is_open else hours.next_open(now, zone),
+        answer_by=hours.after(now, config.desk.answer_minutes, zone),
+        hours=hours.text,
     )
 
 
@@ -212,5 +226,15 @@ class _Server(uvicorn.Server):
 
 def make_server(web: Any, host: str, port: int) -> uvicorn.Server:
     """A web server in this event loop."""
-    return _Server(uvicorn.Config(web, host=host, port=port, access_log=False, log_level="warning",
-                                  lifespan="off", timeout_graceful_shutdown=3, server_header=False))
+    return _Server(
+        uvicorn.Config(
+            web,
+            host=host,
+            port=port,
+            access_log=False,
+            log_level="warning",
+            lifespan="off",
+            timeout_graceful_shutdown=3,
+            server_header=False,
+        )
+    )

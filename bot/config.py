@@ -174,7 +174,6 @@ def _filled(value: object, environment: Mapping[str, str], key: str, faults: lis
         return [_filled(v, environment, f"{key}.{i}", faults) for i, v in enumerate(value)]
     if not isinstance(value, str):
         return value
-    for name in _VARIABLE.findall(value):
-        if name not in environment:
-            faults.append(f"{key}: the variable {name} is neither in the environment nor in .env")
+    absent = [name for name in _VARIABLE.findall(value) if name not in environment]
+    faults += [f"{key}: the variable {name} is neither in the environment nor in .env" for name in absent]
     return _VARIABLE.sub(lambda m: environment.get(m[1], ""), value)

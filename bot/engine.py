@@ -118,12 +118,15 @@ class Engine:
     async def _decoded(self, claim: Claim, conversation: Conversation) -> Lane | None:
         try:
             events = [self._decode(claim, i) for i in range(len(claim.events))]
-        except Exception as error:  # noqa: BLE001 - whatever a platform sent costs one event, not the bot
+        except Exception as error:
             await self._failed(claim, error)
             return None
         inbound = tuple(e for e in events if isinstance(e, Inbound))
         return Lane(
-            claim, conversation, claim.events[-1].port, inbound,
+            claim,
+            conversation,
+            claim.events[-1].port,
+            inbound,
             tuple(e for e in events if isinstance(e, Receipt)),
             tuple(e for e in events if isinstance(e, StaffAct)),
             tuple(e for e in events if isinstance(e, Notice)),
@@ -167,10 +170,12 @@ class Engine:
         if wanted:
             buyers = {lane.claim.lane: lane.conversation.buyer for lane in lanes}
             gathered = await self.house.store.gather(wanted, buyers)
-        await asyncio.gather(*(
-            self._guarded(lane.claim, self._turn(lane, gathered.get(lane.claim.lane) or Gathered(), now))
-            for lane in lanes
-        ))
+        await asyncio.gather(
+            *(
+                self._guarded(lane.claim, self._turn(lane, gathered.get(lane.claim.lane) or Gathered(), now))
+                for lane in lanes
+            )
+        )
 
     def _understood(self, lane: Lane, now: datetime) -> Lane:
         conversation = lane.conversation
@@ -206,10 +211,19 @@ class Engine:
 
     def _facts(self, gathered: Gathered, now: datetime) -> Facts:
         return Facts(
-            shop=self.house.shop, desk=self.house.desk(now), found=gathered.found, numbers=gathered.numbers,
-            trackings=gathered.trackings, phone_buyers=gathered.phone_buyers, buyer_orders=gathered.buyer_orders,
-            link=gathered.link, misses=gathered.misses, chat_misses=gathered.chat_misses, lookups=gathered.lookups,
-            feeds_down=gathered.feeds_down, consents=gathered.consents,
+            shop=self.house.shop,
+            desk=self.house.desk(now),
+            found=gathered.found,
+            numbers=gathered.numbers,
+            trackings=gathered.trackings,
+            phone_buyers=gathered.phone_buyers,
+            buyer_orders=gathered.buyer_orders,
+            link=gathered.link,
+            misses=gathered.misses,
+            chat_misses=gathered.chat_misses,
+            lookups=gathered.lookups,
+            feeds_down=gathered.feeds_down,
+            consents=gathered.consents,
         )
 
     def _decided(self, written: Written, decision: Decision, now: datetime) -> Written:
@@ -220,18 +234,29 @@ class Engine:
         if decision.replies:
             after = replace(after, offered=offered)
         warnings = tuple(
-            (conversation_lane(to), Notice(f"{written.claim.events[-1].id}:{to}:{template}", to, template,
-                                           template, "security"), None)
+            (
+                conversation_lane(to),
+                Notice(f"{written.claim.events[-1].id}:{to}:{template}", to, template, template, "security"),
+                None,
+            )
             for to, template in decision.warned
         )
         return replace(
-            written, conversation=after, worded=(*written.worded, *worded), case=decision.case,
-            consents=decision.consents, misses=decision.misses, looked_up=decision.looked_up,
-            used_link=decision.used_link, reasons=(*written.reasons, *decision.reasons),
+            written,
+            conversation=after,
+            worded=(*written.worded, *worded),
+            case=decision.case,
+            consents=decision.consents,
+            misses=decision.misses,
+            looked_up=decision.looked_up,
+            used_link=decision.used_link,
+            reasons=(*written.reasons, *decision.reasons),
             events=(*written.events, *warnings),
         )
 
-    def _worded(self, replies: Sequence[Reply], version: int, delay: float) -> tuple[tuple[Worded, ...], tuple[Choice, ...]]:
+    def _worded(
+        self, replies: Sequence[Reply], version: int, delay: float
+    ) -> tuple[tuple[Worded, ...], tuple[Choice, ...]]:
         worded: list[Worded] = []
         offered: tuple[Choice, ...] = ()
         for reply in replies:
@@ -253,16 +278,25 @@ class Engine:
         handed = handoff.act(before, act)
         said: tuple[Worded, ...] = ()
         if handed.say:
-            out = Outbound(id="", to=before.address, text=escape(handed.say, quote=False), purpose=Purpose.STAFF,
-                           holder_version=handed.conversation.version)
+            out = Outbound(
+                id="",
+                to=before.address,
+                text=escape(handed.say, quote=False),
+                purpose=Purpose.STAFF,
+                holder_version=handed.conversation.version,
+            )
             said = (Worded(out, f"staff:{act.id}", "staff"),)
         if handed.template:
-            reply = Reply(before.address, handed.template, {}, f"{key}:{handed.template}",
-                          before.locale or self.house.shop.locale)
+            reply = Reply(
+                before.address, handed.template, {}, f"{key}:{handed.template}", before.locale or self.house.shop.locale
+            )
             said += self._worded([reply], handed.conversation.version, 0.0)[0]
         return replace(
-            written, conversation=handed.conversation, worded=(*written.worded, *said),
-            withdraw=written.withdraw or handed.withdraw, close_case=written.close_case or handed.close_case,
+            written,
+            conversation=handed.conversation,
+            worded=(*written.worded, *said),
+            withdraw=written.withdraw or handed.withdraw,
+            close_case=written.close_case or handed.close_case,
             reasons=(*written.reasons, handed.reason),
         )
 
@@ -272,11 +306,20 @@ class Engine:
         if handoff.held_by_person(record) or not record.reachable:
             reason = Reason("notice.withheld", {"template": notice.template, "holder": record.holder})
             return replace(written, reasons=(*written.reasons, reason))
-        reply = Reply(record.address, notice.template, notice.facts, f"notice:{notice.id}",
-                      record.locale or self.house.shop.locale, purpose=Purpose.NOTICE)
+        reply = Reply(
+            record.address,
+            notice.template,
+            notice.facts,
+            f"notice:{notice.id}",
+            record.locale or self.house.shop.locale,
+            purpose=Purpose.NOTICE,
+        )
         worded, _ = self._worded([reply], record.version, 0.0)
-        return replace(written, worded=(*written.worded, *worded),
-                       reasons=(*written.reasons, Reason("notice.sent", {"template": notice.template})))
+        return replace(
+            written,
+            worded=(*written.worded, *worded),
+            reasons=(*written.reasons, Reason("notice.sent", {"template": notice.template})),
+        )
 
     # ---- parcels and orders ------------------------------------------------------------------------------
 
@@ -293,9 +336,7 @@ class Engine:
                     written = replace(written, order=(order, e164(order.phone, order.country)))
         await self.house.store.commit(written)
 
-    async def _tracked(
-        self, update: TrackUpdate, written: Written
-    ) -> tuple[tuple[Parcel, datetime | None], ...]:
+    async def _tracked(self, update: TrackUpdate, written: Written) -> tuple[tuple[Parcel, datetime | None], ...]:
         now = self.house.clock.now()
         known = [p for p, _ in written.parcels] or await self.house.store.parcels_numbered(update.track.number)
         parcels = []
@@ -319,7 +360,7 @@ class Engine:
     async def _guarded(self, claim: Claim, work: Awaitable[None]) -> None:
         try:
             await work
-        except Exception as error:  # noqa: BLE001 - one lane's fault must not cost its neighbours
+        except Exception as error:
             await self._failed(claim, error)
 
     async def _failed(self, claim: Claim, error: Exception) -> None:
@@ -345,16 +386,17 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__} in {place}"
 
 
-
-
 def _heard(conversation: Conversation, message: Inbound, country: str) -> Conversation:
     """The record after hearing from the person: reachable again, when last, under which name and phone."""
     if message.kind == Kind.BLOCKED:
         return replace(conversation, reachable=False)
     phone = message.phone or conversation.phone
     return replace(
-        conversation, reachable=True, last_inbound_at=max(message.at, conversation.last_inbound_at or message.at),
-        name=message.name or conversation.name, phone=phone,
+        conversation,
+        reachable=True,
+        last_inbound_at=max(message.at, conversation.last_inbound_at or message.at),
+        name=message.name or conversation.name,
+        phone=phone,
     )
 
 

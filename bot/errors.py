@@ -25,9 +25,7 @@ class Temporary(WismoError):
     limits the whole account and not this one recipient.
     """
 
-    def __init__(
-        self, message: str, *, retry_after: float | None = None, account_wide: bool = False
-    ) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, account_wide: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.account_wide = account_wide

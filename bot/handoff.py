@@ -18,11 +18,11 @@ class Handed:
     """What a staff act leads to. `say` is the staff's own text for the buyer; `template` an announcement."""
 
     conversation: Conversation
+    reason: Reason
     say: str = ""
     template: str = ""
     withdraw: bool = False
     close_case: bool = False
-    reason: Reason = Reason("staff")
 
 
 def held_by_person(conversation: Conversation) -> bool:
@@ -35,38 +35,44 @@ def act(conversation: Conversation, staff_act: StaffAct) -> Handed:
     me = PERSON + staff_act.staff
     other = held_by_person(conversation) and conversation.holder != me
     if staff_act.kind == "note":
-        return Handed(conversation, reason=Reason("staff.note", {"staff": staff_act.staff}))
+        return Handed(conversation, Reason("staff.note", {"staff": staff_act.staff}))
     if staff_act.kind == "take":
         return _take(conversation, me, staff_act)
     if other:
-        return Handed(conversation, reason=Reason("staff.kept_as_note", {"holder": conversation.holder}))
+        return Handed(conversation, Reason("staff.kept_as_note", {"holder": conversation.holder}))
     if staff_act.kind == "reply":
         taken = conversation if conversation.holder == me else _take(conversation, me, staff_act).conversation
         withdraw = conversation.holder != me
-        return Handed(taken, say=staff_act.text, withdraw=withdraw, reason=Reason("staff.reply", {"staff": staff_act.staff}))
+        return Handed(
+            taken, say=staff_act.text, withdraw=withdraw, reason=Reason("staff.reply", {"staff": staff_act.staff})
+        )
     if staff_act.kind in {"handback", "close"}:
         return _let_go(conversation, staff_act)
-    return Handed(conversation, reason=Reason("staff.unknown_act", {"kind": staff_act.kind}))
+    return Handed(conversation, Reason("staff.unknown_act", {"kind": staff_act.kind}))
 
 
 def _take(conversation: Conversation, me: str, staff_act: StaffAct) -> Handed:
     if conversation.holder == me:
-        return Handed(conversation, reason=Reason("staff.has_it_already", {"staff": staff_act.staff}))
+        return Handed(conversation, Reason("staff.has_it_already", {"staff": staff_act.staff}))
     stale = staff_act.version is not None and staff_act.version != conversation.version
     if stale and held_by_person(conversation):
         # Two pressed at once: the first won, and the second is told who holds it.
-        return Handed(conversation, reason=Reason("staff.too_late", {"holder": conversation.holder}))
+        return Handed(conversation, Reason("staff.too_late", {"holder": conversation.holder}))
     taken = replace(conversation, holder=me, version=conversation.version + 1, pending=None, offered=())
-    return Handed(taken, withdraw=True, reason=Reason("staff.took_over", {"staff": staff_act.staff}))
+    return Handed(taken, Reason("staff.took_over", {"staff": staff_act.staff}), withdraw=True)
 
 
 def _let_go(conversation: Conversation, staff_act: StaffAct) -> Handed:
     if conversation.holder == BOT and conversation.case is None:
-        return Handed(conversation, reason=Reason("staff.nothing_to_hand_back"))
+        return Handed(conversation, Reason("staff.nothing_to_hand_back"))
     free = replace(conversation, holder=BOT, version=conversation.version + 1, unsure=0)
     spoke = held_by_person(conversation)
-    return Handed(free, template="handed_back" if spoke else "", close_case=True,
-                  reason=Reason("staff." + staff_act.kind, {"staff": staff_act.staff}))
+    return Handed(
+        free,
+        template="handed_back" if spoke else "",
+        close_case=True,
+        reason=Reason("staff." + staff_act.kind, {"staff": staff_act.staff}),
+    )
 
 
 def settle(before: Conversation, after: Conversation) -> Conversation:

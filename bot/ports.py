@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from bot.model.events import Event
 from bot.model.messages import Limits, Media, Outbound
 from bot.model.orders import Order
@@ -16,13 +18,17 @@ from bot.model.tracks import Track, TrackRef
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An HTTP request as it came. Header names are lower case; `body` is the raw bytes that were signed."""
+    """An HTTP request as it came. Header names are lower case; `body` is the raw bytes that were signed.
+
+    `path` and `raw_query` are as they were sent, percent-encoding and all: a signature may cover them.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
+    raw_query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,19 @@ class Answer:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     items: tuple[Item, ...] = ()
+
+
+class Rate(BaseModel):
+    """How fast an account may be used: calls a second in all and to one recipient, with a burst to one.
+
+    0 means no limit of ours; the platform's own still holds.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    per_second: float = Field(ge=0)
+    per_recipient: float = Field(default=0, ge=0)
+    burst: int = Field(default=1, ge=1)
 
 
 Deliver = Callable[[Sequence[Item]], Awaitable[None]]

@@ -1,12 +1,12 @@
 """The outbox on its way out: claim under the rates, send outside any transaction, write down what came of it.
 
-    sent          the platform gave an id
-    Temporary     again later; the platform's own time wins over backoff
-    Unknown       looked up where the platform allows; else an answer is sent again, a notice is not
-    Closed        a notice or answer waits as unsendable until the approved template can say it
-    Refused       dead, with its error
-    Unreachable   dead; the conversation is marked and nothing unasked goes there
-    Misconfigured the account rests, its rows are kept, the alarm is logged and shown by `wismo doctor`
+sent          the platform gave an id
+Temporary     again later; the platform's own time wins over backoff
+Unknown       looked up where the platform allows; else an answer is sent again, a notice is not
+Closed        a notice or answer waits as unsendable until the approved template can say it
+Refused       dead, with its error
+Unreachable   dead; the conversation is marked and nothing unasked goes there
+Misconfigured the account rests, its rows are kept, the alarm is logged and shown by `wismo doctor`
 """
 
 import asyncio
@@ -45,7 +45,10 @@ class Sender:
     """Sends for all accounts of this process; other processes may send for the same ones."""
 
     def __init__(
-        self, store: Store, accounts: Mapping[str, Account], clock: Clock,
+        self,
+        store: Store,
+        accounts: Mapping[str, Account],
+        clock: Clock,
         told: Callable[[str, str], None] = lambda channel, state: None,
     ) -> None:
         self.store = store
@@ -99,7 +102,7 @@ class Sender:
     async def _claimed(self, key: tuple[str, str], account: Account, room: int) -> list[Row]:
         try:
             return await self.store.claim_outbox(key, account.rates, room)
-        except Exception as error:  # noqa: BLE001 - a database that is away must not end the sender
+        except Exception as error:
             log.error("sender.claim_failed", error=type(error).__name__)
             await asyncio.sleep(1.0)
             return []
@@ -152,7 +155,7 @@ class Sender:
         except (Refused, Unreachable, Closed) as error:
             log.warning("sender.not_sent", channel=account.name, error=type(error).__name__)
             return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"{type(error).__name__}: {error}")
-        except Exception as error:  # noqa: BLE001 - an adapter's defect costs one message, not the sender
+        except Exception as error:
             log.error("sender.defect", channel=account.name, error=type(error).__name__)
             return self._backoff(row, type(error).__name__)
         return Mark(row, OutboxState.SENT, self.clock.now(), platform_id)
@@ -171,5 +174,3 @@ class Sender:
         if row.attempts + 1 >= MAX_ATTEMPTS:
             return Mark(row, OutboxState.DEAD, now, error=error)
         return Mark(row, OutboxState.READY, now, error=error, delay=min(0.5 * 2**row.attempts, 300.0))
-
-

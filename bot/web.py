@@ -1,8 +1,8 @@
 """HTTP in: verify, store, and only then answer. Nothing is decoded here and nothing is decided.
 
-    /hooks/{name}   what platforms and carriers call; GET is a platform's handshake
-    /api/...        the shop's signed REST
-    /healthz /readyz /metrics   is the process up; can it store; Prometheus (loopback or token)
+/hooks/{name}   what platforms and carriers call; GET is a platform's handshake
+/api/...        the shop's signed REST
+/healthz /readyz /metrics   is the process up; can it store; Prometheus (loopback or token)
 """
 
 import asyncio
@@ -75,14 +75,14 @@ class Hooks:
     async def _answer(self, name: str, port: Port, request: Request) -> Answer:
         try:
             answer = await port.webhook(request)
-        except Exception as error:  # noqa: BLE001 - an adapter's defect: the platform repeats, nothing is lost
+        except Exception as error:
             log.error("hook.defect", port=name, error=type(error).__name__)
             return Answer(500)
         if not answer.items:
             return answer
         try:
             await self.store.receive([Arrival(name, item) for item in answer.items])
-        except Exception as error:  # noqa: BLE001 - not stored is not acknowledged
+        except Exception as error:
             log.error("hook.not_stored", port=name, error=type(error).__name__)
             return Answer(503)
         self.stored()
@@ -132,7 +132,7 @@ def create_web(
         try:
             async with asyncio.timeout(5):
                 await store.health()
-        except Exception as error:  # noqa: BLE001 - whatever it is, we cannot store
+        except Exception as error:
             return PlainTextResponse(f"the database does not answer: {type(error).__name__}", 503)
         return PlainTextResponse("ready")
 
@@ -142,10 +142,15 @@ def create_web(
         await _measure(store, metrics)
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    return Starlette(routes=[
-        Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", show_metrics),
-        Mount("/hooks", hooks), Mount("/api", hooks),
-    ])
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", show_metrics),
+            Mount("/hooks", hooks),
+            Mount("/api", hooks),
+        ]
+    )
 
 
 def _may_read(request: StarletteRequest, token: str) -> bool:

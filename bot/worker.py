@@ -66,9 +66,16 @@ class Tracker:
     async def look_up(self, said: Understanding, gathered: Gathered, now: datetime) -> Sequence[TrackUpdate]:
         """Fresh tracks for what a buyer asks about, where ours are stale; nothing if the source is slow."""
         stale = [
-            (dossier, parcel) for dossier in gathered.found.values() for parcel in dossier.parcels
-            if parcel.asked_at is None and parcel.checked_at is None
-            or (parcel.checked_at is not None and now - parcel.checked_at > STALE and next_check(parcel, now) is not None)
+            (dossier, parcel)
+            for dossier in gathered.found.values()
+            for parcel in dossier.parcels
+            if (parcel.asked_at is None
+            and parcel.checked_at is None)
+            or (
+                parcel.checked_at is not None
+                and now - parcel.checked_at > STALE
+                and next_check(parcel, now) is not None
+            )
         ]
         if not stale or not self.sources:
             return ()
@@ -90,8 +97,12 @@ def ref(dossier: Dossier, parcel: Parcel) -> TrackRef:
     order = dossier.order
     digits = "".join(c for c in order.phone if c.isdigit())
     return TrackRef(
-        number=parcel.number, carrier=parcel.carrier, phone_last4=digits[-4:], postcode=order.postcode,
-        country=order.country, shipped_at=parcel.shipped_at or order.placed_at,
+        number=parcel.number,
+        carrier=parcel.carrier,
+        phone_last4=digits[-4:],
+        postcode=order.postcode,
+        country=order.country,
+        shipped_at=parcel.shipped_at or order.placed_at,
     )
 
 
@@ -99,8 +110,13 @@ class Worker:
     """The loops of the `worker` role."""
 
     def __init__(
-        self, store: Store, engine: Engine, tracker: Tracker, listeners: Mapping[str, Port],
-        retention: Retention, committed: Callable[[], None] = lambda: None,
+        self,
+        store: Store,
+        engine: Engine,
+        tracker: Tracker,
+        listeners: Mapping[str, Port],
+        retention: Retention,
+        committed: Callable[[], None] = lambda: None,
     ) -> None:
         self.store = store
         self.engine = engine
@@ -149,7 +165,7 @@ class Worker:
             try:
                 if await self.work_once():
                     continue
-            except Exception as error:  # noqa: BLE001 - a database that is away must not end the worker
+            except Exception as error:
                 log.error("worker.failed", error=type(error).__name__)
                 await asyncio.sleep(1.0)
             try:
@@ -161,7 +177,7 @@ class Worker:
         while True:
             try:
                 await work()
-            except Exception as error:  # noqa: BLE001 - the next round may go well
+            except Exception as error:
                 log.error("worker.round_failed", round=work.__name__, error=type(error).__name__)
             await asyncio.sleep(seconds)
 
@@ -184,7 +200,7 @@ class Worker:
             try:
                 if await self.store.hold_lease(lease, self._owner, LISTEN_SECONDS):
                     await self._listen_while_leased(lease, port, deliver)
-            except Exception as error:  # noqa: BLE001 - the platform or the database is away: try again
+            except Exception as error:
                 log.warning("listener.failed", channel=name, error=type(error).__name__)
             await asyncio.sleep(2.0)
 
@@ -240,10 +256,12 @@ class Worker:
 
     async def _heard(self, dossiers: Sequence[Dossier], tracks: Sequence[Track | None], now: datetime) -> None:
         told = [t for t in tracks if t is not None]
-        await self.store.receive([
-            Arrival("wismo", Item(key=u.id, lane=parcel_lane(u.track.number), body=pack(u)))
-            for u in (TrackUpdate(uuid4().hex, now, t) for t in told)
-        ])
+        await self.store.receive(
+            [
+                Arrival("wismo", Item(key=u.id, lane=parcel_lane(u.track.number), body=pack(u)))
+                for u in (TrackUpdate(uuid4().hex, now, t) for t in told)
+            ]
+        )
         answered = {t.number for t in told}
         for dossier, track in zip(dossiers, tracks, strict=True):
             parcel = replace(dossier.parcels[0], asked_at=now)

@@ -36,7 +36,7 @@ class MediaKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file. Incoming: `ref` is what the channel fetches it by. Stored: `digest` names our copy.
+    """A file. Incoming: `ref` is what the channel fetches it by. Stored: `digest` names our copy at `path`.
 
     `mime` is the platform's claim until the file is stored, and then what its content says.
     `size` is in bytes.
@@ -48,6 +48,7 @@ class Media:
     name: str = ""
     size: int | None = None
     digest: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,7 @@ conversation = msgspec.json.Decoder(Conversation).decode
 outbound = msgspec.json.Decoder(Outbound).decode
 track = msgspec.json.Decoder(Track).decode
 
-INTERNAL: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Notice, StaffAct, Tick, OrderUpdate, TrackUpdate)
-}
+INTERNAL: dict[str, type[Any]] = {kind.__name__: kind for kind in (Notice, StaffAct, Tick, OrderUpdate, TrackUpdate)}
 """Events that we make ourselves; stored under the port `wismo` with their kind in front."""
 
 

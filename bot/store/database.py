@@ -22,7 +22,7 @@ ATTEMPTS = 6
 _COLLISIONS = ("40001", "40P01", "database is locked", "database table is locked")
 
 
-class machine_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
+class machine_now(FunctionElement[float]):
     """The database's own clock in seconds since 1970: the same for all processes, never turned."""
 
     type = Double()
@@ -137,8 +137,11 @@ def _collided(error: DBAPIError) -> bool:
 
 
 def _driver(url: str) -> str:
-    for plain, driver in (("sqlite:", "sqlite+aiosqlite:"), ("postgresql:", "postgresql+asyncpg:"),
-                          ("postgres:", "postgresql+asyncpg:")):
+    for plain, driver in (
+        ("sqlite:", "sqlite+aiosqlite:"),
+        ("postgresql:", "postgresql+asyncpg:"),
+        ("postgres:", "postgresql+asyncpg:"),
+    ):
         if url.startswith(plain):
             return driver + url.removeprefix(plain)
     return url
@@ -147,8 +150,14 @@ def _driver(url: str) -> str:
 def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000",
-                   "cache_size=-16000", "wal_autocheckpoint=4000"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=30000",
+        "cache_size=-16000",
+        "wal_autocheckpoint=4000",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -156,6 +165,3 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     reads = connection.get_execution_options().get("reads")
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-
-

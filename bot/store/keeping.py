@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
-from sqlalchemy import Table, delete, func, or_, select, text, update
+from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.orders import number_key
@@ -31,17 +30,14 @@ from bot.store.tables import (
     Outbox,
     OutboxState,
     Parcel,
+    core,
 )
 
 
-def _table(kind: Any) -> Table:
-    return kind.__table__  # type: ignore[no-any-return]
-
-
-_inbox, _outbox, _lane, _orders, _parcels = map(_table, (Inbox, Outbox, Lane, Order, Parcel))
-_conversations, _aliases, _cases, _consents = map(_table, (Conversation, Alias, CaseRow, ConsentRow))
-_links, _guesses, _decisions, _media, _buckets = map(_table, (LinkRow, Guess, DecisionRow, MediaRow, Bucket))
-_feeds, _buyers = map(_table, (Feed, Buyer))
+_inbox, _outbox, _lane, _orders, _parcels = map(core, (Inbox, Outbox, Lane, Order, Parcel))
+_conversations, _aliases, _cases, _consents = map(core, (Conversation, Alias, CaseRow, ConsentRow))
+_links, _guesses, _decisions, _media, _buckets = map(core, (LinkRow, Guess, DecisionRow, MediaRow, Bucket))
+_feeds, _buyers = map(core, (Feed, Buyer))
 
 BY_LANE = (_conversations, _aliases, _inbox, _outbox, _cases, _consents, _guesses, _decisions, _media)
 PERSONAL = ("name", "email", "phone", "phone_e164", "address", "postcode", "city")
@@ -94,24 +90,35 @@ class Erased:
 
 async def health(connection: AsyncConnection, now: datetime) -> Health:
     """Count what waits, what is stuck and what is down."""
-    states = dict((await connection.execute(
-        select(_inbox.c.state, func.count()).where(_inbox.c.state != InboxState.DONE).group_by(_inbox.c.state)
-    )).all())
-    sends = dict((await connection.execute(
-        select(_outbox.c.state, func.count()).where(_outbox.c.state != OutboxState.SENT).group_by(_outbox.c.state)
-    )).all())
-    oldest = await connection.scalar(
-        select(func.min(_inbox.c.received_at)).where(_inbox.c.state == InboxState.READY)
+    states: dict[int, int] = dict(
+        (
+            await connection.execute(
+                select(_inbox.c.state, func.count()).where(_inbox.c.state != InboxState.DONE).group_by(_inbox.c.state)
+            )
+        ).all()
     )
+    sends: dict[int, int] = dict(
+        (
+            await connection.execute(
+                select(_outbox.c.state, func.count())
+                .where(_outbox.c.state != OutboxState.SENT)
+                .group_by(_outbox.c.state)
+            )
+        ).all()
+    )
+    oldest = await connection.scalar(select(func.min(_inbox.c.received_at)).where(_inbox.c.state == InboxState.READY))
     down = await connection.execute(select(_feeds).where(_feeds.c.down_since.is_not(None)))
     cases = await connection.scalar(select(func.count()).select_from(_cases).where(_cases.c.closed_at.is_(None)))
     return Health(
-        waiting=states.get(InboxState.READY, 0), later=states.get(InboxState.LATER, 0),
+        waiting=states.get(InboxState.READY, 0),
+        later=states.get(InboxState.LATER, 0),
         dead=states.get(InboxState.DEAD, 0),
         unsent=sends.get(OutboxState.READY, 0) + sends.get(OutboxState.SENDING, 0),
-        unsendable=sends.get(OutboxState.DEAD, 0), unknown=sends.get(OutboxState.UNKNOWN, 0),
+        unsendable=sends.get(OutboxState.DEAD, 0),
+        unknown=sends.get(OutboxState.UNKNOWN, 0),
         oldest=max(0.0, (now - oldest).total_seconds()) if oldest else 0.0,
-        feeds=tuple((r.source, r.down_since) for r in down), cases=cases or 0,
+        feeds=tuple((r.source, r.down_since) for r in down),
+        cases=cases or 0,
     )
 
 
@@ -131,12 +138,18 @@ async def expire(connection: AsyncConnection, keep: Retention, now: datetime) ->
 
     done = _inbox.c.state == InboxState.DONE
     steps = (
-        update(_inbox).where(done, _inbox.c.received_at < before(keep.inbox), _inbox.c.body.is_not(None))
+        update(_inbox)
+        .where(done, _inbox.c.received_at < before(keep.inbox), _inbox.c.body.is_not(None))
         .values(body=None),
         delete(_inbox).where(done, _inbox.c.received_at < before(keep.keys)),
         delete(_inbox).where(_inbox.c.state == InboxState.DEAD, _inbox.c.received_at < before(keep.dead)),
-        update(_outbox).where(_outbox.c.state >= OutboxState.SENT, _outbox.c.created_at < before(keep.messages),
-                              _outbox.c.body.is_not(None)).values(body=None),
+        update(_outbox)
+        .where(
+            _outbox.c.state >= OutboxState.SENT,
+            _outbox.c.created_at < before(keep.messages),
+            _outbox.c.body.is_not(None),
+        )
+        .values(body=None),
         delete(_media).where(_media.c.at < before(keep.messages)),
         delete(_guesses).where(_guesses.c.at < before(7)),
         delete(_decisions).where(_decisions.c.at < before(keep.messages)),
@@ -150,8 +163,11 @@ async def find_buyer(connection: AsyncConnection, wanted: str) -> int | None:
         by_id = await connection.scalar(select(_buyers.c.id).where(_buyers.c.id == int(wanted)))
         if by_id is not None:
             return int(by_id)
-    named = or_(func.lower(_orders.c.email) == wanted.strip().lower(), _orders.c.phone_e164 == wanted.strip(),
-                _orders.c.number_key == number_key(wanted))
+    named = or_(
+        func.lower(_orders.c.email) == wanted.strip().lower(),
+        _orders.c.phone_e164 == wanted.strip(),
+        _orders.c.number_key == number_key(wanted),
+    )
     ids = set((await connection.execute(select(_orders.c.buyer_id).where(named).distinct())).scalars())
     return ids.pop() if len(ids) == 1 else None
 
@@ -168,7 +184,10 @@ async def _lanes_of(connection: AsyncConnection, buyer: int) -> tuple[list[int],
         shown = {p.order for p in value.proofs} | {value.focus}
         if row.buyer_id == buyer or any(p.buyer == buyer for p in value.proofs) or shown & mine:
             lanes.add(row.lane)
-    for column, where in ((_cases.c.lane, _cases.c.order_id.in_(ids)), (_links.c.first_chat, _links.c.order_id.in_(ids))):
+    for column, where in (
+        (_cases.c.lane, _cases.c.order_id.in_(ids)),
+        (_links.c.first_chat, _links.c.order_id.in_(ids)),
+    ):
         lanes |= set((await connection.execute(select(column).where(where))).scalars())
     return ids, sorted(lanes - {""})
 
@@ -189,7 +208,7 @@ async def export_buyer(connection: AsyncConnection, buyer: int) -> dict[str, obj
         ("decisions", _decisions, _decisions.c.lane.in_(lanes)),
     ):
         rows = await connection.execute(select(table).where(where))
-        out[name] = [{k: _readable(v) for k, v in row._mapping.items()} for row in rows]
+        out[name] = [{k: _readable(v) for k, v in row.items()} for row in rows.mappings()]
     return out
 
 
@@ -216,7 +235,9 @@ async def erase_buyer(database: Database, buyer: int, now: datetime) -> Erased:
         await connection.execute(delete(_lane).where(_lane.c.key.in_(lanes)))
         await connection.execute(delete(_buckets).where(_buckets.c.key.in_(lanes)))
         await connection.execute(delete(_consents).where(_consents.c.buyer_id == buyer))
-        await connection.execute(update(_buyers).where(_buyers.c.id == buyer).values(key=f"erased:{buyer}", erased_at=now))
+        await connection.execute(
+            update(_buyers).where(_buyers.c.id == buyer).values(key=f"erased:{buyer}", erased_at=now)
+        )
         return Erased(rows, tuple(files))
 
     erased = await database.write(work)
@@ -225,16 +246,20 @@ async def erase_buyer(database: Database, buyer: int, now: datetime) -> Erased:
 
 
 async def _erase_orders(connection: AsyncConnection, buyer: int, ids: Sequence[int]) -> int:
-    sources = (await connection.execute(
-        select(_orders.c.source, _orders.c.number_key, *(_orders.c[c] for c in PERSONAL)).where(_orders.c.id.in_(ids))
-    )).all()
+    sources = (
+        await connection.execute(
+            select(_orders.c.source, _orders.c.number_key, *(_orders.c[c] for c in PERSONAL)).where(
+                _orders.c.id.in_(ids)
+            )
+        )
+    ).all()
     values = {v for row in sources for v in row[2:] if v and len(v) > 3}  # noqa: PLR2004 - shorter says nothing
     lanes = [f"o/{row.source}/{row.number_key}" for row in sources]
     numbers = (await connection.execute(select(_parcels.c.number).where(_parcels.c.order_id.in_(ids)))).scalars()
     lanes += [f"p/{number}" for number in numbers]
     await connection.execute(update(_inbox).where(_inbox.c.lane.in_(lanes)).values(body=None, error=""))
     await _erase_strays(connection, values)
-    blank = update(_orders).where(_orders.c.buyer_id == buyer).values({c: "" for c in PERSONAL})
+    blank = update(_orders).where(_orders.c.buyer_id == buyer).values(dict.fromkeys(PERSONAL, ""))
     rows = (await connection.execute(blank)).rowcount
     await connection.execute(update(_parcels).where(_parcels.c.order_id.in_(ids)).values(track=b""))
     await connection.execute(delete(_links).where(_links.c.order_id.in_(ids)))

@@ -26,7 +26,9 @@ async def upgrade(database: Database) -> str:
 
     def run(connection: Connection) -> None:
         context = EnvironmentContext(
-            Config(), directory, fn=lambda rev, _: directory._upgrade_revs(head, rev)  # noqa: SLF001
+            Config(),
+            directory,
+            fn=lambda rev, _: directory._upgrade_revs(head, rev),  # noqa: SLF001
         )
         context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True)
         with context.begin_transaction():

@@ -16,14 +16,14 @@ from bot.model.parcels import Parcel
 from bot.model.tracks import Status, Track, Window
 from bot.store import codec
 from bot.store.database import Database
-from bot.store.tables import Buyer, ConsentRow
+from bot.store.tables import Buyer, ConsentRow, core
 from bot.store.tables import Order as OrderRow
 from bot.store.tables import Parcel as ParcelRow
 
-_orders = OrderRow.__table__  # type: ignore[attr-defined]
-_parcels = ParcelRow.__table__  # type: ignore[attr-defined]
-_buyers = Buyer.__table__  # type: ignore[attr-defined]
-_consents = ConsentRow.__table__  # type: ignore[attr-defined]
+_orders = core(OrderRow)
+_parcels = core(ParcelRow)
+_buyers = core(Buyer)
+_consents = core(ConsentRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +70,38 @@ async def save_order(
 
     `phone` is the order's phone in E.164 or empty. New parcels are due for their first look at `due_at`.
     """
-    same = (_orders.c.shop == order.shop, _orders.c.source == order.source,
-            _orders.c.number_key == number_key(order.number))
-    known = (await connection.execute(select(_orders.c.id, _orders.c.updated_at).where(*same).with_for_update())).first()
+    same = (
+        _orders.c.shop == order.shop,
+        _orders.c.source == order.source,
+        _orders.c.number_key == number_key(order.number),
+    )
+    known = (
+        await connection.execute(select(_orders.c.id, _orders.c.updated_at).where(*same).with_for_update())
+    ).first()
     if known is not None and known.updated_at > order.updated_at:
         return None
     buyer = await _buyer(connection, database, order)
     values = {
-        "shop": order.shop, "source": order.source, "number": order.number,
-        "number_key": number_key(order.number), "buyer_id": buyer, "updated_at": order.updated_at,
-        "placed_at": order.placed_at, "country": order.country, "name": order.name, "email": order.email,
-        "phone": order.phone, "phone_e164": phone, "address": order.address, "postcode": order.postcode,
+        "shop": order.shop,
+        "source": order.source,
+        "number": order.number,
+        "number_key": number_key(order.number),
+        "buyer_id": buyer,
+        "updated_at": order.updated_at,
+        "placed_at": order.placed_at,
+        "country": order.country,
+        "name": order.name,
+        "email": order.email,
+        "phone": order.phone,
+        "phone_e164": phone,
+        "address": order.address,
+        "postcode": order.postcode,
         "city": order.city,
-        "detail": codec.encode(Detail(order.locale, order.items, order.incoterm, order.duties, order.promised,
-                                      order.cancelled, order.evidence)),
+        "detail": codec.encode(
+            Detail(
+                order.locale, order.items, order.incoterm, order.duties, order.promised, order.cancelled, order.evidence
+            )
+        ),
     }
     if known is None:
         order_id = await connection.scalar(insert(_orders).values(**values).returning(_orders.c.id))
@@ -92,16 +110,14 @@ async def save_order(
         await connection.execute(update(_orders).where(_orders.c.id == order_id).values(**values))
     await _save_shipments(connection, order_id, order.parcels, due_at)
     await _save_consents(connection, buyer, order)
-    return int(order_id)  # type: ignore[arg-type]
+    return int(order_id or 0)
 
 
 async def _buyer(connection: AsyncConnection, database: Database, order: Order) -> int:
     key = buyer_key(order)
-    await connection.execute(
-        database.insert(_buyers).values(shop=order.shop, key=key).on_conflict_do_nothing()
-    )
+    await connection.execute(database.insert(_buyers).values(shop=order.shop, key=key).on_conflict_do_nothing())
     found = await connection.scalar(select(_buyers.c.id).where(_buyers.c.shop == order.shop, _buyers.c.key == key))
-    return int(found)  # type: ignore[arg-type]
+    return int(found or 0)
 
 
 async def _save_shipments(
@@ -113,8 +129,7 @@ async def _save_shipments(
     known = {row.number: row.id for row in rows}
     for shipment in shipments:
         number = shipment.number.strip().upper()
-        values = {"carrier": shipment.carrier, "items": codec.encode(shipment.items),
-                  "shipped_at": shipment.shipped_at}
+        values = {"carrier": shipment.carrier, "items": codec.encode(shipment.items), "shipped_at": shipment.shipped_at}
         if number in known:
             await connection.execute(update(_parcels).where(_parcels.c.id == known[number]).values(**values))
         else:
@@ -140,11 +155,7 @@ async def _save_consents(connection: AsyncConnection, buyer: int, order: Order) 
 
 _BY_ID = select(_orders).where(_orders.c.id.in_(bindparam("ids", expanding=True)))
 _BY_NUMBER = select(_orders).where(_orders.c.number_key.in_(bindparam("numbers", expanding=True)))
-_PARCELS_OF = (
-    select(_parcels)
-    .where(_parcels.c.order_id.in_(bindparam("ids", expanding=True)))
-    .order_by(_parcels.c.id)
-)
+_PARCELS_OF = select(_parcels).where(_parcels.c.order_id.in_(bindparam("ids", expanding=True))).order_by(_parcels.c.id)
 _PARCELS_NUMBERED = select(_parcels).where(_parcels.c.number.in_(bindparam("numbers", expanding=True)))
 
 
@@ -192,10 +203,25 @@ def order_value(row: Any) -> Order:
     """An order's row as the shop's order."""
     detail = codec.decode(row.detail, Detail)
     return Order(
-        number=row.number, updated_at=row.updated_at, source=row.source, shop=row.shop, placed_at=row.placed_at,
-        name=row.name, email=row.email, phone=row.phone, address=row.address, postcode=row.postcode,
-        city=row.city, country=row.country, locale=detail.locale, items=detail.items, incoterm=detail.incoterm,
-        duties=detail.duties, promised=detail.promised, cancelled=detail.cancelled, evidence=detail.evidence,
+        number=row.number,
+        updated_at=row.updated_at,
+        source=row.source,
+        shop=row.shop,
+        placed_at=row.placed_at,
+        name=row.name,
+        email=row.email,
+        phone=row.phone,
+        address=row.address,
+        postcode=row.postcode,
+        city=row.city,
+        country=row.country,
+        locale=detail.locale,
+        items=detail.items,
+        incoterm=detail.incoterm,
+        duties=detail.duties,
+        promised=detail.promised,
+        cancelled=detail.cancelled,
+        evidence=detail.evidence,
     )
 
 
@@ -203,19 +229,36 @@ def parcel_value(row: Any) -> Parcel:
     """A parcel's row as a value."""
     state = codec.decode(row.track, ParcelState) if row.track else ParcelState()
     return Parcel(
-        id=row.id, order_id=row.order_id, carrier=row.carrier, number=row.number, status=Status(row.status),
-        cause=row.cause, track=state.track, eta=state.eta,
-        items=codec.decode(row.items, tuple[int, ...]) if row.items else (), shipped_at=row.shipped_at,
-        checked_at=row.checked_at, asked_at=row.asked_at, changed_at=row.changed_at,
+        id=row.id,
+        order_id=row.order_id,
+        carrier=row.carrier,
+        number=row.number,
+        status=Status(row.status),
+        cause=row.cause,
+        track=state.track,
+        eta=state.eta,
+        items=codec.decode(row.items, tuple[int, ...]) if row.items else (),
+        shipped_at=row.shipped_at,
+        checked_at=row.checked_at,
+        asked_at=row.asked_at,
+        changed_at=row.changed_at,
     )
 
 
 async def save_parcels(connection: AsyncConnection, parcels: Sequence[tuple[Parcel, datetime | None]]) -> None:
     """Write what a look or a push changed; each with the time of its next look (None: never)."""
     rows = [
-        {"row": p.id, "to_carrier": p.carrier, "to_status": p.status.value, "to_cause": p.cause,
-         "to_track": codec.encode(ParcelState(p.track, p.eta)), "checked": p.checked_at, "asked": p.asked_at,
-         "changed": p.changed_at, "due": due}
+        {
+            "row": p.id,
+            "to_carrier": p.carrier,
+            "to_status": p.status.value,
+            "to_cause": p.cause,
+            "to_track": codec.encode(ParcelState(p.track, p.eta)),
+            "checked": p.checked_at,
+            "asked": p.asked_at,
+            "changed": p.changed_at,
+            "due": due,
+        }
         for p, due in parcels
     ]
     if rows:
@@ -225,7 +268,15 @@ async def save_parcels(connection: AsyncConnection, parcels: Sequence[tuple[Parc
 _SAVE_PARCEL = (
     update(_parcels)
     .where(_parcels.c.id == bindparam("row"))
-    .values(carrier=bindparam("to_carrier"), status=bindparam("to_status"), cause=bindparam("to_cause"),
-            track=bindparam("to_track"), checked_at=bindparam("checked"), asked_at=bindparam("asked"),
-            changed_at=bindparam("changed"), due_at=bindparam("due"), lease_until=0.0)
+    .values(
+        carrier=bindparam("to_carrier"),
+        status=bindparam("to_status"),
+        cause=bindparam("to_cause"),
+        track=bindparam("to_track"),
+        checked_at=bindparam("checked"),
+        asked_at=bindparam("asked"),
+        changed_at=bindparam("changed"),
+        due_at=bindparam("due"),
+        lease_until=0.0,
+    )
 )

@@ -8,21 +8,22 @@ taken in the claim's transaction, so all processes share them.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import and_, bindparam, exists, or_, select, update
+from sqlalchemy import Select, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.messages import RANK, Receipt, State
 from bot.store import codec
 from bot.store.database import NOW, Database
-from bot.store.tables import Bucket, Conversation, Outbox, OutboxState
+from bot.store.tables import Bucket, Conversation, Outbox, OutboxState, core
 
 LEASE_SECONDS = 60.0
 
-_outbox = Outbox.__table__  # type: ignore[attr-defined]
-_conversation = Conversation.__table__  # type: ignore[attr-defined]
-_bucket = Bucket.__table__  # type: ignore[attr-defined]
+_outbox = core(Outbox)
+_conversation = core(Conversation)
+_bucket = core(Bucket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ async def claim(
 ) -> list[Row]:
     """Lease up to `limit` messages of one account that may leave now."""
     channel, name = account
-    now = await connection.scalar(select(NOW))
+    now = await _machine_now(connection)
     allowed = await _allowance(connection, f"{channel}/{name}", rates.per_second, now, limit)
     if allowed < 1:
         return []
@@ -75,9 +76,7 @@ async def claim(
         return []
     token = uuid4().hex
     lease = update(_outbox).where(_outbox.c.id.in_([r.id for r in go]))
-    await connection.execute(
-        lease.values(state=OutboxState.SENDING, owner=token, lease_until=NOW + LEASE_SECONDS)
-    )
+    await connection.execute(lease.values(state=OutboxState.SENDING, owner=token, lease_until=NOW + LEASE_SECONDS))
     spent = {r.lane: max(free_at.get(r.lane, 0.0), now) + interval for r in go} if interval else {}
     if rates.per_second > 0:
         key = f"{channel}/{name}"
@@ -86,7 +85,7 @@ async def claim(
     return [_row(r, token) for r in go]
 
 
-def _claimable() -> object:
+def _claimable() -> Select[Any]:
     older = _outbox.alias("older")
     blocked = exists().where(older.c.lane == _outbox.c.lane, older.c.id < _outbox.c.id, older.c.state <= 1)
     free = or_(
@@ -112,28 +111,35 @@ def _claimable() -> object:
 _CLAIMABLE = _claimable()
 
 
-def _row(r: object, token: str) -> Row:
+def _row(r: Any, token: str) -> Row:
     return Row(
-        id=r.id, lane=r.lane, key=r.key, body=r.body or b"", purpose=r.purpose, template=r.template, token=token,
-        attempts=r.attempts, expires_at=r.expires_at,
+        id=r.id,
+        lane=r.lane,
+        key=r.key,
+        body=r.body or b"",
+        purpose=r.purpose,
+        template=r.template,
+        token=token,
+        attempts=r.attempts,
+        expires_at=r.expires_at,
         stale=r.holder_now is not None and r.holder_now != r.holder_version,
         again=r.state == OutboxState.SENDING,
-    )  # type: ignore[attr-defined]
+    )
+
+
+async def _machine_now(connection: AsyncConnection) -> float:
+    return float((await connection.execute(select(NOW))).scalar_one())
 
 
 async def _free_at(connection: AsyncConnection, key: str) -> float:
     return await connection.scalar(select(_bucket.c.free_at).where(_bucket.c.key == key)) or 0.0
 
 
-async def _allowance(
-    connection: AsyncConnection, key: str, per_second: float, now: float, limit: int
-) -> int:
+async def _allowance(connection: AsyncConnection, key: str, per_second: float, now: float, limit: int) -> int:
     # A second's worth may leave at once; the row is locked so that two senders do not both take it.
     if per_second <= 0:
         return limit
-    free_at = await connection.scalar(
-        select(_bucket.c.free_at).where(_bucket.c.key == key).with_for_update()
-    )
+    free_at = await connection.scalar(select(_bucket.c.free_at).where(_bucket.c.key == key).with_for_update())
     return min(limit, int((now + 1.0 - max(free_at or 0.0, now)) * per_second + 1e-9))
 
 
@@ -146,15 +152,13 @@ async def _spend(connection: AsyncConnection, database: Database, spent: Mapping
     if not spent:
         return
     upsert = database.insert(_bucket)
-    upsert = upsert.on_conflict_do_update(
-        index_elements=[_bucket.c.key], set_={"free_at": upsert.excluded.free_at}
-    )
+    upsert = upsert.on_conflict_do_update(index_elements=[_bucket.c.key], set_={"free_at": upsert.excluded.free_at})
     await connection.execute(upsert, [{"key": k, "free_at": spent[k]} for k in sorted(spent)])
 
 
 async def hold_account(connection: AsyncConnection, database: Database, account: str, seconds: float) -> None:
     """The platform limits the whole account: nothing of it leaves for so long."""
-    now = await connection.scalar(select(NOW))
+    now = await _machine_now(connection)
     await _spend(connection, database, {account: now + seconds + 1.0})
 
 
@@ -178,18 +182,40 @@ async def mark(connection: AsyncConnection, marks: Sequence[Mark]) -> None:
         await connection.execute(
             update(_outbox)
             .where(_outbox.c.id == bindparam("row"), _outbox.c.owner == bindparam("token"))
-            .values(state=bindparam("to"), platform_id=bindparam("pid"), error=bindparam("why"),
-                    sent_at=bindparam("when"), owner="", lease_until=0.0),
-            [{"row": m.row.id, "token": m.row.token, "to": int(m.state), "pid": m.platform_id,
-              "why": m.error[:500], "when": m.at} for m in done],
+            .values(
+                state=bindparam("to"),
+                platform_id=bindparam("pid"),
+                error=bindparam("why"),
+                sent_at=bindparam("when"),
+                owner="",
+                lease_until=0.0,
+            ),
+            [
+                {
+                    "row": m.row.id,
+                    "token": m.row.token,
+                    "to": int(m.state),
+                    "pid": m.platform_id,
+                    "why": m.error[:500],
+                    "when": m.at,
+                }
+                for m in done
+            ],
         )
     for m in marks:
         if m.state == OutboxState.READY:
             again = update(_outbox).where(_outbox.c.id == m.row.id, _outbox.c.owner == m.row.token)
             values = {"body": m.body} if m.body is not None else {}
             await connection.execute(
-                again.values(state=OutboxState.READY, attempts=m.row.attempts + 1, not_before=NOW + m.delay,
-                             owner="", lease_until=0.0, error=m.error[:500], **values)
+                again.values(
+                    state=OutboxState.READY,
+                    attempts=m.row.attempts + 1,
+                    not_before=NOW + m.delay,
+                    owner="",
+                    lease_until=0.0,
+                    error=m.error[:500],
+                    **values,
+                )
             )
 
 
@@ -218,8 +244,11 @@ async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> bool:
     where = (
         and_(_outbox.c.id == int(receipt.outbound_id))
         if receipt.outbound_id.isdecimal()
-        else and_(_outbox.c.channel == receipt.sender.channel, _outbox.c.account == receipt.sender.account,
-                  _outbox.c.platform_id == receipt.platform_id)
+        else and_(
+            _outbox.c.channel == receipt.sender.channel,
+            _outbox.c.account == receipt.sender.account,
+            _outbox.c.platform_id == receipt.platform_id,
+        )
     )
     row = (await connection.execute(select(_outbox.c.id, _outbox.c.receipt, _outbox.c.state).where(where))).first()
     if row is None:

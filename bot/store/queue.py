@@ -12,23 +12,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy import Select, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.ports import Item
 from bot.store.database import NOW, Database
-from bot.store.tables import Alias, Inbox, InboxState, Lane
+from bot.store.tables import Alias, Inbox, InboxState, Lane, core
 
 MAX_ATTEMPTS = 5
 LEASE_SECONDS = 30.0
 TOGETHER = 16
 """At most so many waiting messages of one chat are understood together."""
 
-_inbox = Inbox.__table__  # type: ignore[attr-defined]
-_lane = Lane.__table__  # type: ignore[attr-defined]
-_alias = Alias.__table__  # type: ignore[attr-defined]
+_inbox = core(Inbox)
+_lane = core(Lane)
+_alias = core(Alias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,9 @@ class Claim:
 
 async def resolve(connection: AsyncConnection, database: Database, arrivals: Sequence[Arrival]) -> dict[str, str]:
     """Lanes by the lane an item asked for: the one under which any of the person's names is known already."""
-    named = {a.item.lane: (a.item.lane.removeprefix("c/").split("/", 2), a.item.chats) for a in arrivals if a.item.chats}
+    named = {
+        a.item.lane: (a.item.lane.removeprefix("c/").split("/", 2), a.item.chats) for a in arrivals if a.item.chats
+    }
     if not named:
         return {}
     chats = {chat for (parts, chats) in named.values() for chat in (parts[2], *chats)}
@@ -73,16 +76,14 @@ async def resolve(connection: AsyncConnection, database: Database, arrivals: Seq
         names = [(channel, account, name) for name in (chat, *others)]
         home = next((known[n] for n in names if n in known), lane)
         lanes[lane] = home
-        new += [dict(channel=n[0], account=n[1], chat=n[2], lane=home) for n in names if n not in known]
+        new += [{"channel": n[0], "account": n[1], "chat": n[2], "lane": home} for n in names if n not in known]
     if new:
         new.sort(key=lambda row: row["chat"])
         await connection.execute(database.insert(_alias).on_conflict_do_nothing(), new)
     return lanes
 
 
-async def receive(
-    connection: AsyncConnection, database: Database, arrivals: Sequence[Arrival], now: datetime
-) -> int:
+async def receive(connection: AsyncConnection, database: Database, arrivals: Sequence[Arrival], now: datetime) -> int:
     """Store what is new; how many events that were."""
     lanes = await resolve(connection, database, arrivals)
     rows = [
@@ -113,8 +114,13 @@ async def ready(
     if not counts:
         return
     upsert = database.insert(_lane).values(
-        key=bindparam("lane"), ready=bindparam("more"), since=NOW, not_before=NOW + bindparam("quiet"),
-        lease_until=0.0, owner="", attempts=0,
+        key=bindparam("lane"),
+        ready=bindparam("more"),
+        since=NOW,
+        not_before=NOW + bindparam("quiet"),
+        lease_until=0.0,
+        owner="",
+        attempts=0,
     )
     upsert = upsert.on_conflict_do_update(
         index_elements=[_lane.c.key],
@@ -141,12 +147,10 @@ async def wake(connection: AsyncConnection, database: Database, now: datetime) -
     return sum(counts.values())
 
 
-async def claim(connection: AsyncConnection, limit: int, prefixes: Sequence[str] = ()) -> list[Claim]:
+async def claim(connection: AsyncConnection, limit: int) -> list[Claim]:
     """Lease up to `limit` lanes, longest waiting first, and read the oldest events of each."""
     token = uuid4().hex
-    free = select(_lane.c.key).where(
-        _lane.c.ready > 0, _lane.c.lease_until <= NOW, _lane.c.not_before <= NOW
-    )
+    free = select(_lane.c.key).where(_lane.c.ready > 0, _lane.c.lease_until <= NOW, _lane.c.not_before <= NOW)
     chosen = free.order_by(_lane.c.since).limit(limit).with_for_update(skip_locked=True)
     taken = await connection.execute(
         update(_lane)
@@ -167,11 +171,19 @@ async def claim(connection: AsyncConnection, limit: int, prefixes: Sequence[str]
     return [Claim(lane, token, tuple(found)) for lane, found in events.items()]
 
 
-def _waiting() -> object:
+def _waiting() -> Select[Any]:
     place = func.row_number().over(partition_by=_inbox.c.lane, order_by=_inbox.c.id).label("place")
     waiting = (
-        select(_inbox.c.id, _inbox.c.port, _inbox.c.key, _inbox.c.lane, _inbox.c.body, _inbox.c.received_at,
-               _inbox.c.attempts, place)
+        select(
+            _inbox.c.id,
+            _inbox.c.port,
+            _inbox.c.key,
+            _inbox.c.lane,
+            _inbox.c.body,
+            _inbox.c.received_at,
+            _inbox.c.attempts,
+            place,
+        )
         .where(_inbox.c.lane.in_(bindparam("lanes", expanding=True)), _inbox.c.state == InboxState.READY)
         .subquery()
     )

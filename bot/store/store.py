@@ -17,7 +17,7 @@ from bot.model.parcels import Parcel
 from bot.store import keeping, migrate, orders, outbox, queue, sweep, turns
 from bot.store.database import NOW, Database
 from bot.store.group import Group
-from bot.store.tables import CaseRow, Lease, LinkRow
+from bot.store.tables import CaseRow, Lease, LinkRow, core
 
 
 class Store:
@@ -67,9 +67,11 @@ class Store:
         async with self.database.read() as connection:
             return await turns.conversations(connection, lanes)
 
-    async def gather(
-        self, wants: Mapping[str, Wants], buyers: Mapping[str, int | None]
-    ) -> dict[str, turns.Gathered]:
+    async def save_conversations(self, records: Sequence[Conversation]) -> None:
+        """Write conversations directly (seeding, benchmarks), outside any turn."""
+        await self.database.write(lambda c: turns.save_conversations(c, self.database, records))
+
+    async def gather(self, wants: Mapping[str, Wants], buyers: Mapping[str, int | None]) -> dict[str, turns.Gathered]:
         """What each lane's turn wants to know."""
         async with self.database.read() as connection:
             return await turns.gather(connection, wants, buyers, self.clock.now())
@@ -168,8 +170,9 @@ class Store:
 
     async def save_link(self, token_hash: str, order: int) -> None:
         """Keep a fresh link's hashed token."""
-        row = insert(LinkRow).values(hash=token_hash, order_id=order, created_at=self.clock.now(), revoked=False,
-                                     first_chat="")
+        row = insert(LinkRow).values(
+            hash=token_hash, order_id=order, created_at=self.clock.now(), revoked=False, first_chat=""
+        )
         await self.database.write(lambda c: c.execute(row))
 
     async def revoke_links(self, order: int) -> int:
@@ -181,13 +184,22 @@ class Store:
 
     async def cases(self, *, every: bool = False) -> list[Case]:
         """Open cases (or every case), oldest first."""
-        rows = select(CaseRow.__table__).order_by(CaseRow.__table__.c.id)  # type: ignore[attr-defined]
+        table = core(CaseRow)
+        rows = select(table).order_by(table.c.id)
         if not every:
-            rows = rows.where(CaseRow.__table__.c.closed_at.is_(None))  # type: ignore[attr-defined]
+            rows = rows.where(table.c.closed_at.is_(None))
         async with self.database.read() as connection:
             return [
-                Case(id=r.id, conversation=r.lane, kind=r.kind, summary=r.summary, order=r.order_id,
-                     owner=r.owner, opened_at=r.opened_at, closed_at=r.closed_at)
+                Case(
+                    id=r.id,
+                    conversation=r.lane,
+                    kind=r.kind,
+                    summary=r.summary,
+                    order=r.order_id,
+                    owner=r.owner,
+                    opened_at=r.opened_at,
+                    closed_at=r.closed_at,
+                )
                 for r in await connection.execute(rows)
             ]
 
@@ -225,7 +237,7 @@ class Store:
 
     async def hold_lease(self, name: str, owner: str, seconds: float) -> bool:
         """Take or renew the right to do a named thing alone; whether we have it."""
-        row = Lease.__table__  # type: ignore[attr-defined]
+        row = core(Lease)
         upsert = self.database.insert(row).values(name=name, owner=owner, lease_until=NOW + seconds)
         upsert = upsert.on_conflict_do_update(
             index_elements=[row.c.name],
@@ -237,7 +249,7 @@ class Store:
 
     async def drop_lease(self, name: str, owner: str) -> None:
         """Let go of a lease."""
-        row = Lease.__table__  # type: ignore[attr-defined]
+        row = core(Lease)
         await self.database.write(lambda c: c.execute(delete(row).where(row.c.name == name, row.c.owner == owner)))
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     String,
+    Table,
     Text,
     UniqueConstraint,
     text,
@@ -41,7 +42,14 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """SQLite forgets the zone it was given."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+        at: datetime | None = value
+        return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+
+
+def core(kind: Any) -> Table:
+    """The Core table of a model: the hot path builds its statements once, without objects."""
+    table: Table = kind.__table__
+    return table
 
 
 class InboxState(IntEnum):
@@ -107,9 +115,7 @@ class Inbox(SQLModel, table=True):
 class Lane(SQLModel, table=True):
     """What gives order: a lane is leased as a whole. `since` is when its oldest waiting event came."""
 
-    __table_args__ = (
-        Index("lane_ready", "since", sqlite_where=text("ready > 0"), postgresql_where=text("ready > 0")),
-    )
+    __table_args__ = (Index("lane_ready", "since", sqlite_where=text("ready > 0"), postgresql_where=text("ready > 0")),)
     key: str = Field(sa_column=Column(String, primary_key=True))
     ready: int = Field(default=0)
     since: float = _machine()
@@ -125,8 +131,14 @@ class Outbox(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("lane", "key"),
         Index("outbox_open", "lane", "id", sqlite_where=text("state <= 1"), postgresql_where=text("state <= 1")),
-        Index("outbox_due", "channel", "account", "id", sqlite_where=text("state <= 1"),
-              postgresql_where=text("state <= 1")),
+        Index(
+            "outbox_due",
+            "channel",
+            "account",
+            "id",
+            sqlite_where=text("state <= 1"),
+            postgresql_where=text("state <= 1"),
+        ),
         Index("outbox_platform", "channel", "account", "platform_id"),
     )
     id: int | None = _id()
@@ -216,8 +228,9 @@ class Parcel(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("number", "order_id"),
-        Index("parcel_due", "due_at", sqlite_where=text("due_at IS NOT NULL"),
-              postgresql_where=text("due_at IS NOT NULL")),
+        Index(
+            "parcel_due", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")
+        ),
     )
     id: int | None = _id()
     order_id: int = Field(index=True)

@@ -18,7 +18,7 @@ from bot.model.parcels import Parcel
 from bot.ports import Item
 from bot.store import codec, orders, outbox, queue
 from bot.store.database import NOW, Database
-from bot.store.tables import CaseRow, ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox
+from bot.store.tables import CaseRow, ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Order as OrderRow
 
@@ -27,16 +27,16 @@ LOOKUP_DAY = timedelta(days=1)
 NEWEST = 6
 """So many of a buyer's newest orders are looked at when they name none."""
 
-_conversations = ConversationRow.__table__  # type: ignore[attr-defined]
-_outbox = Outbox.__table__  # type: ignore[attr-defined]
-_cases = CaseRow.__table__  # type: ignore[attr-defined]
-_consents = ConsentRow.__table__  # type: ignore[attr-defined]
-_links = LinkRow.__table__  # type: ignore[attr-defined]
-_guesses = Guess.__table__  # type: ignore[attr-defined]
-_decisions = DecisionRow.__table__  # type: ignore[attr-defined]
-_media = MediaRow.__table__  # type: ignore[attr-defined]
-_feeds = Feed.__table__  # type: ignore[attr-defined]
-_orders = OrderRow.__table__  # type: ignore[attr-defined]
+_conversations = core(ConversationRow)
+_outbox = core(Outbox)
+_cases = core(CaseRow)
+_consents = core(ConsentRow)
+_links = core(LinkRow)
+_guesses = core(Guess)
+_decisions = core(DecisionRow)
+_media = core(MediaRow)
+_feeds = core(Feed)
+_orders = core(OrderRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +131,16 @@ async def gather(
         mine = {*w.orders, *newest, *phone_orders, *(i for n in numbers.values() for i in n)}
         mine |= {order for pairs in trackings.values() for order, _ in pairs} | ({link.order} if link else set())
         gathered[lane] = Gathered(
-            found={i: found[i] for i in mine if i in found}, numbers=numbers, trackings=trackings,
-            phone_buyers=phone_buyers, buyer_orders=newest or phone_orders, link=link,
+            found={i: found[i] for i in mine if i in found},
+            numbers=numbers,
+            trackings=trackings,
+            phone_buyers=phone_buyers,
+            buyer_orders=newest or phone_orders,
+            link=link,
             misses={n: misses.get(hashed(number_key(n)), 0) for n in w.numbers},
-            chat_misses=chat_misses.get(lane, 0), lookups=lookups.get(lane, 0), feeds_down=down,
+            chat_misses=chat_misses.get(lane, 0),
+            lookups=lookups.get(lane, 0),
+            feeds_down=down,
             consents=frozenset(consents.get(lane, ())),
         )
     return gathered
@@ -158,8 +164,10 @@ async def _links_of(connection: AsyncConnection, hashes: set[str]) -> dict[str, 
     if not hashes:
         return {}
     rows = await connection.execute(select(_links).where(_links.c.hash.in_(hashes)))
-    return {r.hash: Link(order=r.order_id, created_at=r.created_at, revoked=r.revoked, first_chat=r.first_chat)
-            for r in rows}
+    return {
+        r.hash: Link(order=r.order_id, created_at=r.created_at, revoked=r.revoked, first_chat=r.first_chat)
+        for r in rows
+    }
 
 
 async def _counts(
@@ -171,12 +179,15 @@ async def _counts(
     by_subject = select(_guesses.c.subject, count).where(*wrong, _guesses.c.subject.in_(subjects))
     by_lane = select(_guesses.c.lane, count).where(*wrong, _guesses.c.lane.in_(wants))
     asked = select(_guesses.c.lane, func.count(_guesses.c.subject.distinct()).label("n")).where(
-        _guesses.c.kind == "lookup", _guesses.c.at > now - LOOKUP_DAY,
+        _guesses.c.kind == "lookup",
+        _guesses.c.at > now - LOOKUP_DAY,
         _guesses.c.lane.in_([lane for lane, w in wants.items() if w.trackings]),
     )
     misses = await connection.execute(by_subject.group_by(_guesses.c.subject)) if subjects else ()
     of_chat = await connection.execute(by_lane.group_by(_guesses.c.lane))
-    lookups = await connection.execute(asked.group_by(_guesses.c.lane)) if any(w.trackings for w in wants.values()) else ()
+    lookups = (
+        await connection.execute(asked.group_by(_guesses.c.lane)) if any(w.trackings for w in wants.values()) else ()
+    )
     return {r.subject: r.n for r in misses}, {r.lane: r.n for r in of_chat}, {r.lane: r.n for r in lookups}
 
 
@@ -206,7 +217,8 @@ async def commit(
     for w in kept:
         await _write_records(connection, database, w, now)
     cases = {w.claim.lane: await _case(connection, w, now) for w in kept if w.case is not None}
-    await _save_conversations(connection, database, kept, cases, now)
+    records = [record for w in kept if (record := _record(w, cases)) is not None]
+    await save_conversations(connection, database, records)
     await _save_worded(connection, database, kept, now)
     await _save_ledgers(connection, kept, now)
     await _save_events(connection, database, kept, now)
@@ -227,9 +239,7 @@ async def _write_records(connection: AsyncConnection, database: Database, w: Wri
         first = update(_links).where(_links.c.hash == hashed(w.used_link), _links.c.first_chat == "")
         await connection.execute(first.values(first_chat=w.claim.lane))
     if w.close_case and w.conversation is not None and w.conversation.case is not None:
-        await connection.execute(
-            update(_cases).where(_cases.c.id == w.conversation.case).values(closed_at=now)
-        )
+        await connection.execute(update(_cases).where(_cases.c.id == w.conversation.case).values(closed_at=now))
 
 
 async def _case(connection: AsyncConnection, w: Written, now: datetime) -> int:
@@ -238,27 +248,35 @@ async def _case(connection: AsyncConnection, w: Written, now: datetime) -> int:
     row = insert(_cases).values(
         lane=w.claim.lane, kind=draft.kind, summary=draft.summary, order_id=draft.order, owner="", opened_at=now
     )
-    return int(await connection.scalar(row.returning(_cases.c.id)))  # type: ignore[arg-type]
+    return int(await connection.scalar(row.returning(_cases.c.id)))
 
 
-async def _save_conversations(
-    connection: AsyncConnection, database: Database, kept: Sequence[Written], cases: Mapping[str, int], now: datetime
-) -> None:
-    rows = []
-    for w in kept:
-        if w.conversation is None:
-            continue
-        record = w.conversation
-        if w.claim.lane in cases:
-            record = replace(record, case=cases[w.claim.lane])
-        elif w.close_case:
-            record = replace(record, case=None)
-        rows.append({
-            "lane": w.claim.lane, "channel": record.address.channel, "account": record.address.account,
-            "chat": record.address.chat, "buyer_id": record.buyer, "holder": record.holder,
-            "version": record.version, "case_id": record.case, "state": codec.encode(record),
+def _record(written: Written, cases: Mapping[str, int]) -> Conversation | None:
+    record = written.conversation
+    if record is not None and written.claim.lane in cases:
+        return replace(record, case=cases[written.claim.lane])
+    if record is not None and written.close_case:
+        return replace(record, case=None)
+    return record
+
+
+async def save_conversations(connection: AsyncConnection, database: Database, records: Sequence[Conversation]) -> None:
+    """Write conversations whole; whoever calls holds their lanes."""
+    rows = [
+        {
+            "lane": conversation_lane(record.address),
+            "channel": record.address.channel,
+            "account": record.address.account,
+            "chat": record.address.chat,
+            "buyer_id": record.buyer,
+            "holder": record.holder,
+            "version": record.version,
+            "case_id": record.case,
+            "state": codec.encode(record),
             "last_inbound_at": record.last_inbound_at,
-        })
+        }
+        for record in records
+    ]
     if rows:
         upsert = database.insert(_conversations)
         columns = [c for c in rows[0] if c not in {"lane", "channel", "account", "chat"}]
@@ -266,19 +284,25 @@ async def _save_conversations(
             upsert.on_conflict_do_update(
                 index_elements=[_conversations.c.lane], set_={c: upsert.excluded[c] for c in columns}
             ),
-            sorted(rows, key=lambda row: row["lane"]),
+            sorted(rows, key=lambda row: str(row["lane"])),
         )
 
 
-async def _save_worded(
-    connection: AsyncConnection, database: Database, kept: Sequence[Written], now: datetime
-) -> None:
+async def _save_worded(connection: AsyncConnection, database: Database, kept: Sequence[Written], now: datetime) -> None:
     rows = [
         {
-            "lane": conversation_lane(m.outbound.to), "key": m.key, "channel": m.outbound.to.channel,
-            "account": m.outbound.to.account, "chat": m.outbound.to.chat, "purpose": m.outbound.purpose.value,
-            "template": m.template, "body": codec.encode(m.outbound), "holder_version": m.outbound.holder_version,
-            "created_at": now, "expires_at": m.outbound.expires_at, "delay": m.delay,
+            "lane": conversation_lane(m.outbound.to),
+            "key": m.key,
+            "channel": m.outbound.to.channel,
+            "account": m.outbound.to.account,
+            "chat": m.outbound.to.chat,
+            "purpose": m.outbound.purpose.value,
+            "template": m.template,
+            "body": codec.encode(m.outbound),
+            "holder_version": m.outbound.holder_version,
+            "created_at": now,
+            "expires_at": m.outbound.expires_at,
+            "delay": m.delay,
         }
         for w in kept
         for m in w.worded
@@ -287,34 +311,64 @@ async def _save_worded(
         return
     fresh = database.insert(_outbox).values(
         {name: bindparam(name) for name in rows[0] if name != "delay"}
-        | {"not_before": NOW + bindparam("delay"), "state": 0, "lease_until": 0.0, "owner": "", "attempts": 0,
-           "platform_id": "", "receipt": "", "error": "", "pricing": b"", "sent_at": None}
+        | {
+            "not_before": NOW + bindparam("delay"),
+            "state": 0,
+            "lease_until": 0.0,
+            "owner": "",
+            "attempts": 0,
+            "platform_id": "",
+            "receipt": "",
+            "error": "",
+            "pricing": b"",
+            "sent_at": None,
+        }
     )
     await connection.execute(fresh.on_conflict_do_nothing(), rows)
 
 
 async def _save_ledgers(connection: AsyncConnection, kept: Sequence[Written], now: datetime) -> None:
     consents = [
-        {"buyer_id": w.conversation.buyer if w.conversation else None, "lane": w.claim.lane, "purpose": c.purpose,
-         "source": c.source, "given": c.given, "at": c.at}
-        for w in kept for c in w.consents
+        {
+            "buyer_id": w.conversation.buyer if w.conversation else None,
+            "lane": w.claim.lane,
+            "purpose": c.purpose,
+            "source": c.source,
+            "given": c.given,
+            "at": c.at,
+        }
+        for w in kept
+        for c in w.consents
     ]
-    guesses = [{"kind": "miss", "lane": w.claim.lane, "subject": hashed(number_key(m)), "at": now}
-               for w in kept for m in w.misses]
-    guesses += [{"kind": "lookup", "lane": w.claim.lane, "subject": hashed(t), "at": now}
-                for w in kept for t in w.looked_up]
-    files = [{"lane": w.claim.lane, "digest": m.digest, "mime": m.mime, "name": m.name, "size": m.size or 0,
-              "at": now} for w in kept for m in w.media]
-    decisions = [{"lane": w.claim.lane, "turn": w.claim.events[0].item.key if w.claim.events else "", "at": now,
-                  "reasons": codec.encode(w.reasons)} for w in kept if w.reasons]
+    guesses = [
+        {"kind": "miss", "lane": w.claim.lane, "subject": hashed(number_key(m)), "at": now}
+        for w in kept
+        for m in w.misses
+    ]
+    guesses += [
+        {"kind": "lookup", "lane": w.claim.lane, "subject": hashed(t), "at": now} for w in kept for t in w.looked_up
+    ]
+    files = [
+        {"lane": w.claim.lane, "digest": m.digest, "mime": m.mime, "name": m.name, "size": m.size or 0, "at": now}
+        for w in kept
+        for m in w.media
+    ]
+    decisions = [
+        {
+            "lane": w.claim.lane,
+            "turn": w.claim.events[0].item.key if w.claim.events else "",
+            "at": now,
+            "reasons": codec.encode(w.reasons),
+        }
+        for w in kept
+        if w.reasons
+    ]
     for table, rows in ((_consents, consents), (_guesses, guesses), (_media, files), (_decisions, decisions)):
         if rows:
             await connection.execute(insert(table), rows)
 
 
-async def _save_events(
-    connection: AsyncConnection, database: Database, kept: Sequence[Written], now: datetime
-) -> None:
+async def _save_events(connection: AsyncConnection, database: Database, kept: Sequence[Written], now: datetime) -> None:
     arrivals = [
         queue.Arrival("wismo", Item(key=event.id, lane=lane, body=codec.pack(event)), due_at)  # type: ignore[attr-defined]
         for w in kept

@@ -30,9 +30,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "buyer",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("shop", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("erased_at", Instant(), nullable=True),
@@ -41,9 +39,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "cases",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("lane", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("summary", sa.Text(), nullable=False),
@@ -56,9 +52,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_cases_lane"), "cases", ["lane"], unique=False)
     op.create_table(
         "consent",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("buyer_id", sa.Integer(), nullable=True),
         sa.Column("lane", sa.String(), nullable=False),
         sa.Column("purpose", sa.String(), nullable=False),
@@ -86,9 +80,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_conversation_buyer_id"), "conversation", ["buyer_id"], unique=False)
     op.create_table(
         "decision",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("lane", sa.String(), nullable=False),
         sa.Column("turn", sa.String(), nullable=False),
         sa.Column("at", Instant(), nullable=False),
@@ -107,9 +99,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "guess",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("lane", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
@@ -121,9 +111,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_guess_at"), "guess", ["at"], unique=False)
     op.create_table(
         "inbox",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("port", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("lane", sa.String(), nullable=False),
@@ -199,9 +187,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_link_order_id"), "link", ["order_id"], unique=False)
     op.create_table(
         "media",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("lane", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("mime", sa.String(), nullable=False),
@@ -214,9 +200,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_media_lane"), "media", ["lane"], unique=False)
     op.create_table(
         "orders",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("shop", sa.String(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
         sa.Column("number", sa.String(), nullable=False),
@@ -241,9 +225,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_orders_phone_e164"), "orders", ["phone_e164"], unique=False)
     op.create_table(
         "outbox",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("lane", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("channel", sa.String(), nullable=False),
@@ -288,9 +270,7 @@ def upgrade() -> None:
     op.create_index("outbox_platform", "outbox", ["channel", "account", "platform_id"], unique=False)
     op.create_table(
         "parcel",
-        sa.Column(
-            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("order_id", sa.Integer(), nullable=False),
         sa.Column("carrier", sa.String(), nullable=False),
         sa.Column("number", sa.String(), nullable=False),
