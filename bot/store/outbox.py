@@ -19,7 +19,7 @@ from bot.store import codec
 from bot.store.database import NOW, Database
 from bot.store.tables import Bucket, Conversation, Outbox, OutboxState, core
 
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 40.0
 
 _outbox = core(Outbox)
 _conversation = core(Conversation)

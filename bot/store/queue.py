@@ -23,7 +23,7 @@ from bot.store.database import NOW, Database
 from bot.store.tables import Alias, Inbox, InboxState, Lane, core
 
 MAX_ATTEMPTS = 5
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = 20.0
 TOGETHER = 16
 """At most so many waiting messages of one chat are understood together."""
 

@@ -21,15 +21,20 @@ def chat(name: str) -> Address:
     return Address("telegram", "1", name)
 
 
-async def say(store: Store, to: Address, *texts: str, purpose: Purpose = Purpose.ANSWER, holder: str = "bot",
-              version: int = 0, withdraw: bool = False) -> None:
+async def say(
+    store: Store,
+    to: Address,
+    *texts: str,
+    purpose: Purpose = Purpose.ANSWER,
+    holder: str = "bot",
+    version: int = 0,
+    withdraw: bool = False,
+) -> None:
     lane = f"c/{to}"
     await store.receive([Arrival("telegram", Item(f"{to}{texts}{version}", lane, b"{}"))])
     claims = await store.claim(100)
     (claim,) = [c for c in claims if c.lane == lane]
-    worded = tuple(
-        Worded(Outbound("", to, text, purpose=purpose, holder_version=version), text, "t") for text in texts
-    )
+    worded = tuple(Worded(Outbound("", to, text, purpose=purpose, holder_version=version), text, "t") for text in texts)
     record = Conversation(to, holder=holder, version=version)
     assert await store.commit(Written(claim, record, worded=worded, withdraw=withdraw))
 
