@@ -96,18 +96,21 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When it should come, as local days at the destination; `basis` names whose word it is."""
+    """When it should come, as local days at the destination; `basis` names whose word it is, `said_at` when
+    they said it (UTC)."""
 
     first: datetime
     last: datetime
     basis: str
+    said_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
     """All that one source knows of one number. Scans are oldest first as far as their times tell.
 
-    `status` and `cause` are the source's own summary; the parcel's are derived from the timeline.
+    `status` and `cause` are the source's own summary; the parcel's are derived from the timeline. `at` is
+    when the source last heard from the carrier (UTC), None where it does not tell.
     """
 
     carrier: str
@@ -121,6 +124,7 @@ class Track:
     destination: str = ""
     proof_of_delivery: str = ""
     source: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,111 @@
+"""Which scans of a timeline count, and what the dialog asks of them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.model.parcels import Parcel
+from bot.model.tracks import OffsetFrom, Scan, Status, Track
+from bot.tracking.vocabulary import rank
+
+FENCE = timedelta(days=7)
+"""A number may have been another parcel's before: what is older than the order by this much is not ours."""
+UNSURE = timedelta(hours=14)
+"""How far off an instant can be whose offset is not known."""
+AHEAD = timedelta(minutes=15)
+"""Clocks differ: a scan this little ahead of us is not from the future."""
+SAME = timedelta(minutes=10)
+"""Two carriers that tell the same within this time tell of one event."""
+
+
+def fence(parcel: Parcel) -> datetime | None:
+    """Since when scans can be this parcel's: a week before it was sent, None where that is not known."""
+    return parcel.shipped_at - FENCE if parcel.shipped_at else None
+
+
+def in_future(scan: Scan, now: datetime) -> bool:
+    """Whether the carrier dated this scan later than now, beyond what its zone leaves open."""
+    slack = UNSURE if scan.offset_from is OffsetFrom.UNKNOWN else AHEAD
+    return scan.at is not None and scan.at > now + slack
+
+
+def standing(track: Track, now: datetime, since: datetime | None = None) -> tuple[Scan, ...]:
+    """The scans that count, oldest first: dated, not voided, not from the future, not from before `since`,
+    and of two carriers' reports of one event only one."""
+    dated = [s for s in track.scans if s.at is not None and not in_future(s, now)]
+    if since is not None:
+        dated = [s for s in dated if s.at is not None and s.at >= since]
+    return tuple(_folded(_in_order(_without_voided(dated))))
+
+
+def _without_voided(scans: Sequence[Scan]) -> list[Scan]:
+    """A cancelling event takes back the last one before it that it names; neither counts."""
+    gone: set[int] = set()
+    for place, scan in enumerate(scans):
+        if not scan.voids:
+            continue
+        gone.add(place)
+        earlier = range(place - 1, -1, -1)
+        named = (i for i in earlier if i not in gone and scans[i].raw_code == scan.voids
+                 and scans[i].carrier == scan.carrier)
+        gone.update(i for i in (next(named, None),) if i is not None)
+    return [s for i, s in enumerate(scans) if i not in gone]
+
+
+def _in_order(scans: list[Scan]) -> list[Scan]:
+    """By time; where a zone is not known and two carriers' clocks could stand either way, by a parcel's life."""
+    if all(s.offset_from is not OffsetFrom.UNKNOWN for s in scans):
+        return scans
+    ordered: list[Scan] = []
+    for scan in scans:
+        place = len(ordered)
+        while place and _may_precede(scan, ordered[place - 1]) and rank(scan.status) < rank(ordered[place - 1].status):
+            place -= 1
+        ordered.insert(place, scan)
+    return ordered
+
+
+def _may_precede(scan: Scan, other: Scan) -> bool:
+    if scan.carrier == other.carrier or scan.at is None or other.at is None:
+        return False
+    unknown = [s.offset_from is OffsetFrom.UNKNOWN for s in (scan, other)]
+    return scan.at - other.at < UNSURE * sum(unknown)
+
+
+def _folded(scans: Sequence[Scan]) -> list[Scan]:
+    kept: list[Scan] = []
+    for scan in scans:
+        if scan.status is Status.UNKNOWN or not any(_same_event(scan, k) for k in reversed(kept[-6:])):
+            kept.append(scan)
+    return kept
+
+
+def _same_event(scan: Scan, other: Scan) -> bool:
+    if scan.status is not other.status or scan.carrier == other.carrier or scan.at is None or other.at is None:
+        return False
+    if scan.cause != other.cause and scan.cause and other.cause:
+        return False
+    unsure = OffsetFrom.UNKNOWN in {scan.offset_from, other.offset_from} and scan.status is Status.DELIVERED
+    return abs(scan.at - other.at) <= (UNSURE if unsure else SAME)
+
+
+def latest_scan(track: Track, now: datetime, since: datetime | None = None) -> Scan | None:
+    """The newest scan that counts."""
+    return next(iter(reversed(standing(track, now, since))), None)
+
+
+def last_physical(track: Track, now: datetime, since: datetime | None = None) -> Scan | None:
+    """The newest scan that somebody made with the parcel in hand; data-only events are no movement."""
+    counted = reversed(standing(track, now, since))
+    return next((s for s in counted if s.physical and s.status is not Status.LABEL_CREATED), None)
+
+
+def moved_after_delivery(track: Track, now: datetime, since: datetime | None = None) -> Scan | None:
+    """A physical scan after the delivery that is no return: for staff to look at (§6.2.1)."""
+    delivered = False
+    for scan in standing(track, now, since):
+        if delivered and scan.physical and scan.status not in {
+            Status.DELIVERED, Status.RETURNING, Status.RETURNED, Status.UNKNOWN, Status.LABEL_CREATED,
+        }:
+            return scan
+        delivered = delivered or (scan.physical and scan.status is Status.DELIVERED)
+    return None
