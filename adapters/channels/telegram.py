@@ -1,0 +1,369 @@
+"""Telegram through python-telegram-bot, which is codec and client here and not the frame.
+
+`telegram.Bot` builds the calls over the app's shared HTTP client; `Update.de_json` reads what comes. Webhook
+or long polling; in both an item's lane is read from the raw JSON, and decoding waits for the worker.
+Source: core.telegram.org/bots/api, and the descriptions in tdlib's telegram-bot-api server.
+"""
+
+import csv
+import hashlib
+import hmac
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import telegram
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, KeyboardButton, ReplyKeyboardMarkup, Update
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    RetryAfter,
+    TelegramError,
+)
+from telegram.request import BaseRequest, RequestData
+
+from bot.errors import Misconfigured, Refused, Temporary, Unknown, Unreachable, WismoError
+from bot.model.events import Event, conversation_lane
+from bot.model.markup import runs
+from bot.model.messages import Address, Contact, Inbound, Kind, Limits, Media, MediaKind, Outbound
+from bot.ports import Answer, Channel, Deliver, Item, Rate, Request
+
+ALLOWED = ["message", "edited_message", "callback_query", "my_chat_member"]
+POLL_SECONDS = 25
+ALBUM_QUIET = 1.0
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    token: SecretStr = Field(min_length=3)
+    secret: SecretStr = SecretStr("")
+    mode: str = Field("polling", pattern="^(webhook|polling)$")
+    base_url: str = "https://api.telegram.org"
+    rate: Rate = Rate(per_second=30, per_recipient=1, burst=3)
+
+
+def connect(settings: Settings, http: httpx.AsyncClient) -> Channel:
+    return Telegram(settings, http)
+
+
+class _SharedClient(BaseRequest):
+    """PTB's calls over the HTTP client that the whole app shares."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    @property
+    def read_timeout(self) -> float | None:
+        return 20.0
+
+    async def initialize(self) -> None:
+        """Nothing: the client is the app's."""
+
+    async def shutdown(self) -> None:
+        """Nothing: the app closes it."""
+
+    async def do_request(
+        self,
+        url: str,
+        method: str,
+        request_data: RequestData | None = None,
+        read_timeout: Any = None,
+        write_timeout: Any = None,
+        connect_timeout: Any = None,
+        pool_timeout: Any = None,
+    ) -> tuple[int, bytes]:
+        wait = read_timeout if isinstance(read_timeout, int | float) else 20.0
+        parts: dict[str, Any] = {"timeout": httpx.Timeout(wait, connect=5.0)}
+        if request_data is not None and request_data.contains_files:
+            parts |= {"data": request_data.json_parameters, "files": request_data.multipart_data}
+        elif request_data is not None:
+            parts |= {
+                "content": msgspec.json.encode(request_data.parameters),
+                "headers": {"content-type": "application/json"},
+            }
+        response = await self._http.request(method, url, **parts)
+        return response.status_code, response.content
+
+    @staticmethod
+    def parse_json_payload(payload: bytes) -> Any:
+        try:
+            return msgspec.json.decode(payload)
+        except msgspec.DecodeError as error:
+            raise TelegramError("Telegram's answer is not JSON") from error
+
+
+class Telegram(Channel):
+    """One bot."""
+
+    kind = "telegram"
+    limits = Limits(text=4096, caption=1024, buttons=8, button_title=40, ask_contact=True)
+
+    def __init__(self, settings: Settings, http: httpx.AsyncClient) -> None:
+        self.settings = settings
+        self.listens = settings.mode == "polling"
+        self._http = http
+        self._token = settings.token.get_secret_value()
+        self._account = self._token.split(":", 1)[0]
+        self._secret = settings.secret.get_secret_value().encode()
+        base = settings.base_url.rstrip("/")
+        self._files = f"{base}/file/bot{self._token}/"
+        self._bot = telegram.Bot(
+            self._token,
+            f"{base}/bot",
+            f"{base}/file/bot",
+            request=_SharedClient(http),
+            get_updates_request=_SharedClient(http),
+        )
+        self._actions = _error_table()
+
+    async def account(self) -> str:
+        return self._account
+
+    # ---- in ----------------------------------------------------------------------------------------------
+
+    async def webhook(self, request: Request) -> Answer:
+        given = request.headers.get("x-telegram-bot-api-secret-token", "").encode("latin-1", "replace")
+        if not self._secret or not hmac.compare_digest(given, self._secret):
+            return Answer(401)
+        item, pressed = self._item(request.body)
+        if not pressed:
+            return Answer(items=(item,))
+        # Telegram carries out a method that the answer names: the button stops spinning without another call.
+        body = msgspec.json.encode({"method": "answerCallbackQuery", "callback_query_id": pressed})
+        return Answer(body=body, headers={"content-type": "application/json"}, items=(item,))
+
+    def _item(self, raw: bytes) -> tuple[Item, str]:
+        """The stored form of an update, and the id of the button press it is, or empty."""
+        try:
+            update = msgspec.json.decode(raw)
+            kind = next((k for k in ALLOWED if k in update), "")
+            part = update[kind]
+            chat = (part["message"] if kind == "callback_query" and part.get("message") else part).get("chat")
+            lane = conversation_lane(Address("telegram", self._account, str((chat or part["from"])["id"])))
+            quiet = ALBUM_QUIET if part.get("media_group_id") else 0.0
+            pressed = str(part["id"]) if kind == "callback_query" else ""
+            return Item(str(update["update_id"]), lane, raw, quiet=quiet), pressed
+        except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+            return Item(hashlib.sha256(raw).hexdigest(), f"x/telegram/{self._account}", raw), ""
+
+    async def listen(self, deliver: Deliver) -> None:
+        offset = None
+        while True:
+            try:
+                got = await self._bot._post(  # noqa: SLF001 - the raw update: PTB's own method drops what it cannot read
+                    "getUpdates",
+                    {"offset": offset, "timeout": POLL_SECONDS, "allowed_updates": ALLOWED},
+                    read_timeout=POLL_SECONDS + 10.0,
+                )
+            except TelegramError as error:
+                raise self._error(error) from error
+            updates: list[Any] = list(got) if isinstance(got, list | tuple) else []
+            if not updates:
+                continue
+            items = [self._item(msgspec.json.encode(update)) for update in updates]
+            await deliver([item for item, _ in items])
+            offset = max(int(update["update_id"]) for update in updates) + 1
+            for _, pressed in items:
+                if pressed:
+                    await self._stop_spinning(pressed)
+
+    async def _stop_spinning(self, pressed: str) -> None:
+        try:
+            await self._bot.answer_callback_query(pressed)
+        except TelegramError:
+            return  # too late or already done: the button merely spins a little longer
+
+    def decode(self, item: Item) -> Event | None:
+        if item.lane.startswith("x/"):
+            return None
+        update = Update.de_json(msgspec.json.decode(item.body), self._bot)
+        sender = Address.parse(item.lane.removeprefix("c/"))
+        if update.my_chat_member is not None:
+            gone = update.my_chat_member.new_chat_member.status in {"kicked", "left"}
+            return Inbound(item.key, update.my_chat_member.date, sender, Kind.BLOCKED if gone else Kind.UNBLOCKED)
+        user = update.effective_user
+        locale = (user.language_code if user else None) or None
+        name = user.full_name if user else ""
+        if update.callback_query is not None:
+            at = datetime.now(UTC)
+            return Inbound(item.key, at, sender, choice=update.callback_query.data, locale=locale, name=name)
+        message = update.message or update.edited_message
+        if message is None or (user is not None and user.is_bot):
+            return None
+        heard = {"kind": Kind.EDITED} if update.edited_message is not None else {}
+        return Inbound(item.key, message.date, sender, locale=locale, name=name, **{**_heard(message), **heard})
+
+    # ---- out ---------------------------------------------------------------------------------------------
+
+    async def send(self, message: Outbound) -> str:
+        text = encode(message.text)
+        parts: dict[str, Any] = {"chat_id": message.to.chat, "parse_mode": "HTML", "reply_markup": _keyboard(message)}
+        try:
+            if message.media:
+                sent = await self._send_media(message.media[0], text, parts)
+            else:
+                sent = await self._bot.send_message(text=text, link_preview_options=_NO_PREVIEW, **parts)
+        except TelegramError as error:
+            raise self._error(error) from error
+        return str(sent.message_id)
+
+    async def _send_media(self, media: Media, caption: str, parts: dict[str, Any]) -> telegram.Message:
+        content = Path(media.path).read_bytes()  # noqa: ASYNC240 - a local file of at most some megabytes
+        calls = {
+            MediaKind.IMAGE: self._bot.send_photo,
+            MediaKind.VIDEO: self._bot.send_video,
+            MediaKind.AUDIO: self._bot.send_audio,
+            MediaKind.DOCUMENT: self._bot.send_document,
+        }
+        name = media.kind.value if media.kind != MediaKind.IMAGE else "photo"
+        sent: telegram.Message = await calls[media.kind](
+            **{name: content}, filename=media.name or None, caption=caption, **parts
+        )  # type: ignore[operator]
+        return sent
+
+    async def fetch(self, media: Media) -> AsyncIterator[bytes]:
+        try:
+            file = await self._bot.get_file(media.ref)
+        except TelegramError as error:
+            raise self._error(error) from error
+        path = (file.file_path or "").removeprefix(self._files)
+        async with self._http.stream("GET", self._files + path) as response:
+            if response.status_code != httpx.codes.OK:
+                raise Refused(f"Telegram does not give the file: HTTP {response.status_code}")
+            async for chunk in response.aiter_bytes():
+                yield chunk
+
+    async def check(self) -> str:
+        try:
+            me = await self._bot.get_me()
+            hook = await self._bot.get_webhook_info()
+        except TelegramError as error:
+            raise self._error(error) from error
+        if self.listens and hook.url:
+            raise Misconfigured(
+                "a webhook is set, so polling gets nothing; `wismo doctor --fix` removes it",
+                key="channels.telegram.mode",
+            )
+        how = "polling" if self.listens else f"webhook {hook.url}" if hook.url else "no webhook is set"
+        return f"@{me.username} answers; {how}"
+
+    async def register(self, url: str) -> str:
+        try:
+            if self.listens:
+                await self._bot.delete_webhook()
+                return "removed the webhook: this bot polls"
+            await self._bot.set_webhook(url, allowed_updates=ALLOWED, secret_token=self._secret.decode())
+        except TelegramError as error:
+            raise self._error(error) from error
+        return f"set the webhook to {url}"
+
+    async def deep_link(self, token: str) -> str | None:
+        me = await self._bot.get_me()
+        return f"https://t.me/{me.username}?start={token}"
+
+    def _error(self, error: TelegramError) -> WismoError:
+        """The vendor's exception as what is to be done; BadRequest first, for PTB calls it a NetworkError."""
+        if isinstance(error, RetryAfter):
+            wait = error.retry_after
+            seconds = wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+            return Temporary("Telegram says: too many requests", retry_after=seconds)
+        if isinstance(error, InvalidToken | Conflict):
+            return Misconfigured(f"Telegram: {error.message}", key="channels.telegram.token")
+        if isinstance(error, Forbidden):
+            return Unreachable("Telegram: the person blocked the bot or is gone")
+        if isinstance(error, ChatMigrated):
+            return Refused("Telegram: the chat became a group of another id")
+        if isinstance(error, BadRequest):
+            return self._refused(error.message)
+        if isinstance(error, NetworkError):
+            return _network(error)
+        return Refused(f"Telegram: {type(error).__name__}")
+
+    def _refused(self, message: str) -> WismoError:
+        action = next((a for sign, a in self._actions.items() if sign in message.lower()), "refused")
+        kinds: dict[str, type[WismoError]] = {"unreachable": Unreachable, "refused": Refused}
+        return kinds[action](f"Telegram: {message}" if action == "refused" else "Telegram: this chat is gone")
+
+
+_NO_PREVIEW = telegram.LinkPreviewOptions(is_disabled=True)
+
+
+def _error_table() -> dict[str, str]:
+    raw = files("adapters.channels").joinpath("telegram_errors.csv").read_text(encoding="utf-8")
+    return {row["description"]: row["action"] for row in csv.DictReader(raw.splitlines())}
+
+
+def _network(error: NetworkError) -> WismoError:
+    if "too large" in error.message.lower():
+        return Refused("Telegram: the file is too large")
+    cause = error.__cause__
+    if isinstance(cause, httpx.HTTPError) and not isinstance(cause, _NOT_SENT):
+        return Unknown(f"the line to Telegram broke: {type(cause).__name__}")
+    return Temporary("Telegram cannot be reached" if cause else "Telegram has a fault of its own")
+
+
+def _heard(message: telegram.Message) -> dict[str, Any]:
+    """What a message says, whichever kind it is."""
+    text = message.text or message.caption or ""
+    if text.startswith("/start"):
+        return {"text": "/start", "start": text.removeprefix("/start").strip() or None}
+    if message.contact is not None:
+        own = message.from_user is not None and message.contact.user_id == message.from_user.id
+        forwarded = message.forward_origin is not None
+        digits = "".join(c for c in message.contact.phone_number if c.isdigit())
+        return {"contact": Contact(f"+{digits}", own and not forwarded)}
+    media = _media(message)
+    if media is not None:
+        return {"text": text, "media": (media,)}
+    return {"text": text} if text else {"kind": Kind.UNSUPPORTED}
+
+
+def _media(message: telegram.Message) -> Media | None:
+    if message.photo:
+        return Media(MediaKind.IMAGE, message.photo[-1].file_id, "image/jpeg", size=message.photo[-1].file_size)
+    for kind, part in (
+        (MediaKind.VIDEO, message.video or message.video_note or message.animation),
+        (MediaKind.AUDIO, message.voice or message.audio),
+        (MediaKind.DOCUMENT, message.document),
+    ):
+        if part is not None:
+            return Media(
+                kind,
+                part.file_id,
+                getattr(part, "mime_type", None) or "",
+                getattr(part, "file_name", None) or "",
+                part.file_size,
+            )
+    return Media(MediaKind.IMAGE, message.sticker.file_id) if message.sticker else None
+
+
+def encode(markup: str) -> str:
+    """Neutral markup as Telegram's HTML."""
+    parts = []
+    for run in runs(markup):
+        text = escape(run.text, quote=False)
+        for wanted, tag in ((run.code, "code"), (run.italic, "i"), (run.bold, "b")):
+            text = f"<{tag}>{text}</{tag}>" if wanted else text
+        parts.append(f'<a href="{escape(run.link)}">{text}</a>' if run.link else text)
+    return "".join(parts)
+
+
+def _keyboard(message: Outbound) -> InlineKeyboardMarkup | ReplyKeyboardMarkup | None:
+    if message.choices:
+        return InlineKeyboardMarkup([[InlineKeyboardButton(c.title, callback_data=c.value)] for c in message.choices])
+    if message.ask_contact:
+        button = KeyboardButton(message.ask_contact, request_contact=True)
+        return ReplyKeyboardMarkup([[button]], resize_keyboard=True, one_time_keyboard=True)
+    return None
