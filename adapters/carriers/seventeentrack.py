@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
+from string import ascii_uppercase
 from typing import Any
 
 import httpx
@@ -32,6 +33,7 @@ UNREADABLE = "x/seventeentrack"
 BATCH = 40
 LONGEST = 2000
 """Characters kept of a text."""
+_COUNTRIES = frozenset(a + b for a in ascii_uppercase for b in ascii_uppercase)
 HUGE = 10**15
 """No key or code of theirs is nearly as large."""
 
@@ -116,9 +118,9 @@ def _list(value: object) -> Sequence[Any]:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)[:LONGEST] if abs(value) < HUGE**3 else ""
-    return value.replace("\x00", "").strip()[:LONGEST] if isinstance(value, str) else ""
+    if isinstance(value, str):
+        return value.replace("\x00", "").strip()[:LONGEST]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < HUGE**2 else ""
 
 
 def _number(value: object) -> int:
@@ -130,12 +132,14 @@ def _number(value: object) -> int:
 
 def _country(address: object) -> str:
     code = _text(_map(address).get("country")).upper()
-    return code if re.fullmatch("[A-Z]{2}", code) else ""
+    return code if code in _COUNTRIES else ""
 
 
 def _moment(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
     try:
-        return datetime.fromisoformat(_text(value))
+        return datetime.fromisoformat(value)
     except ValueError:
         return None
 
@@ -161,20 +165,18 @@ class _Time:
 def read_time(event: Map) -> _Time:
     """`time_raw` is the carrier's own; where it names no zone, 17TRACK put one in by the place."""
     raw = _map(event.get("time_raw"))
-    day, hour, zone = (_text(raw.get(k)) for k in ("date", "time", "timezone"))
-    given = (" ".join(p for p in (day, hour, zone) if p), _text(event.get("time_iso")), _text(event.get("time_utc")))
-    written = next(filter(None, given), "")
+    day, hour, zone = _text(raw.get("date")), _text(raw.get("time")), _text(raw.get("timezone"))
+    written = f"{day} {hour} {zone}".strip() or _text(event.get("time_iso")) or _text(event.get("time_utc"))
     own = _moment(f"{day}T{hour}{zone}") if day and hour and zone else None
-    iso = _moment(event.get("time_iso"))
-    utc = _moment(event.get("time_utc"))
-    if (at := _utc(own)) is not None and own is not None:
+    if own is not None and (at := _utc(own)) is not None:
         return _Time(written, at, own.replace(tzinfo=None), OffsetFrom.EXPLICIT)
+    iso = _moment(event.get("time_iso"))
     if iso is not None and (at := _utc(iso)) is not None:
         stated = bool(zone) or not raw
         return _Time(written, at, iso.replace(tzinfo=None), OffsetFrom.EXPLICIT if stated else OffsetFrom.LOCATION)
     local = iso if iso is not None else _moment(f"{day}T{hour or '00:00:00'}") if day else None
     local = local.replace(tzinfo=None) if local is not None else None
-    if (at := _utc(utc)) is not None:
+    if (at := _utc(_moment(event.get("time_utc")))) is not None:
         return _Time(written, at, local, OffsetFrom.LOCATION)
     return _Time(written, local.replace(tzinfo=UTC) if local else None, local, OffsetFrom.UNKNOWN)
 
@@ -220,8 +222,9 @@ def read_track(raw: Map) -> Track:
     carrier = carrier_slug(raw.get("carrier"))
     providers = [_map(p) for p in _list(_map(info.get("tracking")).get("providers"))]
     scans = [
-        read_scan(event, carrier_slug(_map(p.get("provider")).get("key")) or carrier, origin, destination)
-        for p in providers for event in reversed(_list(p.get("events"))) if isinstance(event, dict)
+        read_scan(event, slug, origin, destination)
+        for p in providers for slug in [carrier_slug(_map(p.get("provider")).get("key")) or carrier]
+        for event in reversed(_list(p.get("events"))) if isinstance(event, dict)
     ]
     newest = _map(info.get("latest_event"))
     if not scans and newest:

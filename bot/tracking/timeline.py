@@ -8,6 +8,7 @@ timeline each time, by the rules of `facts/carriers.md` §6.2; nothing is decide
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import Leg, OffsetFrom, Scan, Status, Track, Window
@@ -22,7 +23,8 @@ __all__ = ["Change", "State", "apply", "derive", "last_physical", "latest_scan",
 BELIEVE_INVALID = timedelta(days=7)
 """An aggregator's "invalid number" says nothing while the carrier may not have its data yet (facts §7.3)."""
 
-_NEVER = datetime.min.replace(tzinfo=UTC)
+_NEVER = datetime.fromtimestamp(0, UTC)
+"""Stands for an age that nobody told."""
 _TRUST = {OffsetFrom.EXPLICIT: 3, OffsetFrom.LOCATION: 2, OffsetFrom.CARRIER: 1, OffsetFrom.UNKNOWN: 0}
 
 
@@ -61,7 +63,7 @@ def _settled(track: Track) -> Track:
     """The track in the one form that merging gives: scans read, unique and in order, its age written down."""
     scans = _united(map(refine, track.scans))
     at = track.at or max((s.at for s in scans if s.at is not None), default=None)
-    eta = track.eta and (track.eta if track.eta.said_at else replace(track.eta, said_at=at))
+    eta = track.eta and (track.eta if track.eta.said_at else replace(track.eta, said_at=at or _NEVER))
     if scans == track.scans and at == track.at and eta == track.eta:
         return track
     return replace(track, scans=scans, legs=_legs(track.legs), at=at, eta=eta)
@@ -91,7 +93,12 @@ def _identity(scan: Scan) -> tuple[object, ...]:
     """What makes two reports the same event: who scanned, what was said, the minute on the spot, the place."""
     clock = scan.local or (scan.at and scan.at.replace(tzinfo=None))
     minute = clock.replace(second=0, microsecond=0) if clock is not None else scan.raw_time
-    return (scan.carrier, " ".join(scan.raw_text.split()).casefold() or scan.raw_code, minute, scan.place.text)
+    return (scan.carrier, _told(scan.raw_text) or scan.raw_code, minute, scan.place.text)
+
+
+@lru_cache(maxsize=16_384)
+def _told(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def _worth(scan: Scan) -> tuple[object, ...]:
