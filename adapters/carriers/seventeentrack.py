@@ -16,7 +16,7 @@ from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
 from string import ascii_uppercase
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import msgspec
@@ -152,8 +152,7 @@ def _utc(moment: datetime | None) -> datetime | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Time:
+class _Time(NamedTuple):
     """A scan's time as it was written and as it can be understood."""
 
     raw: str
@@ -230,11 +229,12 @@ def read_track(raw: Map) -> Track:
     if not scans and newest:
         scans = [read_scan(newest, carrier, origin, destination)]
     scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    synced = _synced(providers)
     status, cause = _summary(info, _country(newest.get("address")), origin, destination)
     return Track(
         carrier=carrier, number=number, scans=tuple(scans), status=status, cause=cause,
-        eta=_eta(info, carrier), legs=_legs(number, providers, _map(info.get("misc_info"))),
-        origin=origin, destination=destination, source=KIND, at=_synced(providers),
+        eta=_eta(info, carrier, synced), legs=_legs(number, providers, _map(info.get("misc_info"))),
+        origin=origin, destination=destination, source=KIND, at=synced,
     )
 
 
@@ -252,14 +252,14 @@ def _synced(providers: Sequence[Map]) -> datetime | None:
     return max((t for t in times if t is not None), default=None)
 
 
-def _eta(info: Map, carrier: str) -> Window | None:
+def _eta(info: Map, carrier: str, said_at: datetime | None) -> Window | None:
     said = _map(_map(info.get("time_metrics")).get("estimated_delivery_date"))
     days = [_moment(said.get(end)) for end in ("from", "to")]
     ends = sorted(d.replace(tzinfo=d.tzinfo or UTC) for d in days if d is not None)
     if not ends:
         return None
     official = _text(said.get("source")).casefold() == "official"
-    return Window(ends[0], ends[-1], carrier if official and carrier else KIND)
+    return Window(ends[0], ends[-1], carrier if official and carrier else KIND, said_at)
 
 
 def _legs(number: str, providers: Sequence[Map], misc: Map) -> tuple[Leg, ...]:

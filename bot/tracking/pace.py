@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import Status
-from bot.tracking.standing import fence, last_physical
+from bot.tracking.standing import fence, last_physical, touched_at
 from bot.tracking.vocabulary import terminal
 
 INTERVALS = {
@@ -51,10 +51,8 @@ def next_check(parcel: Parcel, now: datetime) -> datetime | None:
 
 def _quiet_since(parcel: Parcel, now: datetime) -> datetime:
     """Since when nothing was heard of the parcel; `now` where it was never heard of and no date is known."""
-    seen = last_physical(parcel.track, now, fence(parcel)) if parcel.track else None
-    if seen is not None and seen.at is not None:
-        return seen.at
-    return parcel.changed_at or parcel.shipped_at or now
+    touched = touched_at(parcel.track, now) if parcel.track else None
+    return touched or parcel.changed_at or parcel.shipped_at or now
 
 
 def silent_days(parcel: Parcel, now: datetime) -> int | None:

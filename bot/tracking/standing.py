@@ -73,9 +73,12 @@ def _may_precede(scan: Scan, other: Scan) -> bool:
 
 def _folded(scans: Sequence[Scan]) -> list[Scan]:
     kept: list[Scan] = []
+    last: dict[Status, list[Scan]] = {}
     for scan in scans:
-        if scan.status is Status.UNKNOWN or not any(_same_event(scan, k) for k in reversed(kept[-6:])):
+        alike = last.setdefault(scan.status, [])
+        if scan.status is Status.UNKNOWN or not any(_same_event(scan, k) for k in alike):
             kept.append(scan)
+            alike.append(scan)
     return kept
 
 
@@ -97,6 +100,12 @@ def last_physical(track: Track, now: datetime, since: datetime | None = None) ->
     """The newest scan that somebody made with the parcel in hand; data-only events are no movement."""
     counted = reversed(standing(track, now, since))
     return next((s for s in counted if s.physical and s.status is not Status.LABEL_CREATED), None)
+
+
+def touched_at(track: Track, now: datetime) -> datetime | None:
+    """When somebody last had the parcel in hand, without weighing what was taken back: enough for a pace."""
+    times = (s.at for s in reversed(track.scans) if s.physical and s.status is not Status.LABEL_CREATED)
+    return next((at for at in times if at is not None and at <= now), None)
 
 
 def moved_after_delivery(track: Track, now: datetime, since: datetime | None = None) -> Scan | None:

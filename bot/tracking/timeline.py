@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import Leg, OffsetFrom, Scan, Status, Track, Window
@@ -86,7 +87,10 @@ def _united(scans: Iterable[Scan]) -> tuple[Scan, ...]:
         there = best.get(key)
         if there is None or (scan != there and _worth(scan) > _worth(there)):
             best[key] = scan
-    return tuple(sorted(best.values(), key=_age))
+    found = tuple(best.values())
+    # Most sources are in order already, and spelling every scan out costs more than looking.
+    rising = all(a.at is not None and b.at is not None and a.at < b.at for a, b in pairwise(found))
+    return found if rising else tuple(sorted(found, key=_age))
 
 
 def _identity(scan: Scan) -> tuple[object, ...]:
