@@ -118,6 +118,8 @@ def _list(value: object) -> Sequence[Any]:
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return ""
     if isinstance(value, str):
         return value.replace("\x00", "").strip()[:LONGEST]
     return str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < HUGE**2 else ""
