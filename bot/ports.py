@@ -125,6 +125,10 @@ class Channel(Port):
         """Point the platform's webhook at `url` where its API allows; one line of what was done."""
         return f"set the webhook to {url} in the platform's console"
 
+    async def deep_link(self, token: str) -> str | None:
+        """A link that opens this account's chat and brings `token` along; None where the platform has none."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:

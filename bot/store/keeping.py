@@ -130,6 +130,13 @@ async def dead_letters(connection: AsyncConnection, limit: int) -> list[DeadLett
     return [DeadLetter(r.id, r.port, r.lane.split("/", 1)[0], r.error, r.received_at) for r in rows]
 
 
+async def send_errors(connection: AsyncConnection, limit: int) -> list[tuple[str, int]]:
+    """Why messages could not be sent, commonest first, with how many of each."""
+    count = func.count().label("count")
+    rows = select(_outbox.c.error, count).where(_outbox.c.state == OutboxState.DEAD).group_by(_outbox.c.error)
+    return [(r.error, r.count) for r in await connection.execute(rows.order_by(count.desc()).limit(limit))]
+
+
 async def expire(connection: AsyncConnection, keep: Retention, now: datetime) -> int:
     """Blank and delete what is older than its time."""
 

@@ -17,7 +17,7 @@ from bot.model.parcels import Parcel
 from bot.store import keeping, migrate, orders, outbox, queue, sweep, turns
 from bot.store.database import NOW, Database
 from bot.store.group import Group
-from bot.store.tables import CaseRow, Lease, LinkRow, core
+from bot.store.tables import CaseRow, Inbox, InboxState, Lease, LinkRow, core
 
 
 class Store:
@@ -42,6 +42,10 @@ class Store:
         """The revision the tables are at; empty for a new database."""
         return await migrate.current(self.database)
 
+    def head(self) -> str:
+        """The revision this version of the program needs."""
+        return migrate.scripts().get_current_head() or ""
+
     # ---- inbox -------------------------------------------------------------------------------------------
 
     async def receive(self, arrivals: Sequence[queue.Arrival]) -> int:
@@ -53,6 +57,13 @@ class Store:
         now = self.clock.now()
         await self.database.write(lambda c: queue.receive(c, self.database, arrivals, now))
         return [len(batch) for batch in batches]
+
+    async def handled(self, port: str, key: str) -> bool:
+        """Whether the event of this key is done with, or kept as a dead letter."""
+        row = core(Inbox)
+        state = select(row.c.state).where(row.c.port == port, row.c.key == key)
+        async with self.database.read() as connection:
+            return await connection.scalar(state) in {InboxState.DONE, InboxState.DEAD}
 
     async def wake(self) -> int:
         """Make ready the events whose due time has come; how many."""
@@ -214,6 +225,11 @@ class Store:
         """Events that could not be handled, newest first."""
         async with self.database.read() as connection:
             return await keeping.dead_letters(connection, limit)
+
+    async def send_errors(self, limit: int) -> list[tuple[str, int]]:
+        """Why messages could not be sent, commonest first, with how many of each."""
+        async with self.database.read() as connection:
+            return await keeping.send_errors(connection, limit)
 
     async def expire(self, retention: keeping.Retention) -> int:
         """Blank and delete what has been kept long enough; how many rows."""

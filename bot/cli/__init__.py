@@ -1,0 +1,1 @@
+"""The `wismo` command: one module a group of commands, put together in `main`."""

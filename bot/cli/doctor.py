@@ -1,0 +1,168 @@
+"""`wismo doctor` and `wismo replay-dead`: is all well, in plain words, and what to do where it is not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.app import App, open_app
+from bot.cli.session import DEFAULT, ConfigOption, complete, load, open_store, revision, say, stop
+from bot.config import Config, Faults, read
+from bot.engine import describe
+from bot.errors import WismoError
+from bot.ports import Channel, Port
+from bot.store import Store
+
+CHECK_SECONDS = 20.0
+LATE_SECONDS = 60.0
+"""An event that waits longer than this waits for a worker that is not there."""
+LISTED = 20
+EVERY = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report; `remedy` says what to do."""
+
+    good: bool
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{'✓' if self.good else '✗'} {self.text}" + (f"\n    → {self.remedy}" if self.remedy else "")
+
+
+def doctor(
+    config: ConfigOption = DEFAULT,
+    register: Annotated[
+        bool, typer.Option("--register", "--fix", help="Also point the platforms' webhooks at web.public_url.")
+    ] = False,
+) -> None:
+    """Check config, database, credentials, webhooks and queues. Exit code 0: all is well; 1: something is not."""
+    sick = complete(_examine(config, register))
+    say("All is well." if not sick else f"{sick} to look at.")
+    raise typer.Exit(1 if sick else 0)
+
+
+async def _examine(path: Path, register: bool) -> int:
+    sick = 0
+    async for finding in _findings(path, register):
+        say(str(finding))
+        sick += not finding.good
+    return sick
+
+
+async def _findings(path: Path, register: bool) -> AsyncIterator[Finding]:
+    try:
+        config = read(path)
+        async with open_app(config) as app:
+            yield Finding(True, f"{path.name}: every key is understood")
+            tables, database = await _database(app.store)
+            yield database
+            for name, port in app.adapters.ports.items():
+                yield await _checked(name, port)
+                async for finding in _webhook(app, config, name, port, register):
+                    yield finding
+            if tables:
+                async for finding in _queues(app.store):
+                    yield finding
+    except Faults as faults:
+        for fault in faults.faults:
+            yield Finding(False, fault)
+
+
+async def _database(store: Store) -> tuple[bool, Finding]:
+    try:
+        at = await revision(store)
+    except WismoError as error:
+        return False, Finding(False, str(error))
+    kind = "SQLite" if store.database.sqlite else "PostgreSQL"
+    if at == store.head():
+        return True, Finding(True, f"database: {kind}, revision {at}")
+    text = f"database: {kind}, at revision {at or 'none'}; this version needs {store.head()}"
+    return False, Finding(False, text, "run `wismo migrate`")
+
+
+async def _checked(name: str, port: Port) -> Finding:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return Finding(True, f"{name}: {await port.check()}")
+    except WismoError as error:
+        return Finding(False, f"{name}: {error}", "see that its keys in the config and in .env are right")
+    except TimeoutError:
+        return Finding(False, f"{name}: no answer within {CHECK_SECONDS:.0f} s", "see that this machine is online")
+    except Exception as error:
+        return Finding(False, f"{name}: {describe(error)}", "this is a defect of the adapter; please report it")
+
+
+async def _webhook(app: App, config: Config, name: str, port: Port, register: bool) -> AsyncIterator[Finding]:
+    if not isinstance(port, Channel) or port.listens:
+        return
+    if not config.web.public_url:
+        yield Finding(
+            False,
+            f"{name}: its webhook has no address",
+            "set web.public_url to where the world reaches this machine (https://...)",
+        )
+        return
+    url = f"{config.web.public_url.rstrip('/')}/hooks/{name}"
+    if not register:
+        yield Finding(True, f"{name}: webhook is to be {url} (`wismo doctor --register` sets it where it can)")
+        return
+    try:
+        yield Finding(True, f"{name}: {await port.register(url)}")
+    except WismoError as error:
+        yield Finding(False, f"{name}: the webhook was not set: {error}")
+
+
+async def _queues(store: Store) -> AsyncIterator[Finding]:
+    health = await store.health()
+    waiting = f"inbox: {health.waiting} waiting, the oldest for {health.oldest:.0f} s; {health.later} for later"
+    late = health.waiting > 0 and health.oldest > LATE_SECONDS
+    yield Finding(not late, waiting, "is `wismo run` running?" if late else "")
+    yield Finding(True, f"outbox: {health.unsent} to send")
+    if health.unknown:
+        yield Finding(True, f"outbox: of {health.unknown} messages nobody knows whether they arrived; not repeated")
+    if health.unsendable:
+        text = f"outbox: {health.unsendable} messages could not be sent"
+        reasons = [f"{count} × {error}" for error, count in await store.send_errors(LISTED)]
+        yield Finding(False, text, "; ".join(reasons) or "no reason was kept")
+    async for finding in _letters(store, health.dead):
+        yield finding
+    for source, since in health.feeds:
+        text = f"{source}: no answer since {since:%d %b %H:%M} UTC; buyers are told so"
+        yield Finding(False, text, "see the source's own status page; it is asked again by itself")
+    yield Finding(True, f"cases: {health.cases} open" + (" (`wismo cases`)" if health.cases else ""))
+
+
+async def _letters(store: Store, count: int) -> AsyncIterator[Finding]:
+    if not count:
+        yield Finding(True, "dead letters: none")
+        return
+    yield Finding(
+        False, f"dead letters: {count} events could not be handled", "after mending: `wismo replay-dead --all`"
+    )
+    for letter in await store.dead_letters(LISTED):
+        at = f"{letter.received_at:%d %b %H:%M} UTC"
+        say(f"    {letter.id}  {at}  {letter.port}: {letter.error or 'no reason was kept'}")
+
+
+def replay_dead(
+    ids: Annotated[list[int] | None, typer.Argument(help="Their numbers, as `wismo doctor` lists them.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    config: ConfigOption = DEFAULT,
+) -> None:
+    """Give events that could not be handled another chance."""
+    if not ids and not every:
+        stop("Say which: their numbers, or --all.", 2)
+    count = complete(_replay(load(config), ids or [], every))
+    say(f"✓ {count} will be tried again" + (" by the running worker" if count else ""))
+
+
+async def _replay(config: Config, ids: list[int], every: bool) -> int:
+    async with open_store(config) as store:
+        chosen = [letter.id for letter in await store.dead_letters(EVERY)] if every else ids
+        return await store.replay(chosen)

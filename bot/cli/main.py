@@ -1,0 +1,45 @@
+"""The commands, put together."""
+
+import logging
+from typing import Annotated
+
+import typer
+
+import bot
+from bot.cli import buyers, casework, demo, doctor, links, logs, service, setup
+from bot.cli.session import say
+
+
+def create_cli() -> typer.Typer:
+    """The `wismo` command. Typer's own tracebacks stay off: they show values."""
+    cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+    cli.callback()(wismo)
+    cli.command()(service.run)
+    cli.command()(doctor.doctor)
+    cli.command()(setup.init)
+    cli.command()(service.migrate)
+    cli.command()(demo.demo)
+    cli.command()(links.links)
+    cli.command()(casework.cases)
+    cli.command()(casework.take)
+    cli.command()(casework.reply)
+    cli.command()(casework.handback)
+    cli.command()(buyers.export)
+    cli.command()(buyers.erase)
+    cli.command("replay-dead")(doctor.replay_dead)
+    return cli
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"wismo {bot.__version__}")
+        raise typer.Exit
+
+
+def wismo(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """The parcel desk that a shop owns: answers, warns, hands over and proves."""
+    logs.configure(logging.WARNING)

@@ -1,0 +1,52 @@
+"""`wismo run` and `wismo migrate`."""
+
+import asyncio
+import logging
+import signal
+from contextlib import suppress
+from typing import Annotated, Literal
+
+import typer
+
+from bot import app as composition
+from bot.cli import logs
+from bot.cli.session import DEFAULT, ConfigOption, complete, load, ready, revision, say, store_url
+from bot.config import Config
+from bot.model.clock import Clock
+from bot.store import Store
+
+Role = Literal["all", "web", "worker", "sender"]
+
+
+def run(
+    config: ConfigOption = DEFAULT,
+    role: Annotated[Role, typer.Option(help="Which part of the bot this process is.")] = "all",
+) -> None:
+    """Run the bot until it is told to stop (Ctrl-C or SIGTERM); it lets go within ten seconds."""
+    logs.configure(logging.INFO)
+    complete(_serve(load(config), role))
+
+
+async def _serve(config: Config, role: Role) -> None:
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):  # Windows has no handlers in its loops: Ctrl-C interrupts there
+            asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    async with composition.open_app(config) as app:
+        await ready(app.store)
+        await composition.run(app, role, stop)
+
+
+def migrate(config: ConfigOption = DEFAULT) -> None:
+    """Bring the database to this version. `run` does it by itself on SQLite."""
+    complete(_migrate(load(config)))
+
+
+async def _migrate(config: Config) -> None:
+    store = Store(store_url(config), Clock())
+    try:
+        before = await revision(store)
+        after = await store.migrate()
+    finally:
+        await store.close()
+    say(f"✓ the database is at revision {after}" + ("" if before == after else f" (was {before or 'empty'})"))

@@ -1,0 +1,25 @@
+"""A buyer's link: a token that proves one order, and the picture of a link to scan."""
+
+import secrets
+from pathlib import Path
+from typing import TextIO
+
+import segno
+
+PREFIX = "wismo-"
+BITS = 128
+
+
+def fresh_token() -> str:
+    """A new token: 128 random bits in an alphabet that every platform's deep link takes."""
+    return PREFIX + secrets.token_urlsafe(BITS // 8)
+
+
+def draw(link: str, file: Path) -> None:
+    """The link as a QR code; the file's ending says which kind of picture (png, svg)."""
+    segno.make(link, error="m", micro=False).save(str(file), scale=8)
+
+
+def draw_in_terminal(link: str, out: TextIO) -> None:
+    """The link as a QR code in characters."""
+    segno.make(link, error="m", micro=False).terminal(out, compact=True)
