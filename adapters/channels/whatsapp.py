@@ -248,6 +248,11 @@ class WhatsApp(Channel):
         told = await self._call("GET", f"{self._base}/{self.settings.phone_number_id}")
         return f"WhatsApp number {told.get('display_phone_number', self.settings.phone_number_id)} answers"
 
+    async def deep_link(self, token: str) -> str | None:
+        told = await self._call("GET", f"{self._base}/{self.settings.phone_number_id}")
+        digits = "".join(c for c in str(told.get("display_phone_number", "")) if c.isdecimal())
+        return f"https://wa.me/{digits}?text={token}" if digits else None
+
     async def _call(self, method: str, url: str, **parts: Any) -> dict[str, Any]:
         try:
             response = await self._http.request(method, url, headers=self._auth, **parts)

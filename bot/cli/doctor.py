@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bot.app import App, open_app
+from bot.app import open_app
 from bot.cli.session import DEFAULT, ConfigOption, complete, load, open_store, revision, say, stop
 from bot.config import Config, Faults, read
 from bot.engine import describe
@@ -63,9 +63,11 @@ async def _findings(path: Path, register: bool) -> AsyncIterator[Finding]:
             tables, database = await _database(app.store)
             yield database
             for name, port in app.adapters.ports.items():
+                # First the webhook: a poller is not well while one is set, and registering takes it away.
+                if isinstance(port, Channel):
+                    async for finding in _webhook(config, name, port, register):
+                        yield finding
                 yield await _checked(name, port)
-                async for finding in _webhook(app, config, name, port, register):
-                    yield finding
             if tables:
                 async for finding in _queues(app.store):
                     yield finding
@@ -98,24 +100,19 @@ async def _checked(name: str, port: Port) -> Finding:
         return Finding(False, f"{name}: {describe(error)}", "this is a defect of the adapter; please report it")
 
 
-async def _webhook(app: App, config: Config, name: str, port: Port, register: bool) -> AsyncIterator[Finding]:
-    if not isinstance(port, Channel) or port.listens:
-        return
-    if not config.web.public_url:
-        yield Finding(
-            False,
-            f"{name}: its webhook has no address",
-            "set web.public_url to where the world reaches this machine (https://...)",
-        )
+async def _webhook(config: Config, name: str, channel: Channel, register: bool) -> AsyncIterator[Finding]:
+    if not channel.listens and not config.web.public_url:
+        remedy = "set web.public_url to where the world reaches this machine (https://...)"
+        yield Finding(False, f"{name}: its webhook has no address", remedy)
         return
     url = f"{config.web.public_url.rstrip('/')}/hooks/{name}"
-    if not register:
-        yield Finding(True, f"{name}: webhook is to be {url} (`wismo doctor --register` sets it where it can)")
-        return
-    try:
-        yield Finding(True, f"{name}: {await port.register(url)}")
-    except WismoError as error:
-        yield Finding(False, f"{name}: the webhook was not set: {error}")
+    if register:
+        try:
+            yield Finding(True, f"{name}: {await channel.register(url)}")
+        except WismoError as error:
+            yield Finding(False, f"{name}: the webhook was not set: {error}", "set it in the platform's console")
+    elif not channel.listens:
+        yield Finding(True, f"{name}: the webhook is to be {url}; `wismo doctor --register` sets it where it can")
 
 
 async def _queues(store: Store) -> AsyncIterator[Finding]:

@@ -1,5 +1,6 @@
 """What is kept, for how long, and how a buyer is exported and erased."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -275,7 +276,7 @@ async def _erase_orders(connection: AsyncConnection, buyer: int, ids: Sequence[i
 
 async def _erase_strays(connection: AsyncConnection, values: Iterable[str]) -> None:
     """What could not be read lies in no buyer's lane: look for the buyer's own words in it."""
-    wanted = [v.encode() for v in values]
+    wanted = [spelled for v in values for spelled in (v.encode(), json.dumps(v)[1:-1].encode())]
     strays = await connection.execute(
         select(_inbox.c.id, _inbox.c.body).where(_inbox.c.lane.like("x/%"), _inbox.c.body.is_not(None))
     )

@@ -6,7 +6,7 @@ line, keeps a buyer's or carrier's text from being styled.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from bot.model.markup import Run, plain, runs
@@ -20,6 +20,7 @@ METADATA = "wismo_outbound"
 """The type of the metadata that carries our id, by which a message is found again."""
 
 _BREAK = "\u200b"
+_SPECIAL = re.compile(r"[&<>*_~`]")
 _MARK = re.compile(r"(?<!\w)[*_~]|`")
 _QUOTE = re.compile(r"^(?=&gt;)", re.MULTILINE)
 _PIECE = 500
@@ -69,42 +70,46 @@ def _actions(choices: Iterable[Choice], start: int) -> dict[str, Any]:
 
 def sections(markup: str) -> list[str]:
     """The text as mrkdwn, in parts of at most `SECTION` characters, broken between lines where it can be."""
-    parts: list[str] = []
-    for line in _lines(markup):
-        whole = "".join(line)
-        pieces = [whole] if len(whole) <= SECTION else line
-        for number, piece in enumerate(pieces):
-            glue = "\n" if number == 0 else ""
-            if parts and len(parts[-1]) + len(glue) + len(piece) <= SECTION:
-                parts[-1] += glue + piece
-            else:
-                parts.append(piece)
-    return [part for part in parts if part.strip()]
+    lines = _lines(markup)
+    whole = _joined(lines)
+    if len(whole) <= SECTION:
+        return [whole] if whole.strip() else []
+    parts = [""]
+    for line in lines:
+        text = "".join(line)
+        for piece in [text] if len(text) <= SECTION else line:
+            if len(parts[-1]) + len(piece) > SECTION:
+                parts.append("")
+            parts[-1] += piece
+        parts[-1] += "\n" if len(parts[-1]) < SECTION else ""
+    return [part.removesuffix("\n") for part in parts if part.strip()]
 
 
 def mrkdwn(markup: str) -> str:
     """The whole text as mrkdwn."""
-    return "\n".join("".join(line) for line in _lines(markup))
+    return _joined(_lines(markup))
 
 
-def _lines(markup: str) -> Iterator[list[str]]:
-    line: list[str] = []
+def _joined(lines: list[list[str]]) -> str:
+    return "\n".join(["".join(line) for line in lines])
+
+
+def _lines(markup: str) -> list[list[str]]:
+    """The text line by line, each in pieces that may be parted."""
+    lines: list[list[str]] = [[]]
     for run in runs(markup):
-        first, *rest = run.text.split("\n")
-        line += _pieces(first, run)
-        for text in rest:
-            yield line
-            line = list(_pieces(text, run))
-    yield line
-
-
-def _pieces(text: str, run: Run) -> Iterator[str]:
-    for start in range(0, len(text), _PIECE):
-        yield _styled(text[start : start + _PIECE], run)
+        for number, text in enumerate(run.text.split("\n")):
+            if number:
+                lines.append([])
+            for start in range(0, len(text), _PIECE):
+                lines[-1].append(_styled(text[start : start + _PIECE], run))
+    return lines
 
 
 def _styled(text: str, run: Run) -> str:
     """One run within one line. Slack does not style across lines, nor where a mark touches a space."""
+    if not (run.bold or run.italic or run.code or run.link):
+        return escape(text)
     core = text.strip()
     if not core:
         return text
@@ -123,5 +128,7 @@ def _address(link: str) -> str:
 
 def escape(text: str) -> str:
     """Text that Slack shows as it is."""
+    if _SPECIAL.search(text) is None:
+        return text
     safe = _MARK.sub(rf"\g<0>{_BREAK}", text).translate(_ESCAPES)
     return _QUOTE.sub(_BREAK, safe) if "&gt;" in safe else safe

@@ -1,0 +1,207 @@
+"""What to say: the order of questions a turn goes through, and one table from intent to flow. Pure.
+
+    a person speaks here?          the bot is silent
+    a link, a verified phone       prove before anything is asked
+    a button, a pending question   its answer does not go through the classifier
+    stop, a person                 never blocked by proof or threshold
+    an order's question            proof first, then the flow
+    else                           ask, and the second time hand over
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from bot.dialog.flows import proving, service, status, talk
+from bot.dialog.identity import proves
+from bot.dialog.say import silent
+from bot.dialog.telling import is_open
+from bot.dialog.turn import Decision, Dossier, Reason, Turn
+from bot.dialog.wants import chosen_order
+from bot.model.conversations import Conversation
+from bot.model.messages import Kind
+
+ACT, LEAD = 0.55, 0.1
+"""An intent is acted on from this score, and with this lead over the next; the rules of a language score above."""
+
+Flow = Callable[[Turn, Sequence[Dossier]], Decision]
+
+ANYTIME: Mapping[str, Callable[[Turn], Decision]] = {
+    "notify_off": talk.stop, "human": service.human, "notify_on": talk.start, "language": talk.language,
+    "help": talk.help_, "greeting_thanks": talk.thanks,
+}
+OF_ORDER: Mapping[str, Flow] = {
+    "wismo": status.where, "delivery_estimate": status.where, "stalled": status.where,
+    "not_received": status.not_received, "customs": status.customs, "packing_list": status.packing_list,
+    "received": status.received,
+    **{name: (lambda turn, dossiers, name=name: service.wish(turn, name, dossiers))  # type: ignore[misc]
+       for name in service.SUMMARIES},
+}
+
+
+def decide(turn: Turn) -> Decision:
+    """The decision of a conversation's turn."""
+    if turn.conversation.holder.startswith("staff:"):
+        return silent(turn, "holder.person", holder="staff")
+    if all(m.kind == Kind.DELETED for m in turn.messages):
+        return silent(turn, "message.deleted")
+    turn = proving.recognised(_in_language(turn))
+    if turn.said.values("link"):
+        turn, refused = proving.by_link(turn)
+        if refused is not None:
+            return refused
+    elif any(m.contact is not None for m in turn.messages):
+        return _shared_contact(turn)
+    if any(m.media for m in turn.messages) and not turn.said.text.strip():
+        return service.files(turn)
+    return _answered(turn) or _meant(turn)
+
+
+def _in_language(turn: Turn) -> Turn:
+    """A language asked for stays; else a confident message sets it; else the platform's hint, the first time."""
+    record = turn.conversation
+    known = turn.facts.shop.locales
+    hint = next((m.locale.split("-")[0] for m in reversed(turn.messages) if m.locale), "")
+    wanted = turn.said.locale if not record.locale_chosen else ""
+    if wanted in known:
+        record = replace(record, locale=wanted)
+    elif not record.locale and hint in known:
+        record = replace(record, locale=hint)
+    return replace(turn, conversation=record)
+
+
+def _shared_contact(turn: Turn) -> Decision:
+    contact = next(m.contact for m in turn.messages if m.contact is not None)
+    if contact.own and turn.conversation.buyer is not None:
+        pending = turn.conversation.pending
+        return of_order(turn, pending.intent if pending and pending.intent in OF_ORDER else "wismo")
+    return replace(proving.ask_order(turn, "wismo"), reasons=(Reason("proof.contact_proves_nothing"),))
+
+
+def _answered(turn: Turn) -> Decision | None:
+    """The answer to what was asked last, or a pressed button; None where this is something new."""
+    choice, pending = turn.said.choice, turn.conversation.pending
+    if choice is not None:
+        return _pressed(turn, choice)
+    if pending is None or turn.said.intent in ANYTIME:
+        return None
+    if pending.kind == "confirm" and turn.said.yes is not None:
+        return service.confirmed(turn)
+    if pending.kind == "prove":
+        return _proved_by_answer(turn)
+    if pending.kind == "order" and turn.said.values("order", "number"):
+        return of_order(turn, pending.intent)
+    return None
+
+
+def _pressed(turn: Turn, choice: str) -> Decision | None:
+    if choice in {"yes", "no"} and turn.conversation.pending is not None:
+        return service.confirmed(turn)
+    if choice == "notify:on":
+        return talk.start(turn)
+    if choice == "i:prove":
+        return proving.ask_order(turn, "wismo")
+    if choice.startswith("l:"):
+        return talk.language(replace(turn, said=replace(turn.said, asked_locale=choice[2:])))
+    if choice.startswith("i:"):
+        return _act(turn, choice[2:])
+    if chosen_order(choice) is not None:
+        return of_order(turn, "wismo")
+    return None
+
+
+def _proved_by_answer(turn: Turn) -> Decision | None:
+    pending = turn.conversation.pending
+    assert pending is not None  # noqa: S101 - the caller looked
+    order = str(pending.data.get("order", ""))
+    renamed = [n for n in turn.said.values("order") if n != order]
+    offered = proving.offered_factor(turn, (order,))
+    if renamed or not offered:
+        return None
+    return _checked(turn, pending.intent, order, offered)
+
+
+def _checked(turn: Turn, intent: str, order: str, offered: Sequence[tuple[str, str]]) -> Decision:
+    outcome = proving.check(turn, intent, order, offered)
+    if isinstance(outcome, Decision):
+        return outcome
+    return _about(replace(turn, conversation=outcome), intent, [turn.facts.found[outcome.focus or 0]])
+
+
+def _meant(turn: Turn) -> Decision:
+    """What the words mean, where they are clear enough; an order's number alone asks where it is."""
+    intents = turn.said.intents
+    if intents and intents[0][0] in {"human", "notify_off"}:
+        return _act(turn, intents[0][0])
+    lead = intents[0][1] - (intents[1][1] if len(intents) > 1 else 0.0) if intents else 0.0
+    # Within the status family the question decides little: what the carrier reports decides the answer.
+    family = len(intents) > 1 and {intents[0][0], intents[1][0]} <= status.FAMILY
+    clear = bool(intents) and intents[0][1] >= ACT and (lead >= LEAD or family) and intents[0][0] != "other"
+    if clear:
+        return _act(turn, intents[0][0])
+    if turn.said.values("order", "number", "tracking", "link"):
+        return of_order(turn, "wismo")
+    if any(m.media for m in turn.messages) or any(m.kind == Kind.UNSUPPORTED for m in turn.messages):
+        return service.files(turn)
+    return talk.unsure(turn)
+
+
+def _act(turn: Turn, intent: str) -> Decision:
+    flow = ANYTIME.get(intent)
+    if flow is not None:
+        # "Thanks, where is 1042?" asks something all the same.
+        asks = intent == "greeting_thanks" and turn.said.values("order", "tracking", "link")
+        return of_order(turn, "wismo") if asks else flow(turn)
+    return of_order(turn, intent) if intent in OF_ORDER else talk.unsure(turn)
+
+
+def of_order(turn: Turn, intent: str) -> Decision:
+    """A question about an order: find it, have it proved, then answer."""
+    typed = turn.said.values("order") or turn.said.values("number")
+    mine = _mine(turn, typed)
+    unproved = [n for n in typed if not any(i in {d.id for d in mine} for i in turn.facts.numbers.get(n, ()))]
+    trackings = turn.said.values("tracking")
+    if mine and not (unproved and turn.said.values("order")):
+        return _about(turn, intent, mine)
+    if unproved:
+        order = unproved[0]
+        offered = proving.offered_factor(turn, typed)
+        return _checked(turn, intent, order, offered) if offered else proving.ask_proof(turn, intent, order)
+    if trackings:
+        return status.public(turn, trackings[0])
+    return proving.ask_order(turn, intent)
+
+
+def _mine(turn: Turn, typed: Sequence[str]) -> list[Dossier]:
+    """The proved orders that are meant: those named, the one chosen, the one spoken of, or the buyer's open ones."""
+    facts, record = turn.facts, turn.conversation
+    chosen = chosen_order(turn.said.choice)
+    named = [i for n in typed for i in facts.numbers.get(n, ())]
+    named += [order for t in turn.said.values("tracking") for order, _ in facts.trackings.get(t, ())]
+    if chosen is not None:
+        named = [chosen]
+    if named or typed or turn.said.values("tracking"):
+        return _proved(turn, named)
+    focus = _proved(turn, [record.focus] if record.focus is not None else [])
+    known = _proved(turn, [*facts.buyer_orders, *(p.order for p in record.proofs if p.order is not None)])
+    others = [d for d in known if is_open(d) and d.id not in {f.id for f in focus}]
+    if focus and (not others or is_open(focus[0])):
+        return focus
+    return [d for d in known if is_open(d)] or known[:1] or focus
+
+
+def _proved(turn: Turn, ids: Sequence[int | None]) -> list[Dossier]:
+    wanted = dict.fromkeys(i for i in ids if i is not None)
+    found = [turn.facts.found[i] for i in wanted if i in turn.facts.found]
+    return [d for d in found if proves(turn.conversation, d, turn.now)]
+
+
+def _about(turn: Turn, intent: str, dossiers: Sequence[Dossier]) -> Decision:
+    if len(dossiers) > 1 and intent not in status.FAMILY:
+        said = status.several(turn, dossiers)
+        return replace(said, reasons=(*said.reasons, Reason("which_order", {"intent": intent})))
+    decision = OF_ORDER.get(intent, status.where)(turn, dossiers)
+    return replace(decision, conversation=_kept(decision.conversation, turn))
+
+
+def _kept(record: Conversation, turn: Turn) -> Conversation:
+    return replace(record, proofs=tuple(p for p in record.proofs if p.until > turn.now))

@@ -1,0 +1,114 @@
+"""Where is it, when will it come, why does it not move, it says delivered: one answer from what is known.
+
+What was said opens the question; what the carrier reports decides the answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.dialog.identity import proves
+from bot.dialog.say import answer, hand_over
+from bot.dialog.telling import is_open, order_facts, public_facts, worst_first, zone_of
+from bot.dialog.turn import Decision, Dossier, Reason, Turn
+from bot.model.cases import CaseDraft
+from bot.model.messages import Option
+from bot.model.parcels import Parcel
+from bot.model.tracks import Status
+
+LISTED = 5
+LOOKUPS = 20
+"""Distinct tracking numbers that a chat may ask without proof, a day."""
+TELL_ME = Option("notify:on", phrase="tell_me")
+FAMILY = {"wismo", "delivery_estimate", "stalled"}
+
+
+def where(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
+    """Where the parcels of one order are; of several orders, a list."""
+    if len(dossiers) > 1:
+        return several(turn, dossiers)
+    dossier = dossiers[0]
+    record = replace(turn.conversation, focus=dossier.id)
+    options = () if "parcel_updates" in turn.facts.consents or turn.conversation.muted else (TELL_ME,)
+    told = order_facts(dossier, turn.facts, turn.now)
+    return answer(turn, "where", told, options=options, record=record, zone=zone_of(dossier.order, turn.facts))
+
+
+def several(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
+    """A line for each of the newest orders, and a button for each."""
+    shown = sorted(dossiers, key=lambda d: (not is_open(d), -d.id))[:LISTED]
+    lines = [{"number": d.order.number, "status": worst_first(d).value} | _window(turn, d) for d in shown]
+    options = tuple(Option(f"o:{d.id}", title=d.order.number) for d in shown)
+    return answer(turn, "several", {"orders": lines, "more": len(dossiers) > LISTED}, options=options)
+
+
+def _window(turn: Turn, dossier: Dossier) -> dict[str, object]:
+    parcels = order_facts(dossier, turn.facts, turn.now)["parcels"]
+    last = [p["last"] for p in parcels if "last" in p]
+    return {"last": max(last)} if last else {}
+
+
+def public(turn: Turn, number: str) -> Decision:
+    """A tracking number without proof: status, country and day of a parcel of ours, else the carrier's page."""
+    if turn.facts.lookups >= LOOKUPS:
+        return answer(turn, "lookups_over", options=(Option("i:human", phrase="human"),))
+    ours = _parcel(turn, number)
+    carrier = next((e.carrier for e in turn.said.entities if e.kind == "tracking" and e.value == number), "")
+    if ours is None:
+        said = answer(turn, "not_ours", {"tracking": number, "carrier": carrier})
+    else:
+        said = answer(turn, "public", public_facts(ours, turn.now), options=(Option("i:prove", phrase="see_more"),))
+    return replace(said, looked_up=(number,))
+
+
+def _parcel(turn: Turn, number: str) -> Parcel | None:
+    pairs = turn.facts.trackings.get(number, ())
+    parcels = (p for order, parcel in pairs if order in turn.facts.found
+               for p in turn.facts.found[order].parcels if p.id == parcel)
+    return next(parcels, None)
+
+
+def not_received(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
+    """Delivered, the carrier says: what to check, and a person looks into it. Not delivered: where it is."""
+    delivered = [d for d in dossiers if any(p.status == Status.DELIVERED for p in d.parcels)]
+    if not delivered:
+        said = where(turn, dossiers)
+        return replace(said, reasons=(*said.reasons, Reason("not_received.not_delivered_yet")))
+    dossier = delivered[0]
+    case = CaseDraft("not_received", f"Order {dossier.order.number}: delivered by the carrier's word, not received by the "
+                     "buyer's. Get the proof of delivery before the carrier's data ends.", dossier.id)
+    told = order_facts(dossier, turn.facts, turn.now)
+    record = replace(turn.conversation, focus=dossier.id)
+    return hand_over(turn, "not_received", case, told, record=record, zone=zone_of(dossier.order, turn.facts))
+
+
+def customs(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
+    """What customs wants and who pays; never an amount. What only a person can give opens a case."""
+    dossier = dossiers[0]
+    told = order_facts(dossier, turn.facts, turn.now)
+    record = replace(turn.conversation, focus=dossier.id)
+    zone = zone_of(dossier.order, turn.facts)
+    wanted = [p for p in dossier.parcels if p.status == Status.CUSTOMS and p.cause in {"info_required", "held", "refused"}]
+    if not wanted:
+        return answer(turn, "customs", told, record=record, zone=zone)
+    case = CaseDraft("customs", f"Order {dossier.order.number}: customs {wanted[0].cause}. Papers may be wanted.", dossier.id)
+    return hand_over(turn, "customs", case, told, record=record, zone=zone)
+
+
+def packing_list(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
+    """What is in the box, as it was packed."""
+    dossier = dossiers[0]
+    items = [{"title": i.title, "quantity": i.quantity, "specification": i.specification,
+              "accessories": list(i.accessories)} for i in dossier.order.items]
+    record = replace(turn.conversation, focus=dossier.id)
+    return answer(turn, "packing_list", {"number": dossier.order.number, "items": items}, record=record)
+
+
+def received(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
+    """It came: thanks, and the record says so."""
+    said = answer(turn, "received", {"number": dossiers[0].order.number})
+    return replace(said, reasons=(*said.reasons, Reason("buyer.received", {"order": dossiers[0].id})))
+
+
+def proved(turn: Turn, dossiers: Sequence[Dossier]) -> list[Dossier]:
+    """Those of the dossiers that this chat may hear of."""
+    return [d for d in dossiers if proves(turn.conversation, d, turn.now)]

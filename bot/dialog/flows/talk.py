@@ -1,0 +1,59 @@
+"""What needs no order: stop and start, language, help, thanks, and not being understood."""
+
+from dataclasses import replace
+
+from bot.dialog.say import answer, hand_over
+from bot.dialog.turn import Decision, Turn
+from bot.model.cases import CaseDraft
+from bot.model.conversations import Pending
+from bot.model.messages import Option
+from bot.model.orders import Consent
+
+UPDATES = "parcel_updates"
+OFFERED = ("wismo", "delivery_estimate", "human")
+
+
+def stop(turn: Turn) -> Decision:
+    """No more messages unasked; what was switched off is said, and how to switch it on."""
+    said = answer(turn, "stopped", options=(Option("notify:on", phrase="tell_me"),),
+                  record=replace(turn.conversation, muted=True))
+    return replace(said, consents=(Consent(UPDATES, turn.conversation.address.channel, turn.now, given=False),))
+
+
+def start(turn: Turn) -> Decision:
+    """Tell me when something changes: written in the ledger, with how to stop it."""
+    said = answer(turn, "started", record=replace(turn.conversation, muted=False))
+    return replace(said, consents=(Consent(UPDATES, turn.conversation.address.channel, turn.now),))
+
+
+def language(turn: Turn) -> Decision:
+    """Speak the language that was asked for, or say which ones there are."""
+    wanted = turn.said.asked_locale
+    if wanted in turn.facts.shop.locales:
+        return answer(turn, "language_set", record=replace(turn.conversation, locale=wanted, locale_chosen=True))
+    options = tuple(Option(f"l:{code}", phrase=f"language_{code}") for code in turn.facts.shop.locales[:10])
+    return answer(turn, "language_ask", options=options)
+
+
+def help_(turn: Turn) -> Decision:
+    """What the bot can do."""
+    options = (Option("i:wismo", phrase="intent_wismo"), Option("i:human", phrase="human"))
+    return answer(turn, "help", {"shop": turn.facts.shop.name}, options=options)
+
+
+def thanks(turn: Turn) -> Decision:
+    """A short word back."""
+    return answer(turn, "thanks" if turn.conversation.greeted else "help", {"shop": turn.facts.shop.name})
+
+
+def unsure(turn: Turn) -> Decision:
+    """Not understood: a question with up to three buttons; the second time in a row a person."""
+    if turn.conversation.unsure >= 1:
+        case = CaseDraft("not_understood", "The bot did not understand the buyer twice.", turn.conversation.focus)
+        return hand_over(turn, "twice_unsure", case)
+    likely = [name for name, _ in turn.said.intents if name not in {"other", "greeting_thanks"}][:2]
+    names = list(dict.fromkeys([*likely, *OFFERED]))
+    offered = [*(n for n in names if n != "human")][:2]
+    options = (*(Option(f"i:{n}", phrase=f"intent_{n}") for n in offered), Option("i:human", phrase="human"))
+    said = answer(turn, "unsure", options=options, pending=Pending("clarify"))
+    return replace(said, conversation=replace(said.conversation, unsure=turn.conversation.unsure + 1))

@@ -1,0 +1,51 @@
+"""The pieces that every flow answers with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bot.dialog.turn import Decision, Reason, Turn
+from bot.model.cases import CaseDraft
+from bot.model.conversations import QUEUE, Conversation, Pending
+from bot.model.messages import Option, Reply
+
+
+def locale_of(turn: Turn) -> str:
+    """The language of the answer: what was chosen, else the conversation's, else the shop's."""
+    return turn.conversation.locale or turn.facts.shop.locale
+
+
+def answer(  # noqa: PLR0913 - one call says all there is to an answer
+    turn: Turn, template: str, facts: Mapping[str, Any] | None = None, *, options: Sequence[Option] = (),
+    record: Conversation | None = None, zone: str = "", pending: Pending | None = None, ask_contact: bool = False,
+    rule: str = "",
+) -> Decision:
+    """One reply. In the queue it also says who comes and when, since a person was promised."""
+    record = replace(record or turn.conversation, pending=pending, unsure=0, greeted=True)
+    told = dict(facts or {})
+    if record.holder == QUEUE:
+        told |= desk_facts(turn)
+    reply = Reply(
+        record.address, template, told, f"{turn.key}:{template}", locale_of(replace(turn, conversation=record)),
+        zone=zone or turn.facts.shop.timezone, options=tuple(options), ask_contact=ask_contact,
+    )
+    return Decision(record, (reply,), reasons=(Reason(rule or template),))
+
+
+def desk_facts(turn: Turn) -> dict[str, Any]:
+    """Who answers and when, by the shop's hours."""
+    desk = turn.facts.desk
+    return {"desk_open": desk.open, "desk_next": desk.next_open, "desk_by": desk.answer_by}
+
+
+def hand_over(turn: Turn, template: str, case: CaseDraft, facts: Mapping[str, Any] | None = None, *,
+              record: Conversation | None = None, zone: str = "") -> Decision:
+    """Put the conversation in the queue with a case; the buyer hears who answers and when. A case is opened once."""
+    before = record or turn.conversation
+    decision = answer(turn, template, facts, record=replace(before, holder=QUEUE), zone=zone, rule=f"case.{case.kind}")
+    return decision if before.case is not None else replace(decision, case=case)
+
+
+def silent(turn: Turn, rule: str, **inputs: Any) -> Decision:
+    """Nothing is said, and the record says why."""
+    return Decision(turn.conversation, reasons=(Reason(rule, inputs),))

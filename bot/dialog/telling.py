@@ -1,0 +1,109 @@
+"""An order as the plain facts that templates tell. Nothing personal but what the buyer already knows.
+
+Never a full address, phone, e-mail or signature; a carrier's text is masked and passed on as data.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.dialog.turn import Dossier, Facts
+from bot.model.orders import Duties, Order
+from bot.model.parcels import Parcel
+from bot.model.tracks import Action, Status
+from bot.tracking.masking import mask
+from bot.tracking.pace import silent_days, stalled
+from bot.tracking.standing import fence, latest_scan
+from bot.tracking.vocabulary import action, terminal
+
+ZONES = {
+    "AE": "Asia/Dubai", "AR": "America/Argentina/Buenos_Aires", "AT": "Europe/Vienna", "BE": "Europe/Brussels",
+    "CH": "Europe/Zurich", "CN": "Asia/Shanghai", "CZ": "Europe/Prague", "DE": "Europe/Berlin", "DK": "Europe/Copenhagen",
+    "EG": "Africa/Cairo", "ES": "Europe/Madrid", "FI": "Europe/Helsinki", "FR": "Europe/Paris", "GB": "Europe/London",
+    "GR": "Europe/Athens", "HK": "Asia/Hong_Kong", "HU": "Europe/Budapest", "IE": "Europe/Dublin", "IL": "Asia/Jerusalem",
+    "IN": "Asia/Kolkata", "IT": "Europe/Rome", "JP": "Asia/Tokyo", "KR": "Asia/Seoul", "NL": "Europe/Amsterdam",
+    "NO": "Europe/Oslo", "NZ": "Pacific/Auckland", "PL": "Europe/Warsaw", "PT": "Europe/Lisbon", "RO": "Europe/Bucharest",
+    "SA": "Asia/Riyadh", "SE": "Europe/Stockholm", "SG": "Asia/Singapore", "TH": "Asia/Bangkok", "TR": "Europe/Istanbul",
+    "UA": "Europe/Kyiv", "VN": "Asia/Ho_Chi_Minh",
+}
+"""Countries of one zone; elsewhere the shop's zone is used, and a day is the carrier's own local day."""
+
+
+def zone_of(order: Order, facts: Facts) -> str:
+    """The zone in which an order's dates are told."""
+    return ZONES.get(order.country, facts.shop.timezone)
+
+
+def order_facts(dossier: Dossier, facts: Facts, now: datetime) -> dict[str, Any]:
+    """What may be told of a proved order."""
+    order = dossier.order
+    parcels = [parcel_facts(p, order, facts, now) for p in dossier.parcels]
+    told: dict[str, Any] = {"number": order.number, "parcels": parcels, "cancelled": order.cancelled,
+                            "duties": order.duties.value, "shop": facts.shop.name}
+    if order.promised is not None:
+        told["promised"] = order.promised
+        told["promise_passed"] = order.promised < now.date()
+    if order.placed_at is not None:
+        told["placed"] = order.placed_at
+    return told
+
+
+def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> dict[str, Any]:
+    """One parcel's standing, who said so and as of when; what is not known is left out."""
+    told: dict[str, Any] = {
+        "carrier": parcel.carrier, "number": parcel.number, "status": parcel.status.value, "cause": parcel.cause,
+        "ended": terminal(parcel.status, parcel.cause), "action": action(parcel.status, parcel.cause).value,
+        "stalled": stalled(parcel, now), "duties": order.duties.value,
+        "contents": [order.items[i].title for i in parcel.items if i < len(order.items)],
+    }
+    if parcel.cause == "duty_due" and order.duties == Duties.SELLER:
+        # The shop pays at this border: nothing is asked of the buyer, whatever the carrier's code asks.
+        told["action"] = Action.SELLER.value
+    scan = latest_scan(parcel.track, now, fence(parcel)) if parcel.track else None
+    if scan is not None:
+        told["text"] = mask(scan.raw_text)
+        told["place"] = scan.place.text
+        told["country"] = scan.place.country
+        if scan.local is not None:
+            told["scanned"] = scan.local
+    if (silent := silent_days(parcel, now)) is not None:
+        told["silent_days"] = silent
+    if parcel.checked_at is not None:
+        told["as_of"] = parcel.checked_at
+    told |= _window(parcel, now)
+    down = facts.feeds_down.get(parcel.carrier) or facts.feeds_down.get(parcel.track.source if parcel.track else "")
+    if down is not None:
+        told["down_since"] = down
+    return told
+
+
+def _window(parcel: Parcel, now: datetime) -> Mapping[str, Any]:
+    eta = parcel.eta
+    if eta is None or terminal(parcel.status, parcel.cause):
+        return {}
+    late = eta.last + timedelta(days=1) < now
+    return {"first": eta.first, "last": eta.last, "basis": eta.basis, "late": late}
+
+
+def public_facts(parcel: Parcel, now: datetime) -> dict[str, Any]:
+    """What a tracking number alone shows: status, country and day, nothing else."""
+    told: dict[str, Any] = {"tracking": parcel.number, "status": parcel.status.value}
+    scan = latest_scan(parcel.track, now, fence(parcel)) if parcel.track else None
+    if scan is not None and scan.local is not None:
+        told["day"] = scan.local.date()
+    if scan is not None and scan.place.country:
+        told["country"] = scan.place.country
+    return told
+
+
+def worst_first(dossier: Dossier) -> Status:
+    """The status that an order with several parcels is known by in a list: the parcel furthest from its end."""
+    open_ones = [p.status for p in dossier.parcels if not terminal(p.status, p.cause)]
+    return (open_ones or [p.status for p in dossier.parcels] or [Status.UNKNOWN])[0]
+
+
+def is_open(dossier: Dossier) -> bool:
+    """Whether something of this order is still to come."""
+    if dossier.order.cancelled:
+        return False
+    return not dossier.parcels or any(not terminal(p.status, p.cause) for p in dossier.parcels)

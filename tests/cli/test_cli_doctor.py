@@ -1,0 +1,118 @@
+"""`wismo doctor`: plain words and an exit code."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.ports import Item
+from bot.store import Store
+from bot.store.queue import MAX_ATTEMPTS, Arrival
+
+Act = Callable[[Callable[[Store], Any]], Any]
+
+
+async def kill_an_event(store: Store) -> None:
+    await store.receive([Arrival("whatsapp", Item("k1", "c/whatsapp/106/4930", b'{"text": "buyer-words"}'))])
+    for _ in range(MAX_ATTEMPTS):
+        (claim,) = await store.claim(1)
+        await store.fail(claim, "Refused: the platform said no", 0.0)
+
+
+async def nothing(store: Store) -> None:
+    """Only bring the tables up."""
+
+
+@pytest.fixture
+def config(write_config: Callable[..., Path], whatsapp: dict[str, Any]) -> Path:
+    return write_config(channels={"whatsapp": whatsapp}, web={"public_url": "https://desk.example.com"})
+
+
+@pytest.mark.usefixtures("config")
+def test_a_well_shop_is_told_so_with_exit_code_0(wismo: Callable[..., Any], with_store: Act) -> None:
+    with_store(nothing)
+    told = wismo("doctor")
+    assert told.exit_code == 0, told.output
+    assert "✗" not in told.output
+    assert "✓ whatsapp: " in told.output
+    assert "https://desk.example.com/hooks/whatsapp" in told.output
+    assert "never-print-me" not in told.output
+
+
+@pytest.mark.usefixtures("config")
+def test_a_database_without_tables_is_told_what_to_run(wismo: Callable[..., Any]) -> None:
+    told = wismo("doctor")
+    assert told.exit_code == 1
+    assert "run `wismo migrate`" in told.output
+    assert wismo("migrate").exit_code == 0
+    assert wismo("doctor").exit_code == 0
+
+
+def test_refused_credentials_are_a_problem(
+    wismo: Callable[..., Any], write_config: Callable[..., Path], whatsapp: dict[str, Any], with_store: Act
+) -> None:
+    with_store(nothing)
+    write_config(
+        channels={"whatsapp": whatsapp | {"access_token": "wrong-never-print-me"}},
+        web={"public_url": "https://desk.example.com"},
+    )
+    told = wismo("doctor")
+    assert told.exit_code == 1
+    assert "✗ whatsapp: " in told.output
+    assert "never-print-me" not in told.output
+
+
+def test_a_webhook_without_an_address_is_a_problem(
+    wismo: Callable[..., Any], write_config: Callable[..., Path], whatsapp: dict[str, Any], with_store: Act
+) -> None:
+    with_store(nothing)
+    write_config(channels={"whatsapp": whatsapp})
+    told = wismo("doctor")
+    assert told.exit_code == 1
+    assert "web.public_url" in told.output
+
+
+@pytest.mark.usefixtures("config")
+def test_registering_says_what_was_done(wismo: Callable[..., Any], with_store: Act) -> None:
+    with_store(nothing)
+    told = wismo("doctor", "--register")
+    assert "set the webhook to https://desk.example.com/hooks/whatsapp" in told.output
+
+
+@pytest.mark.usefixtures("config")
+def test_dead_letters_are_listed_without_content_and_can_be_replayed(
+    wismo: Callable[..., Any], with_store: Act
+) -> None:
+    with_store(kill_an_event)
+    told = wismo("doctor")
+    assert told.exit_code == 1
+    assert "1 events could not be handled" in told.output
+    assert "whatsapp: Refused: the platform said no" in told.output
+    assert "buyer-words" not in told.output
+    assert "✓ 0 " in wismo("replay-dead", "999").output
+    assert "✓ 1 " in wismo("replay-dead", "--all").output
+    assert "dead letters: none" in wismo("doctor").output
+
+
+@pytest.mark.usefixtures("config")
+def test_replaying_nothing_in_particular_is_refused(wismo: Callable[..., Any]) -> None:
+    assert wismo("replay-dead").exit_code == 2
+
+
+def test_a_database_that_does_not_answer_is_told(
+    wismo: Callable[..., Any], write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    url = "postgresql://u:never-print-me@127.0.0.1:9/none"
+    write_config(database={"url": url, "data": str(tmp_path / "data")})
+    told = wismo("doctor")
+    assert told.exit_code == 1
+    assert "database.url: the database gives no answer" in told.output
+    assert "never-print-me" not in told.output
+
+
+def test_faults_of_the_config_are_problems(wismo: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("shop: {name: X, country: DE, timezone: Europe/Berlin}\n")
+    told = wismo("doctor")
+    assert told.exit_code == 1
+    assert "✗ shop.hours: " in told.output
