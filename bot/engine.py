@@ -17,7 +17,7 @@ import structlog
 
 from bot import handoff
 from bot.dialog.decide import decide
-from bot.dialog.identity import e164
+from bot.dialog.identity import e164, proves
 from bot.dialog.turn import Decision, Desk, Facts, Reason, Shop, Turn, Understanding
 from bot.dialog.wants import wants
 from bot.errors import Refused, WismoError
@@ -188,7 +188,9 @@ class Engine:
     async def _turn(self, lane: Lane, gathered: Gathered, now: datetime) -> None:
         updates: Sequence[TrackUpdate] = ()
         if self.house.look_up is not None and lane.inbound:
-            updates = await self.house.look_up(lane.said, gathered, now)
+            # Only what this chat has proved: how long an answer takes must not tell that an order exists.
+            proved = {i: d for i, d in gathered.found.items() if proves(lane.conversation, d, now)}
+            updates = await self.house.look_up(lane.said, replace(gathered, found=proved), now)
             gathered = _refreshed(gathered, updates, now)
         written = self._decide(lane, gathered, now)
         fresh = tuple((parcel_lane(u.track.number), u, None) for u in updates)
@@ -330,11 +332,15 @@ class Engine:
             if isinstance(event, TrackUpdate):
                 written = replace(written, parcels=await self._tracked(event, written))
             elif isinstance(event, OrderUpdate):
-                # The newest wins; the store ignores what is older than what it has.
-                if written.order is None or event.order.updated_at >= written.order[0].updated_at:
-                    order = replace(event.order, shop=self.house.shop.name)
-                    written = replace(written, order=(order, e164(order.phone, order.country)))
+                written = self._ordered(event, written)
         await self.house.store.commit(written)
+
+    def _ordered(self, update: OrderUpdate, written: Written) -> Written:
+        # The newest wins; the store ignores what is older than what it has.
+        if written.order is not None and update.order.updated_at < written.order[0].updated_at:
+            return written
+        order = replace(update.order, shop=self.house.shop.name)
+        return replace(written, order=(order, e164(order.phone, order.country)))
 
     async def _tracked(self, update: TrackUpdate, written: Written) -> tuple[tuple[Parcel, datetime | None], ...]:
         now = self.house.clock.now()
@@ -390,7 +396,11 @@ def _heard(conversation: Conversation, message: Inbound, country: str) -> Conver
     """The record after hearing from the person: reachable again, when last, under which name and phone."""
     if message.kind == Kind.BLOCKED:
         return replace(conversation, reachable=False)
-    phone = message.phone or conversation.phone
+    shared = message.contact.phone if message.contact is not None and message.contact.own else ""
+    phone = e164(message.phone or shared, country) or conversation.phone
+    if conversation.phone and phone != conversation.phone:
+        # Another person has this chat now: what the one before proved ends.
+        conversation = replace(conversation, buyer=None, proofs=(), focus=None, pending=None)
     return replace(
         conversation,
         reachable=True,

@@ -51,7 +51,9 @@ class Renderer:
 
     def __init__(self, folders: Sequence[Path], default: str) -> None:
         self.folders = tuple(folders)
-        found = {p.name for folder in folders if folder.is_dir() for p in folder.iterdir() if (p / "phrases.yaml").is_file()}
+        found = {
+            p.name for folder in folders if folder.is_dir() for p in folder.iterdir() if (p / "phrases.yaml").is_file()
+        }
         if not found:
             raise Refused("no language has a phrases.yaml in the template folders")
         self.locales: tuple[str, ...] = tuple(sorted(found))
@@ -61,8 +63,13 @@ class Renderer:
 
     def _book(self, locale: str) -> _Book:
         environment = ImmutableSandboxedEnvironment(
-            loader=FileSystemLoader([folder / locale for folder in self.folders]), autoescape=True,
-            undefined=StrictUndefined, finalize=defang, trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+            loader=FileSystemLoader([folder / locale for folder in self.folders]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            finalize=defang,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
         )
         phrases: dict[str, Any] = {}
         for folder in reversed(self.folders):
@@ -76,7 +83,7 @@ class Renderer:
 
     def chain(self, locale: str) -> tuple[str, ...]:
         """The languages in which a reply is looked for, best first."""
-        wanted = (locale, locale.split("-")[0], self.default, "en")
+        wanted = (locale, locale.split("-", maxsplit=1)[0], self.default, "en")
         return tuple(dict.fromkeys(code for code in wanted if code in self._books))
 
     def text(self, reply: Reply) -> str:
@@ -122,12 +129,21 @@ class Renderer:
         share = reply.ask_contact and limits.ask_contact
         most = (limits.text_with_buttons or limits.text) if drawn or share else limits.text
         parts = split(text, most)
-        first = Outbound(id="", to=reply.to, text="", purpose=reply.purpose, holder_version=holder_version,
-                         expires_at=reply.expires_at)
+        first = Outbound(
+            id="",
+            to=reply.to,
+            text="",
+            purpose=reply.purpose,
+            holder_version=holder_version,
+            expires_at=reply.expires_at,
+        )
         head = [replace(first, text=part) for part in parts[:-1]]
         asks = self.phrase("choice", "share_phone", reply.locale) if share else ""
         last = replace(
-            first, text=parts[-1], choices=drawn, media=reply.media,
+            first,
+            text=parts[-1],
+            choices=drawn,
+            media=reply.media,
             menu=self.phrase("choice", "menu", reply.locale)[: limits.button_title] if menu else "",
             ask_contact="" if drawn and limits.window else asks,
         )
@@ -206,12 +222,12 @@ def _day(context: Context, value: date | datetime) -> str:
 @pass_context
 def _hour(context: Context, value: datetime) -> str:
     """The hour and minute of an instant, in the reader's zone."""
-    return format_time(_local(value, context["zone"]).replace(tzinfo=None), "short", locale=context["locale"].replace("-", "_"))
+    return format_time(
+        _local(value, context["zone"]).replace(tzinfo=None), "short", locale=context["locale"].replace("-", "_")
+    )
 
 
 @pass_context
 def _moment(context: Context, value: datetime) -> str:
     """Day and hour together."""
     return f"{_day(context, value)}, {_hour(context, value)}"
-
-

@@ -69,8 +69,7 @@ class Tracker:
             (dossier, parcel)
             for dossier in gathered.found.values()
             for parcel in dossier.parcels
-            if (parcel.asked_at is None
-            and parcel.checked_at is None)
+            if (parcel.asked_at is None and parcel.checked_at is None)
             or (
                 parcel.checked_at is not None
                 and now - parcel.checked_at > STALE
@@ -234,7 +233,7 @@ class Worker:
             by_source: dict[int, list[Dossier]] = {}
             for dossier in due:
                 source = self.tracker.source_of(dossier.parcels[0].carrier)
-                by_source.setdefault(self.tracker.sources.index(source), []).append(dossier)  # type: ignore[arg-type]
+                by_source.setdefault(self.tracker.sources.index(source), []).append(dossier)
             for index, dossiers in by_source.items():
                 if not await self._look(self.tracker.sources[index], dossiers):
                     return asked

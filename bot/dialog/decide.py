@@ -1,11 +1,11 @@
 """What to say: the order of questions a turn goes through, and one table from intent to flow. Pure.
 
-    a person speaks here?          the bot is silent
-    a link, a verified phone       prove before anything is asked
-    a button, a pending question   its answer does not go through the classifier
-    stop, a person                 never blocked by proof or threshold
-    an order's question            proof first, then the flow
-    else                           ask, and the second time hand over
+a person speaks here?          the bot is silent
+a link, a verified phone       prove before anything is asked
+a button, a pending question   its answer does not go through the classifier
+stop, a person                 never blocked by proof or threshold
+an order's question            proof first, then the flow
+else                           ask, and the second time hand over
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,15 +26,25 @@ ACT, LEAD = 0.55, 0.1
 Flow = Callable[[Turn, Sequence[Dossier]], Decision]
 
 ANYTIME: Mapping[str, Callable[[Turn], Decision]] = {
-    "notify_off": talk.stop, "human": service.human, "notify_on": talk.start, "language": talk.language,
-    "help": talk.help_, "greeting_thanks": talk.thanks,
+    "notify_off": talk.stop,
+    "human": service.human,
+    "notify_on": talk.start,
+    "language": talk.language,
+    "help": talk.help_,
+    "greeting_thanks": talk.thanks,
 }
 OF_ORDER: Mapping[str, Flow] = {
-    "wismo": status.where, "delivery_estimate": status.where, "stalled": status.where,
-    "not_received": status.not_received, "customs": status.customs, "packing_list": status.packing_list,
+    "wismo": status.where,
+    "delivery_estimate": status.where,
+    "stalled": status.where,
+    "not_received": status.not_received,
+    "customs": status.customs,
+    "packing_list": status.packing_list,
     "received": status.received,
-    **{name: (lambda turn, dossiers, name=name: service.wish(turn, name, dossiers))  # type: ignore[misc]
-       for name in service.SUMMARIES},
+    **{
+        name: (lambda turn, dossiers, name=name: service.wish(turn, name, dossiers))  # type: ignore[misc]
+        for name in service.SUMMARIES
+    },
 }
 
 
@@ -164,7 +174,7 @@ def of_order(turn: Turn, intent: str) -> Decision:
         return _about(turn, intent, mine)
     if unproved:
         order = unproved[0]
-        offered = proving.offered_factor(turn, typed)
+        offered = proving.offered_factor(turn, (order,))
         return _checked(turn, intent, order, offered) if offered else proving.ask_proof(turn, intent, order)
     if trackings:
         return status.public(turn, trackings[0])

@@ -76,7 +76,7 @@ def factor(said: Understanding, orders: Sequence[str]) -> tuple[tuple[str, str],
     readings = [(e.kind, e.value, e.raw) for e in said.entities if e.kind in {"postcode", "last4", "number"}]
     for _, value, raw in readings:
         if plain(value) not in taken:
-            kinds = {k for k, v, r in readings if r == raw} | ({"last4"} if len(plain(value)) == 4 else set())  # noqa: PLR2004
+            kinds = {k for k, v, r in readings if r == raw} | ({"last4"} if len(plain(value)) == 4 else set())
             return tuple((k, value) for k in ("postcode", "last4") if k in kinds or k == "postcode")
     return ()
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bot.dialog.telling import zone_of
 from bot.dialog.turn import Decision, Reason, Turn
 from bot.model.cases import CaseDraft
 from bot.model.conversations import QUEUE, Conversation, Pending
@@ -16,8 +17,15 @@ def locale_of(turn: Turn) -> str:
 
 
 def answer(  # noqa: PLR0913 - one call says all there is to an answer
-    turn: Turn, template: str, facts: Mapping[str, Any] | None = None, *, options: Sequence[Option] = (),
-    record: Conversation | None = None, zone: str = "", pending: Pending | None = None, ask_contact: bool = False,
+    turn: Turn,
+    template: str,
+    facts: Mapping[str, Any] | None = None,
+    *,
+    options: Sequence[Option] = (),
+    record: Conversation | None = None,
+    zone: str = "",
+    pending: Pending | None = None,
+    ask_contact: bool = False,
     rule: str = "",
 ) -> Decision:
     """One reply. In the queue it also says who comes and when, since a person was promised."""
@@ -26,10 +34,22 @@ def answer(  # noqa: PLR0913 - one call says all there is to an answer
     if record.holder == QUEUE:
         told |= desk_facts(turn)
     reply = Reply(
-        record.address, template, told, f"{turn.key}:{template}", locale_of(replace(turn, conversation=record)),
-        zone=zone or turn.facts.shop.timezone, options=tuple(options), ask_contact=ask_contact,
+        record.address,
+        template,
+        told,
+        f"{turn.key}:{template}",
+        locale_of(replace(turn, conversation=record)),
+        zone=zone or _zone(turn, record),
+        options=tuple(options),
+        ask_contact=ask_contact,
     )
     return Decision(record, (reply,), reasons=(Reason(rule or template),))
+
+
+def _zone(turn: Turn, record: Conversation) -> str:
+    """The zone of the order spoken of, where this turn knows it; else the shop's."""
+    dossier = turn.facts.found.get(record.focus) if record.focus is not None else None
+    return zone_of(dossier.order, turn.facts) if dossier is not None else turn.facts.shop.timezone
 
 
 def desk_facts(turn: Turn) -> dict[str, Any]:
@@ -38,8 +58,15 @@ def desk_facts(turn: Turn) -> dict[str, Any]:
     return {"desk_open": desk.open, "desk_next": desk.next_open, "desk_by": desk.answer_by}
 
 
-def hand_over(turn: Turn, template: str, case: CaseDraft, facts: Mapping[str, Any] | None = None, *,
-              record: Conversation | None = None, zone: str = "") -> Decision:
+def hand_over(
+    turn: Turn,
+    template: str,
+    case: CaseDraft,
+    facts: Mapping[str, Any] | None = None,
+    *,
+    record: Conversation | None = None,
+    zone: str = "",
+) -> Decision:
     """Put the conversation in the queue with a case; the buyer hears who answers and when. A case is opened once."""
     before = record or turn.conversation
     decision = answer(turn, template, facts, record=replace(before, holder=QUEUE), zone=zone, rule=f"case.{case.kind}")

@@ -17,14 +17,42 @@ from bot.tracking.standing import fence, latest_scan
 from bot.tracking.vocabulary import action, terminal
 
 ZONES = {
-    "AE": "Asia/Dubai", "AR": "America/Argentina/Buenos_Aires", "AT": "Europe/Vienna", "BE": "Europe/Brussels",
-    "CH": "Europe/Zurich", "CN": "Asia/Shanghai", "CZ": "Europe/Prague", "DE": "Europe/Berlin", "DK": "Europe/Copenhagen",
-    "EG": "Africa/Cairo", "ES": "Europe/Madrid", "FI": "Europe/Helsinki", "FR": "Europe/Paris", "GB": "Europe/London",
-    "GR": "Europe/Athens", "HK": "Asia/Hong_Kong", "HU": "Europe/Budapest", "IE": "Europe/Dublin", "IL": "Asia/Jerusalem",
-    "IN": "Asia/Kolkata", "IT": "Europe/Rome", "JP": "Asia/Tokyo", "KR": "Asia/Seoul", "NL": "Europe/Amsterdam",
-    "NO": "Europe/Oslo", "NZ": "Pacific/Auckland", "PL": "Europe/Warsaw", "PT": "Europe/Lisbon", "RO": "Europe/Bucharest",
-    "SA": "Asia/Riyadh", "SE": "Europe/Stockholm", "SG": "Asia/Singapore", "TH": "Asia/Bangkok", "TR": "Europe/Istanbul",
-    "UA": "Europe/Kyiv", "VN": "Asia/Ho_Chi_Minh",
+    "AE": "Asia/Dubai",
+    "AR": "America/Argentina/Buenos_Aires",
+    "AT": "Europe/Vienna",
+    "BE": "Europe/Brussels",
+    "CH": "Europe/Zurich",
+    "CN": "Asia/Shanghai",
+    "CZ": "Europe/Prague",
+    "DE": "Europe/Berlin",
+    "DK": "Europe/Copenhagen",
+    "EG": "Africa/Cairo",
+    "ES": "Europe/Madrid",
+    "FI": "Europe/Helsinki",
+    "FR": "Europe/Paris",
+    "GB": "Europe/London",
+    "GR": "Europe/Athens",
+    "HK": "Asia/Hong_Kong",
+    "HU": "Europe/Budapest",
+    "IE": "Europe/Dublin",
+    "IL": "Asia/Jerusalem",
+    "IN": "Asia/Kolkata",
+    "IT": "Europe/Rome",
+    "JP": "Asia/Tokyo",
+    "KR": "Asia/Seoul",
+    "NL": "Europe/Amsterdam",
+    "NO": "Europe/Oslo",
+    "NZ": "Pacific/Auckland",
+    "PL": "Europe/Warsaw",
+    "PT": "Europe/Lisbon",
+    "RO": "Europe/Bucharest",
+    "SA": "Asia/Riyadh",
+    "SE": "Europe/Stockholm",
+    "SG": "Asia/Singapore",
+    "TH": "Asia/Bangkok",
+    "TR": "Europe/Istanbul",
+    "UA": "Europe/Kyiv",
+    "VN": "Asia/Ho_Chi_Minh",
 }
 """Countries of one zone; elsewhere the shop's zone is used, and a day is the carrier's own local day."""
 
@@ -38,8 +66,13 @@ def order_facts(dossier: Dossier, facts: Facts, now: datetime) -> dict[str, Any]
     """What may be told of a proved order."""
     order = dossier.order
     parcels = [parcel_facts(p, order, facts, now) for p in dossier.parcels]
-    told: dict[str, Any] = {"number": order.number, "parcels": parcels, "cancelled": order.cancelled,
-                            "duties": order.duties.value, "shop": facts.shop.name}
+    told: dict[str, Any] = {
+        "number": order.number,
+        "parcels": parcels,
+        "cancelled": order.cancelled,
+        "duties": order.duties.value,
+        "shop": facts.shop.name,
+    }
     if order.promised is not None:
         told["promised"] = order.promised
         told["promise_passed"] = order.promised < now.date()
@@ -51,9 +84,14 @@ def order_facts(dossier: Dossier, facts: Facts, now: datetime) -> dict[str, Any]
 def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> dict[str, Any]:
     """One parcel's standing, who said so and as of when; what is not known is left out."""
     told: dict[str, Any] = {
-        "carrier": parcel.carrier, "number": parcel.number, "status": parcel.status.value, "cause": parcel.cause,
-        "ended": terminal(parcel.status, parcel.cause), "action": action(parcel.status, parcel.cause).value,
-        "stalled": stalled(parcel, now), "duties": order.duties.value,
+        "carrier": parcel.carrier,
+        "number": parcel.number,
+        "status": parcel.status.value,
+        "cause": parcel.cause,
+        "ended": terminal(parcel.status, parcel.cause),
+        "action": action(parcel.status, parcel.cause).value,
+        "stalled": stalled(parcel, now),
+        "duties": order.duties.value,
         "contents": [order.items[i].title for i in parcel.items if i < len(order.items)],
     }
     if parcel.cause == "duty_due" and order.duties == Duties.SELLER:

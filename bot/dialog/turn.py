@@ -1,8 +1,8 @@
 """The values that pass between the steps of a conversation's turn.
 
-    understand(messages, conversation)  -> Understanding
-    wants(conversation, understanding)  -> Wants        the engine gathers these
-    decide(Turn)                        -> Decision     the engine renders and commits it
+understand(messages, conversation)  -> Understanding
+wants(conversation, understanding)  -> Wants        the engine gathers these
+decide(Turn)                        -> Decision     the engine renders and commits it
 """
 
 from collections.abc import Mapping, Sequence

@@ -68,8 +68,7 @@ class Conversation:
     def proves(self, order: int, buyer: int | None, now: datetime) -> bool:
         """Whether this chat may hear of that order (of that buyer) now."""
         return any(
-            p.until > now and (p.order == order or (p.buyer is not None and p.buyer == buyer))
-            for p in self.proofs
+            p.until > now and (p.order == order or (p.buyer is not None and p.buyer == buyer)) for p in self.proofs
         )
 
     def proved_buyer(self, now: datetime) -> int | None:

@@ -53,6 +53,7 @@ SKINS = (
     Skin("Slack", "slack", "Lantern & Loom  APP", "Message Lantern & Loom"),
 )
 
+
 def draw(bubble: Bubble, skin: Skin, press: Callable[[Button], None], share: Callable[[], None]) -> None:
     """One message with what can be pressed below it."""
     with ui.element("div").classes("row mine" if bubble.mine else "row"):
@@ -121,6 +122,7 @@ def phone(
             text.on("input", js_handler="(e) => emit(e.target.value)", handler=lambda e: typed.update(text=str(e.args)))
             with ui.element("button").props('type=submit aria-label="Send"'):
                 ui.label("➤")
+
     def redraw(fresh: Sequence[Bubble]) -> None:
         chat.clear()
         with chat:

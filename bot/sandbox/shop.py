@@ -296,8 +296,8 @@ def make_number(carrier: int, n: int) -> str:
         body = f"{41_000_000_000 + n * 7919:011d}"
         return body + str(sum(int(d) * w for d, w in zip(body, (3, 1, 7) * 4, strict=False)) % 11 % 10)
     if carrier == DHL:
-        body = 812_000_000 + n * 53
-        return f"{body}{body % 7}"
+        air = 812_000_000 + n * 53
+        return f"{air}{air % 7}"
     if carrier == TNT:
         return "GD" + _s10("", 30_000_000 + n * 29).removesuffix("CN") + "WW"
     return f"SF{1_300_000_000_000 + n * 6151}" if carrier == SF else f"YT{2_632_700_000_000_000 + n * 4241}"

@@ -34,7 +34,6 @@ from bot.store.tables import (
     core,
 )
 
-
 _inbox, _outbox, _lane, _orders, _parcels = map(core, (Inbox, Outbox, Lane, Order, Parcel))
 _conversations, _aliases, _cases, _consents = map(core, (Conversation, Alias, CaseRow, ConsentRow))
 _links, _guesses, _decisions, _media, _buckets = map(core, (LinkRow, Guess, DecisionRow, MediaRow, Bucket))
@@ -135,7 +134,7 @@ async def send_errors(connection: AsyncConnection, limit: int) -> list[tuple[str
     """Why messages could not be sent, commonest first, with how many of each."""
     count = func.count().label("count")
     rows = select(_outbox.c.error, count).where(_outbox.c.state == OutboxState.DEAD).group_by(_outbox.c.error)
-    return [(r.error, r.count) for r in await connection.execute(rows.order_by(count.desc()).limit(limit))]
+    return [(str(r[0]), int(r[1])) for r in await connection.execute(rows.order_by(count.desc()).limit(limit))]
 
 
 async def expire(connection: AsyncConnection, keep: Retention, now: datetime) -> int:
@@ -261,7 +260,7 @@ async def _erase_orders(connection: AsyncConnection, buyer: int, ids: Sequence[i
             )
         )
     ).all()
-    values = {v for row in sources for v in row[2:] if v and len(v) > 3}  # noqa: PLR2004 - shorter says nothing
+    values = {v for row in sources for v in row[2:] if v and len(v) > 3}
     lanes = [f"o/{row.source}/{row.number_key}" for row in sources]
     numbers = (await connection.execute(select(_parcels.c.number).where(_parcels.c.order_id.in_(ids)))).scalars()
     lanes += [f"p/{number}" for number in numbers]

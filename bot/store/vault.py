@@ -25,7 +25,7 @@ class Vault:
 
     async def keep(self, media: Media, content: AsyncIterator[bytes]) -> Media:
         """Store a file and say what its content shows it to be; a claim about its type is not believed."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
         digest, size = sha256(), 0
         with NamedTemporaryFile(dir=self.folder, delete=False) as file:
             part = Path(file.name)
@@ -39,12 +39,10 @@ class Vault:
                 file.flush()
                 os.fsync(file.fileno())
             except BaseException:
-                part.unlink(missing_ok=True)
+                await asyncio.to_thread(part.unlink, missing_ok=True)
                 raise
         path = self.path(digest.hexdigest())
-        path.parent.mkdir(exist_ok=True)
-        part.replace(path)
-        mime = _mime(path)
+        mime = await asyncio.to_thread(_settle, part, path)
         kind = KINDS.get(mime.split("/", 1)[0], MediaKind.DOCUMENT)
         return replace(media, kind=kind, mime=mime, size=size, digest=digest.hexdigest(), path=str(path))
 
@@ -55,6 +53,13 @@ class Vault:
     def forget(self, digest: str) -> None:
         """Delete a file."""
         self.path(digest).unlink(missing_ok=True)
+
+
+def _settle(part: Path, path: Path) -> str:
+    """Put a complete file in its place, and say what it is."""
+    path.parent.mkdir(exist_ok=True)
+    part.replace(path)
+    return _mime(path)
 
 
 def _mime(path: Path) -> str:

@@ -19,10 +19,16 @@ START = State(Status.UNKNOWN)
 
 _DATA_MAY_SAY = frozenset({Status.LABEL_CREATED, Status.CUSTOMS, Status.EXCEPTION, Status.RETURNING})
 _BEFORE_LEAVING = frozenset({Status.UNKNOWN, Status.LABEL_CREATED, Status.ACCEPTED})
-_AT_THE_DOOR = frozenset({
-    Status.OUT_FOR_DELIVERY, Status.DELIVERY_ATTEMPTED, Status.PICKUP_READY, Status.DELIVERED, Status.RETURNING,
-    Status.RETURNED,
-})
+_AT_THE_DOOR = frozenset(
+    {
+        Status.OUT_FOR_DELIVERY,
+        Status.DELIVERY_ATTEMPTED,
+        Status.PICKUP_READY,
+        Status.DELIVERED,
+        Status.RETURNING,
+        Status.RETURNED,
+    }
+)
 
 
 def course(scans: Iterable[Scan], origin: str, destination: str) -> State:

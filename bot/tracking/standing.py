@@ -45,8 +45,9 @@ def _without_voided(scans: Sequence[Scan]) -> list[Scan]:
             continue
         gone.add(place)
         earlier = range(place - 1, -1, -1)
-        named = (i for i in earlier if i not in gone and scans[i].raw_code == scan.voids
-                 and scans[i].carrier == scan.carrier)
+        named = (
+            i for i in earlier if i not in gone and scans[i].raw_code == scan.voids and scans[i].carrier == scan.carrier
+        )
         gone.update(i for i in (next(named, None),) if i is not None)
     return [s for i, s in enumerate(scans) if i not in gone]
 
@@ -112,9 +113,18 @@ def moved_after_delivery(track: Track, now: datetime, since: datetime | None = N
     """A physical scan after the delivery that is no return: for staff to look at (§6.2.1)."""
     delivered = False
     for scan in standing(track, now, since):
-        if delivered and scan.physical and scan.status not in {
-            Status.DELIVERED, Status.RETURNING, Status.RETURNED, Status.UNKNOWN, Status.LABEL_CREATED,
-        }:
+        if (
+            delivered
+            and scan.physical
+            and scan.status
+            not in {
+                Status.DELIVERED,
+                Status.RETURNING,
+                Status.RETURNED,
+                Status.UNKNOWN,
+                Status.LABEL_CREATED,
+            }
+        ):
             return scan
         delivered = delivered or (scan.physical and scan.status is Status.DELIVERED)
     return None

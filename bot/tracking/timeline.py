@@ -108,15 +108,29 @@ def _told(text: str) -> str:
 def _worth(scan: Scan) -> tuple[object, ...]:
     # Of two readings of one event the surer zone wins, then a known code, then the less final claim.
     return (
-        _TRUST[scan.offset_from], scan.status is not Status.UNKNOWN,
-        not terminal(scan.status, scan.cause), -rank(scan.status), bool(scan.cause), *_spelled(scan),
+        _TRUST[scan.offset_from],
+        scan.status is not Status.UNKNOWN,
+        not terminal(scan.status, scan.cause),
+        -rank(scan.status),
+        bool(scan.cause),
+        *_spelled(scan),
     )
 
 
 def _spelled(scan: Scan) -> tuple[object, ...]:
     return (
-        scan.cause, scan.physical, scan.raw_code, scan.raw_text, scan.raw_time, scan.place.text, scan.place.country,
-        scan.source, scan.voids, scan.carrier, scan.at or _NEVER, scan.local or datetime.min,  # noqa: DTZ901
+        scan.cause,
+        scan.physical,
+        scan.raw_code,
+        scan.raw_text,
+        scan.raw_time,
+        scan.place.text,
+        scan.place.country,
+        scan.source,
+        scan.voids,
+        scan.carrier,
+        scan.at or _NEVER,
+        scan.local or datetime.min,  # noqa: DTZ901
     )
 
 
@@ -145,7 +159,12 @@ def apply(parcel: Parcel, track: Track, now: datetime) -> tuple[Parcel, tuple[Ch
     eta = merged.eta or parcel.eta
     changes = list(_changed(before, after, parcel, eta, merged, now))
     fresh = replace(
-        parcel, track=merged, status=after.status, cause=after.cause, eta=eta, checked_at=now,
+        parcel,
+        track=merged,
+        status=after.status,
+        cause=after.cause,
+        eta=eta,
+        checked_at=now,
         carrier=parcel.carrier or merged.carrier,
         changed_at=now if after != before else parcel.changed_at,
     )

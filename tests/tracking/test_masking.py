@@ -7,30 +7,40 @@ from hypothesis import strategies as st
 from bot.tracking.masking import mask
 
 
-@pytest.mark.parametrize(("text", "secrets"), [
-    ("【义乌市】已收寄,揽投员:王小明,联系电话:13812345678", ["王小明", "13812345678"]),
-    ("投递员李强 电话 138-1234-5678 正在派件", ["李强", "138-1234-5678"]),
-    ("快递员【赵六】手机号[+86 138 1234 5678]", ["赵六", "138 1234 5678"]),
-    ("Out for delivery. Courier: Ivan Petrov, phone +7 912 345-67-89", ["Ivan", "Petrov", "912"]),
-    ("Signed for by: J SMITH", ["SMITH"]),
-    ("Signed by Maria O'Neill at front desk", ["Maria", "O'Neill"]),
-    ("Your driver John Doe (212) 555-0142 is close", ["John", "Doe", "555-0142"]),
-    ("Курьер: Иван Петров, тел. 8 912 345 67 89", ["Иван", "Петров", "345"]),
-    ("Entregador: João Silva, telefone: 11 91234-5678", ["João", "Silva", "91234"]),
-    ("签收人:张三", ["张三"]),
-])
+@pytest.mark.parametrize(
+    ("text", "secrets"),
+    [
+        ("【义乌市】已收寄,揽投员:王小明,联系电话:13812345678", ["王小明", "13812345678"]),
+        ("投递员李强 电话 138-1234-5678 正在派件", ["李强", "138-1234-5678"]),
+        ("快递员【赵六】手机号[+86 138 1234 5678]", ["赵六", "138 1234 5678"]),
+        ("Out for delivery. Courier: Ivan Petrov, phone +7 912 345-67-89", ["Ivan", "Petrov", "912"]),
+        ("Signed for by: J SMITH", ["SMITH"]),
+        ("Signed by Maria O'Neill at front desk", ["Maria", "O'Neill"]),
+        ("Your driver John Doe (212) 555-0142 is close", ["John", "Doe", "555-0142"]),
+        ("Курьер: Иван Петров, тел. 8 912 345 67 89", ["Иван", "Петров", "345"]),
+        ("Entregador: João Silva, telefone: 11 91234-5678", ["João", "Silva", "91234"]),
+        ("签收人:张三", ["张三"]),
+    ],
+)
 def test_names_and_phone_numbers_are_covered(text: str, secrets: list[str]) -> None:
     shown = mask(text)
     assert "***" in shown
     assert [s for s in secrets if s in shown] == []
 
 
-@pytest.mark.parametrize("text", [
-    "Departed facility ISC NEW YORK NY(USPS) 2026-10-14 04:20",
-    "Handed to partner, new number 9400111899223100001234",
-    "已转单,单号为 LW123456785CN", "到达【上海国际交换站】", "Delivered, front door, 10118 NEW YORK",
-    "Consignment 123456789 arrived at hub 42", "Package SF1234567890123 released by customs", "",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Departed facility ISC NEW YORK NY(USPS) 2026-10-14 04:20",
+        "Handed to partner, new number 9400111899223100001234",
+        "已转单,单号为 LW123456785CN",
+        "到达【上海国际交换站】",
+        "Delivered, front door, 10118 NEW YORK",
+        "Consignment 123456789 arrived at hub 42",
+        "Package SF1234567890123 released by customs",
+        "",
+    ],
+)
 def test_places_dates_and_numbers_of_parcels_stay(text: str) -> None:
     assert mask(text) == text
 

@@ -18,9 +18,15 @@ def parcel(status: Status, quiet: timedelta = timedelta(0), cause: str = "", car
     return Parcel(1, 1, carrier, "RR1", status, cause, Track(carrier, "RR1", (scan,)), changed_at=NOW - quiet)
 
 
-@pytest.mark.parametrize(("status", "hours"), [
-    (Status.OUT_FOR_DELIVERY, 0.5), (Status.IN_TRANSIT, 6), (Status.CUSTOMS, 6), (Status.LABEL_CREATED, 12),
-])
+@pytest.mark.parametrize(
+    ("status", "hours"),
+    [
+        (Status.OUT_FOR_DELIVERY, 0.5),
+        (Status.IN_TRANSIT, 6),
+        (Status.CUSTOMS, 6),
+        (Status.LABEL_CREATED, 12),
+    ],
+)
 def test_the_interval_follows_the_status(status: Status, hours: float) -> None:
     assert next_check(parcel(status), NOW) == NOW + timedelta(hours=hours)
 
@@ -46,9 +52,14 @@ def test_long_silence_cools_a_parcel_down() -> None:
     assert next_check(Parcel(1, 1, "", "X"), NOW) == NOW + timedelta(hours=12)
 
 
-@pytest.mark.parametrize(("status", "carrier", "days"), [
-    (Status.IN_TRANSIT, "dhl", 3), (Status.IN_TRANSIT, "china-post", 10), (Status.CUSTOMS, "dhl", 7),
-])
+@pytest.mark.parametrize(
+    ("status", "carrier", "days"),
+    [
+        (Status.IN_TRANSIT, "dhl", 3),
+        (Status.IN_TRANSIT, "china-post", 10),
+        (Status.CUSTOMS, "dhl", 7),
+    ],
+)
 def test_patience_differs_by_carrier_and_status(status: Status, carrier: str, days: int) -> None:
     assert not stalled(parcel(status, days * DAY - timedelta(hours=1), carrier=carrier), NOW)
     assert stalled(parcel(status, days * DAY, carrier=carrier), NOW)

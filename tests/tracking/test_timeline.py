@@ -21,12 +21,33 @@ HOUR = timedelta(hours=1)
 
 
 def scan(  # noqa: PLR0913, PLR0917 - a test says only what matters to it
-    status: Status, hours: float, cause: str = "", text: str = "", country: str = "", carrier: str = "usps",
-    physical: bool = True, offset: OffsetFrom = OffsetFrom.EXPLICIT, code: str = "", voids: str = "",
+    status: Status,
+    hours: float,
+    cause: str = "",
+    text: str = "",
+    country: str = "",
+    carrier: str = "usps",
+    physical: bool = True,
+    offset: OffsetFrom = OffsetFrom.EXPLICIT,
+    code: str = "",
+    voids: str = "",
 ) -> Scan:
     at = NOW - timedelta(days=10) + timedelta(hours=hours)
-    return Scan(code or status.value, text or f"{status.value} {hours}", at.isoformat(), at, at.replace(tzinfo=None),
-                offset, status, cause, Place("", country), physical, carrier, "test", voids)
+    return Scan(
+        code or status.value,
+        text or f"{status.value} {hours}",
+        at.isoformat(),
+        at,
+        at.replace(tzinfo=None),
+        offset,
+        status,
+        cause,
+        Place("", country),
+        physical,
+        carrier,
+        "test",
+        voids,
+    )
 
 
 def track(*scans: Scan, **fields: object) -> Track:
@@ -40,21 +61,34 @@ def state(*scans: Scan, now: datetime = NOW, **fields: object) -> tuple[str, str
 
 
 SCANS = st.builds(
-    scan, st.sampled_from(Status), st.integers(0, 200), cause=st.sampled_from(["", "held", "refused", "lost"]),
+    scan,
+    st.sampled_from(Status),
+    st.integers(0, 200),
+    cause=st.sampled_from(["", "held", "refused", "lost"]),
     text=st.sampled_from(["", "Delivered to neighbour", "已签收 驿站代收", "left the facility", "a"]),
-    country=st.sampled_from(["", "CN", "US"]), carrier=st.sampled_from(["usps", "china-post"]),
-    physical=st.booleans(), offset=st.sampled_from(OffsetFrom), voids=st.sampled_from(["", "", "", "delivered"]),
+    country=st.sampled_from(["", "CN", "US"]),
+    carrier=st.sampled_from(["usps", "china-post"]),
+    physical=st.booleans(),
+    offset=st.sampled_from(OffsetFrom),
+    voids=st.sampled_from(["", "", "", "delivered"]),
 )
 ETAS = st.none() | st.builds(
     Window, st.just(NOW), st.integers(0, 5).map(lambda d: NOW + timedelta(days=d)), st.sampled_from(["usps", "x"])
 )
 LEGS = st.builds(Leg, st.sampled_from(["a", "b"]), st.just("RR1"), st.sampled_from(Role))
 TRACKS = st.builds(
-    Track, st.sampled_from(["usps", "china-post"]), st.just("RR1"), scans=st.lists(SCANS, max_size=6).map(tuple),
-    status=st.sampled_from(Status), cause=st.sampled_from(["", "lost"]), eta=ETAS,
+    Track,
+    st.sampled_from(["usps", "china-post"]),
+    st.just("RR1"),
+    scans=st.lists(SCANS, max_size=6).map(tuple),
+    status=st.sampled_from(Status),
+    cause=st.sampled_from(["", "lost"]),
+    eta=ETAS,
     legs=st.lists(LEGS, max_size=2).map(tuple),
-    origin=st.sampled_from(["", "CN"]), destination=st.sampled_from(["", "US", "DE"]),
-    proof_of_delivery=st.sampled_from(["", "p"]), source=st.sampled_from(["s", "t"]),
+    origin=st.sampled_from(["", "CN"]),
+    destination=st.sampled_from(["", "US", "DE"]),
+    proof_of_delivery=st.sampled_from(["", "p"]),
+    source=st.sampled_from(["s", "t"]),
     at=st.none() | st.integers(0, 9).map(lambda h: NOW + h * HOUR),
 )
 
@@ -86,8 +120,13 @@ def test_every_event_is_kept_and_none_is_invented(scans: list[Scan]) -> None:
 
 
 UNKNOWN_CODES = st.builds(
-    scan, st.just(Status.UNKNOWN), st.integers(0, 240), text=st.text(max_size=20) | st.sampled_from(
-        ["DELIVERED", "Delivered, left with neighbour", "已妥投", "entregue ao destinatário", "Zugestellt", "lost"]),
+    scan,
+    st.just(Status.UNKNOWN),
+    st.integers(0, 240),
+    text=st.text(max_size=20)
+    | st.sampled_from(
+        ["DELIVERED", "Delivered, left with neighbour", "已妥投", "entregue ao destinatário", "Zugestellt", "lost"]
+    ),
     code=st.just("9999"),
 )
 
@@ -180,8 +219,11 @@ def test_data_is_no_movement() -> None:
 
 
 def test_a_voided_event_is_kept_and_does_not_count() -> None:
-    scans = (scan(Status.IN_TRANSIT, 1), scan(Status.DELIVERED, 2, code="EMI"),
-             scan(Status.UNKNOWN, 3, code="EMID", voids="EMI"))
+    scans = (
+        scan(Status.IN_TRANSIT, 1),
+        scan(Status.DELIVERED, 2, code="EMI"),
+        scan(Status.UNKNOWN, 3, code="EMID", voids="EMI"),
+    )
     assert state(*scans)[0] == "in_transit"
     assert len(merge(None, track(*scans)).scans) == 3
 
@@ -201,8 +243,13 @@ def test_another_parcels_scans_under_the_same_number_do_not_count() -> None:
 
 
 def test_one_delivery_told_by_two_posts_counts_once() -> None:
-    both = merge(None, track(scan(Status.DELIVERED, 8, carrier="china-post", text="妥投", offset=OffsetFrom.UNKNOWN),
-                             scan(Status.DELIVERED, 0, text="Delivered")))
+    both = merge(
+        None,
+        track(
+            scan(Status.DELIVERED, 8, carrier="china-post", text="妥投", offset=OffsetFrom.UNKNOWN),
+            scan(Status.DELIVERED, 0, text="Delivered"),
+        ),
+    )
     assert len(both.scans) == 2
     assert len(standing(both, NOW)) == 1
 

@@ -14,12 +14,18 @@ def test_there_are_the_fifty_six_causes_of_the_facts() -> None:
     assert CAUSES[Status.RETURNED].keys() == CAUSES[Status.RETURNING].keys()
 
 
-@pytest.mark.parametrize(("status", "cause", "who"), [
-    (Status.CUSTOMS, "duty_due", Action.BUYER), (Status.CUSTOMS, "info_required", Action.BUYER),
-    (Status.PICKUP_READY, "", Action.BUYER), (Status.EXCEPTION, "address", Action.BUYER),
-    (Status.EXCEPTION, "lost", Action.SELLER), (Status.IN_TRANSIT, "", Action.NONE),
-    (Status.DELIVERED, "never heard of", Action.NONE),
-])
+@pytest.mark.parametrize(
+    ("status", "cause", "who"),
+    [
+        (Status.CUSTOMS, "duty_due", Action.BUYER),
+        (Status.CUSTOMS, "info_required", Action.BUYER),
+        (Status.PICKUP_READY, "", Action.BUYER),
+        (Status.EXCEPTION, "address", Action.BUYER),
+        (Status.EXCEPTION, "lost", Action.SELLER),
+        (Status.IN_TRANSIT, "", Action.NONE),
+        (Status.DELIVERED, "never heard of", Action.NONE),
+    ],
+)
 def test_every_state_names_who_has_to_act(status: Status, cause: str, who: Action) -> None:
     assert action(status, cause) is who
 
@@ -37,7 +43,13 @@ def test_only_five_states_are_terminal() -> None:
 
 
 def test_ranks_follow_a_parcels_life() -> None:
-    life = [Status.LABEL_CREATED, Status.ACCEPTED, Status.IN_TRANSIT, Status.OUT_FOR_DELIVERY, Status.DELIVERED,
-            Status.RETURNED]
+    life = [
+        Status.LABEL_CREATED,
+        Status.ACCEPTED,
+        Status.IN_TRANSIT,
+        Status.OUT_FOR_DELIVERY,
+        Status.DELIVERED,
+        Status.RETURNED,
+    ]
     assert all(rank(a) < rank(b) for a, b in pairwise(life))
     assert len({rank(s) for s in Status}) == len(Status)

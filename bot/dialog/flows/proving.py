@@ -39,7 +39,14 @@ def recognised(turn: Turn) -> Turn:
 def ask_order(turn: Turn, intent: str) -> Decision:
     """No order is named and none is known: ask which, and offer the ways to be recognised."""
     share = turn.conversation.phone == ""
-    return answer(turn, "ask_order", options=(PERSON,), ask_contact=share, pending=Pending("order", intent), rule="proof.ask_order")
+    return answer(
+        turn,
+        "ask_order",
+        options=(PERSON,),
+        ask_contact=share,
+        pending=Pending("order", intent),
+        rule="proof.ask_order",
+    )
 
 
 def ask_proof(turn: Turn, intent: str, order: str) -> Decision:
@@ -51,7 +58,9 @@ def ask_proof(turn: Turn, intent: str, order: str) -> Decision:
 
 
 def _closed(turn: Turn) -> Decision:
-    return answer(turn, "proof_closed", options=(PERSON,), ask_contact=turn.conversation.phone == "", rule="proof.closed")
+    return answer(
+        turn, "proof_closed", options=(PERSON,), ask_contact=turn.conversation.phone == "", rule="proof.closed"
+    )
 
 
 def check(turn: Turn, intent: str, order: str, offered: Sequence[tuple[str, str]]) -> Conversation | Decision:
@@ -63,7 +72,9 @@ def check(turn: Turn, intent: str, order: str, offered: Sequence[tuple[str, str]
     ids = {d.id for d, _ in hits}
     if len(ids) != 1:
         pending = Pending("prove", intent, {"order": order})
-        missed = answer(turn, "proof_failed", {"number": order}, options=(PERSON,), pending=pending, rule="proof.failed")
+        missed = answer(
+            turn, "proof_failed", {"number": order}, options=(PERSON,), pending=pending, rule="proof.failed"
+        )
         return replace(missed, misses=(order,), say_after=SLOWER * min(turn.facts.chat_misses, 5))
     dossier, kind = hits[0]
     proof = proof_of_order(kind, dossier.id, turn.now)
@@ -72,17 +83,20 @@ def check(turn: Turn, intent: str, order: str, offered: Sequence[tuple[str, str]
 
 
 def by_link(turn: Turn) -> tuple[Turn, Decision | None]:
-    """A link proves its order in the first chat that uses it; a second chat needs a typed detail, and the first is told."""
+    """A link proves its order in the first chat that uses it; a second needs a typed detail, and the first is told."""
     link = turn.facts.link
     dossier = turn.facts.found.get(link.order) if link is not None else None
     if link is None or dossier is None or not link_holds(link, dossier, turn.now):
-        return turn, answer(turn, "link_over", options=(PERSON,), pending=Pending("order", "wismo"), rule="proof.link_over")
+        return turn, answer(
+            turn, "link_over", options=(PERSON,), pending=Pending("order", "wismo"), rule="proof.link_over"
+        )
     here = conversation_lane(turn.conversation.address)
     if link.first_chat not in {"", here}:
         asked = ask_proof(turn, "wismo", dossier.order.number)
         first = Address.parse(link.first_chat.removeprefix("c/"))
-        return turn, replace(asked, warned=((first, "link_used_elsewhere"),),
-                             reasons=(*asked.reasons, Reason("proof.link_second_chat")))
+        return turn, replace(
+            asked, warned=((first, "link_used_elsewhere"),), reasons=(*asked.reasons, Reason("proof.link_second_chat"))
+        )
     record = turn.conversation
     proofs = (*record.proofs, proof_of_order("link", dossier.id, turn.now))
     return replace(turn, conversation=replace(record, proofs=proofs, focus=dossier.id)), None

@@ -12,7 +12,7 @@ from bot.model.messages import Option
 SUMMARIES = {
     "damaged_missing": "Order {n}: damaged, wrong or missing. Photos asked for.",
     "change_address": "Order {n}: the buyer asks for another address. A redirect asked for by the buyer ends PayPal's "
-                      "seller protection: agree to nothing before that is weighed.",
+    "seller protection: agree to nothing before that is weighed.",
     "cancel": "Order {n}: the buyer wants to cancel.",
     "return_refund": "Order {n}: the buyer asks for a return or refund.",
 }

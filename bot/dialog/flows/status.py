@@ -62,8 +62,13 @@ def public(turn: Turn, number: str) -> Decision:
 
 def _parcel(turn: Turn, number: str) -> Parcel | None:
     pairs = turn.facts.trackings.get(number, ())
-    parcels = (p for order, parcel in pairs if order in turn.facts.found
-               for p in turn.facts.found[order].parcels if p.id == parcel)
+    parcels = (
+        p
+        for order, parcel in pairs
+        if order in turn.facts.found
+        for p in turn.facts.found[order].parcels
+        if p.id == parcel
+    )
     return next(parcels, None)
 
 
@@ -74,8 +79,12 @@ def not_received(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
         said = where(turn, dossiers)
         return replace(said, reasons=(*said.reasons, Reason("not_received.not_delivered_yet")))
     dossier = delivered[0]
-    case = CaseDraft("not_received", f"Order {dossier.order.number}: delivered by the carrier's word, not received by the "
-                     "buyer's. Get the proof of delivery before the carrier's data ends.", dossier.id)
+    case = CaseDraft(
+        "not_received",
+        f"Order {dossier.order.number}: delivered by the carrier's word, not received by the "
+        "buyer's. Get the proof of delivery before the carrier's data ends.",
+        dossier.id,
+    )
     told = order_facts(dossier, turn.facts, turn.now)
     record = replace(turn.conversation, focus=dossier.id)
     return hand_over(turn, "not_received", case, told, record=record, zone=zone_of(dossier.order, turn.facts))
@@ -87,18 +96,24 @@ def customs(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
     told = order_facts(dossier, turn.facts, turn.now)
     record = replace(turn.conversation, focus=dossier.id)
     zone = zone_of(dossier.order, turn.facts)
-    wanted = [p for p in dossier.parcels if p.status == Status.CUSTOMS and p.cause in {"info_required", "held", "refused"}]
+    wanted = [
+        p for p in dossier.parcels if p.status == Status.CUSTOMS and p.cause in {"info_required", "held", "refused"}
+    ]
     if not wanted:
         return answer(turn, "customs", told, record=record, zone=zone)
-    case = CaseDraft("customs", f"Order {dossier.order.number}: customs {wanted[0].cause}. Papers may be wanted.", dossier.id)
+    case = CaseDraft(
+        "customs", f"Order {dossier.order.number}: customs {wanted[0].cause}. Papers may be wanted.", dossier.id
+    )
     return hand_over(turn, "customs", case, told, record=record, zone=zone)
 
 
 def packing_list(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
     """What is in the box, as it was packed."""
     dossier = dossiers[0]
-    items = [{"title": i.title, "quantity": i.quantity, "specification": i.specification,
-              "accessories": list(i.accessories)} for i in dossier.order.items]
+    items = [
+        {"title": i.title, "quantity": i.quantity, "specification": i.specification, "accessories": list(i.accessories)}
+        for i in dossier.order.items
+    ]
     record = replace(turn.conversation, focus=dossier.id)
     return answer(turn, "packing_list", {"number": dossier.order.number, "items": items}, record=record)
 

@@ -15,8 +15,9 @@ OFFERED = ("wismo", "delivery_estimate", "human")
 
 def stop(turn: Turn) -> Decision:
     """No more messages unasked; what was switched off is said, and how to switch it on."""
-    said = answer(turn, "stopped", options=(Option("notify:on", phrase="tell_me"),),
-                  record=replace(turn.conversation, muted=True))
+    said = answer(
+        turn, "stopped", options=(Option("notify:on", phrase="tell_me"),), record=replace(turn.conversation, muted=True)
+    )
     return replace(said, consents=(Consent(UPDATES, turn.conversation.address.channel, turn.now, given=False),))
 
 

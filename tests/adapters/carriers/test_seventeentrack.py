@@ -83,13 +83,20 @@ def rejection(number: str, code: int) -> dict[str, Any]:
 def test_both_posts_become_one_track_with_legs() -> None:
     track = read_track(item())
     assert (track.carrier, track.origin, track.destination) == ("china-post", "CN", "US")
-    assert track.legs == (Leg("china-post", "LW123456785CN", Role.FIRST_MILE),
-                          Leg("usps", "LW123456785CN", Role.LAST_MILE))
+    assert track.legs == (
+        Leg("china-post", "LW123456785CN", Role.FIRST_MILE),
+        Leg("usps", "LW123456785CN", Role.LAST_MILE),
+    )
     assert [(s.carrier, s.status.value, s.cause) for s in track.scans] == [
-        ("china-post", "accepted", "picked_up"), ("china-post", "customs", "export_processing"),
-        ("china-post", "departed_origin", ""), ("china-post", "arrived_destination", ""),
-        ("usps", "in_transit", ""), ("usps", "customs", "released"), ("usps", "out_for_delivery", ""),
-        ("china-post", "delivered", ""), ("usps", "delivered", ""),
+        ("china-post", "accepted", "picked_up"),
+        ("china-post", "customs", "export_processing"),
+        ("china-post", "departed_origin", ""),
+        ("china-post", "arrived_destination", ""),
+        ("usps", "in_transit", ""),
+        ("usps", "customs", "released"),
+        ("usps", "out_for_delivery", ""),
+        ("china-post", "delivered", ""),
+        ("usps", "delivered", ""),
     ]
     assert track.at == datetime(2026, 10, 14, 9, 10, tzinfo=UTC)
     assert track.eta is not None
@@ -108,18 +115,30 @@ def test_the_last_mile_has_its_own_number() -> None:
     assert read_track(raw).legs[-1] == Leg("usps", "9400100000000000000000", Role.LAST_MILE)
 
 
-@pytest.mark.parametrize(("event", "at", "local", "origin"), [
-    ({"time_raw": {"date": "2026-10-14", "time": "04:20:00", "timezone": "-04:00"}}, "08:20", "04:20", "explicit"),
-    ({"time_iso": "2026-10-14T04:20:00-04:00"}, "08:20", "04:20", "explicit"),
-    ({"time_iso": "2026-10-14T16:20:00+08:00", "time_utc": "2026-10-14T08:20:00Z",
-      "time_raw": {"date": "2026-10-14", "time": "16:20:00", "timezone": None}}, "08:20", "16:20", "location"),
-    ({"time_iso": "2026-10-14T16:20:00", "time_utc": "2026-10-14T08:20:00Z"}, "08:20", "16:20", "location"),
-    ({"time_utc": "2026-10-14T08:20:00Z"}, "08:20", None, "location"),
-    ({"time_raw": {"date": "2026-10-14", "time": "16:20:00"}}, "16:20", "16:20", "unknown"),
-    ({"time_raw": {"date": "2026-10-14", "time": None, "timezone": None}}, "00:00", "00:00", "unknown"),
-    ({"time_iso": "soon"}, None, None, "unknown"), ({}, None, None, "unknown"),
-    ({"time_iso": "9999-12-31T23:59:59-14:00"}, None, "23:59", "unknown"),
-])
+@pytest.mark.parametrize(
+    ("event", "at", "local", "origin"),
+    [
+        ({"time_raw": {"date": "2026-10-14", "time": "04:20:00", "timezone": "-04:00"}}, "08:20", "04:20", "explicit"),
+        ({"time_iso": "2026-10-14T04:20:00-04:00"}, "08:20", "04:20", "explicit"),
+        (
+            {
+                "time_iso": "2026-10-14T16:20:00+08:00",
+                "time_utc": "2026-10-14T08:20:00Z",
+                "time_raw": {"date": "2026-10-14", "time": "16:20:00", "timezone": None},
+            },
+            "08:20",
+            "16:20",
+            "location",
+        ),
+        ({"time_iso": "2026-10-14T16:20:00", "time_utc": "2026-10-14T08:20:00Z"}, "08:20", "16:20", "location"),
+        ({"time_utc": "2026-10-14T08:20:00Z"}, "08:20", None, "location"),
+        ({"time_raw": {"date": "2026-10-14", "time": "16:20:00"}}, "16:20", "16:20", "unknown"),
+        ({"time_raw": {"date": "2026-10-14", "time": None, "timezone": None}}, "00:00", "00:00", "unknown"),
+        ({"time_iso": "soon"}, None, None, "unknown"),
+        ({}, None, None, "unknown"),
+        ({"time_iso": "9999-12-31T23:59:59-14:00"}, None, "23:59", "unknown"),
+    ],
+)
 def test_the_time_says_where_its_offset_came_from(
     event: dict[str, Any], at: str | None, local: str | None, origin: str
 ) -> None:
@@ -131,19 +150,24 @@ def test_the_time_says_where_its_offset_came_from(
     assert time.at is None or time.at.utcoffset() == UTC.utcoffset(None)
 
 
-@pytest.mark.parametrize(("code", "country", "word"), [
-    ("InTransit_Departure", "CN", ("departed_origin", "")),
-    ("InTransit_Departure", "SG", ("in_transit", "hub_departed")),
-    ("InTransit_Departure", "", ("in_transit", "hub_departed")),
-    ("InTransit_Arrival", "US", ("arrived_destination", "")),
-    ("InTransit_Arrival", "CN", ("in_transit", "hub_arrived")),
-    ("InTransit_Arrival", "", ("in_transit", "hub_arrived")),
-    ("InTransit_CustomsProcessing", "CN", ("customs", "export_processing")),
-    ("InTransit_CustomsProcessing", "US", ("customs", "import_processing")),
-    ("InTransit_CustomsProcessing", "", ("customs", "")), ("InTransit_TransportArrived", "US", ("in_transit", "")),
-    ("Delivered_SomethingNew", "", ("delivered", "")),
-    ("Teleported_Other", "", ("unknown", "")), ("", "", ("unknown", "")),
-])
+@pytest.mark.parametrize(
+    ("code", "country", "word"),
+    [
+        ("InTransit_Departure", "CN", ("departed_origin", "")),
+        ("InTransit_Departure", "SG", ("in_transit", "hub_departed")),
+        ("InTransit_Departure", "", ("in_transit", "hub_departed")),
+        ("InTransit_Arrival", "US", ("arrived_destination", "")),
+        ("InTransit_Arrival", "CN", ("in_transit", "hub_arrived")),
+        ("InTransit_Arrival", "", ("in_transit", "hub_arrived")),
+        ("InTransit_CustomsProcessing", "CN", ("customs", "export_processing")),
+        ("InTransit_CustomsProcessing", "US", ("customs", "import_processing")),
+        ("InTransit_CustomsProcessing", "", ("customs", "")),
+        ("InTransit_TransportArrived", "US", ("in_transit", "")),
+        ("Delivered_SomethingNew", "", ("delivered", "")),
+        ("Teleported_Other", "", ("unknown", "")),
+        ("", "", ("unknown", "")),
+    ],
+)
 def test_the_country_decides_what_a_port_code_means_and_the_unknown_falls_back(
     code: str, country: str, word: tuple[str, str]
 ) -> None:
@@ -162,33 +186,54 @@ def test_within_one_country_a_departure_is_no_departure_from_it() -> None:
     assert read_status("InTransit_Arrival", "US", "US", "US") == (Status.IN_TRANSIT, "hub_arrived")
 
 
-@pytest.mark.parametrize(("name", "key"), [
-    ("China Post", 3011), ("ems", 3013), ("DHL", 100001), ("dhl express", 100001), ("SF Express", 100012),
-    ("x-123", 123), ("Nobody Knows", None), ("", None),
-])
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("China Post", 3011),
+        ("ems", 3013),
+        ("DHL", 100001),
+        ("dhl express", 100001),
+        ("SF Express", 100012),
+        ("x-123", 123),
+        ("Nobody Knows", None),
+        ("", None),
+    ],
+)
 def test_a_carrier_is_known_by_any_of_its_names(name: str, key: int | None) -> None:
     assert carrier_key(name) == key
 
 
 def test_an_unknown_carrier_key_keeps_its_number() -> None:
     assert (carrier_slug(3011), carrier_slug("21051"), carrier_slug(42), carrier_slug(0)) == (
-        "china-post", "usps", "x-42", "")
+        "china-post",
+        "usps",
+        "x-42",
+        "",
+    )
     assert carrier_slug(None) == ""
 
 
-@pytest.mark.parametrize("raw", [
-    {"number": "A1"}, {"number": "A1", "track_info": None},
-    {"number": "A1", "track_info": {"tracking": {"providers": []}}},
-    {"number": 123456, "track_info": {"tracking": {"providers": [None, 1, {"events": None}, {"events": [None, {}]}]}}},
-    {"number": "A1", "track_info": {"latest_status": {"status": "NotFound", "sub_status": "NotFound_Other"}}},
-])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"number": "A1"},
+        {"number": "A1", "track_info": None},
+        {"number": "A1", "track_info": {"tracking": {"providers": []}}},
+        {
+            "number": 123456,
+            "track_info": {"tracking": {"providers": [None, 1, {"events": None}, {"events": [None, {}]}]}},
+        },
+        {"number": "A1", "track_info": {"latest_status": {"status": "NotFound", "sub_status": "NotFound_Other"}}},
+    ],
+)
 def test_what_is_missing_is_left_out(raw: dict[str, Any]) -> None:
     assert read_track(raw).status is Status.UNKNOWN
 
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=8,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
 )
 
 
@@ -249,16 +294,27 @@ async def test_a_signed_push_becomes_the_parcels_event() -> None:
 async def test_a_forged_push_is_refused_before_it_is_read() -> None:
     port = Wire().port()
     for request in (
-        signed(recorded("push_updated"), "another"), replace(signed(b"{}"), headers={}),
-        replace(signed(b"{}"), headers={"sign": "é☃"}), replace(signed(b"{}"), body=b"not even json"),
+        signed(recorded("push_updated"), "another"),
+        replace(signed(b"{}"), headers={}),
+        replace(signed(b"{}"), headers={"sign": "é☃"}),
+        replace(signed(b"{}"), body=b"not even json"),
     ):
         answer = await port.webhook(request)
         assert (answer.status, answer.items) == (401, ())
 
 
-@pytest.mark.parametrize("body", [
-    b"", b"null", b"[]", b"{}", b'{"event":"TRACKING_UPDATED","data":{}}', b"\xff", b"[" * 99_999,
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"event":"TRACKING_UPDATED","data":{}}',
+        b"\xff",
+        b"[" * 99_999,
+    ],
+)
 async def test_a_signed_push_that_cannot_be_read_is_kept(body: bytes) -> None:
     port = Wire().port()
     answer = await port.webhook(signed(body))
@@ -297,21 +353,41 @@ async def test_known_numbers_are_read_and_new_ones_registered() -> None:
     assert wrong is not None
     assert wrong.cause == "invalid_number"
     assert unheard is None
-    assert wire.asked[0][1][:2] == [{"number": "LW123456785CN", "carrier": 3011},
-                                    {"number": "SF1234567890123", "carrier": 100012}]
-    assert wire.asked[1] == ("register", [{
-        "number": "SF1234567890123", "carrier": 100012, "destination_postal_code": "10118",
-        "phone_number_last_4": "1234", "destination_country": "US", "ship_date": "2026-10-01",
-    }])
+    assert wire.asked[0][1][:2] == [
+        {"number": "LW123456785CN", "carrier": 3011},
+        {"number": "SF1234567890123", "carrier": 100012},
+    ]
+    assert wire.asked[1] == (
+        "register",
+        [
+            {
+                "number": "SF1234567890123",
+                "carrier": 100012,
+                "destination_postal_code": "10118",
+                "phone_number_last_4": "1234",
+                "destination_country": "US",
+                "ship_date": "2026-10-01",
+            }
+        ],
+    )
 
 
-@pytest.mark.parametrize(("code", "cause"), [
-    (-18019901, "no_data_yet"), (-18019903, "not_found"), (-18010018, None), (-18010019, None), (-18010020, None),
-    (-18012345, None),
-])
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (-18019901, "no_data_yet"),
+        (-18019903, "not_found"),
+        (-18010018, None),
+        (-18010019, None),
+        (-18010020, None),
+        (-18012345, None),
+    ],
+)
 async def test_a_rejected_registration_says_what_it_can(code: int, cause: str | None) -> None:
-    wire = Wire(gettrackinfo=envelope(rejected=[rejection("A1", -18019902)]),
-                register=envelope(rejected=[rejection("A1", code)]))
+    wire = Wire(
+        gettrackinfo=envelope(rejected=[rejection("A1", -18019902)]),
+        register=envelope(rejected=[rejection("A1", code)]),
+    )
     (track,) = await wire.port().track([TrackRef("A1")])
     assert (track.cause if track else None) == cause
 
@@ -351,14 +427,26 @@ async def test_the_caller_splits_what_is_too_much_for_one_call() -> None:
     assert await port.track([]) == ()
 
 
-@pytest.mark.parametrize(("answer", "error"), [
-    (401, Misconfigured), (403, Misconfigured), (404, Misconfigured), (429, Temporary),
-    (500, Temporary), (503, Temporary), (400, Refused), (b"<html>", Temporary), (b"[]", Temporary),
-    (envelope(code=-18010002), Misconfigured), (envelope(code=-18010001), Misconfigured),
-    (envelope(code=-18010003), Temporary), (envelope(code=-18010004), Misconfigured),
-    (envelope(code=-18010013), Refused),
-    (b'{"code":0,"data":{"errors":[{"code":-18010002,"message":"x"}]}}', Misconfigured),
-])
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (401, Misconfigured),
+        (403, Misconfigured),
+        (404, Misconfigured),
+        (429, Temporary),
+        (500, Temporary),
+        (503, Temporary),
+        (400, Refused),
+        (b"<html>", Temporary),
+        (b"[]", Temporary),
+        (envelope(code=-18010002), Misconfigured),
+        (envelope(code=-18010001), Misconfigured),
+        (envelope(code=-18010003), Temporary),
+        (envelope(code=-18010004), Misconfigured),
+        (envelope(code=-18010013), Refused),
+        (b'{"code":0,"data":{"errors":[{"code":-18010002,"message":"x"}]}}', Misconfigured),
+    ],
+)
 async def test_an_error_says_what_to_do(answer: bytes | int, error: type[WismoError]) -> None:
     with pytest.raises(error) as caught:
         await Wire(gettrackinfo=answer).port().track([REF])

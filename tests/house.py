@@ -1,0 +1,182 @@
+"""The whole pipe in one process with a channel of our own: what was said goes in, what is answered comes out."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from bot.dialog.identity import e164
+from bot.dialog.language import LanguageModel
+from bot.dialog.lexicon import Lexicon
+from bot.dialog.turn import Desk, Shop
+from bot.dialog.understand import understand
+from bot.engine import Engine, House
+from bot.errors import WismoError
+from bot.model.clock import Clock
+from bot.model.conversations import Conversation
+from bot.model.events import Event, StaffAct, conversation_lane
+from bot.model.hours import parse_hours
+from bot.model.markup import plain
+from bot.model.messages import Address, Contact, Inbound, Kind, Limits, Media, MediaKind, Outbound
+from bot.model.orders import Order
+from bot.ports import Channel, Item
+from bot.render import Renderer
+from bot.sender import Account, Sender
+from bot.store import Store, codec
+from bot.store.outbox import Rates
+from bot.store.queue import Arrival
+from bot.store.vault import Vault
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+HOURS = parse_hours({"mon-fri": "09:00-18:00"})
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+"""A Tuesday."""
+LEXICON, MODEL = Lexicon.load(), LanguageModel()
+
+
+def fixed_clock(at: datetime = NOON) -> Clock:
+    """A clock of business time that starts at `at`."""
+    clock = Clock()
+    clock.forward(at - clock.now())
+    return clock
+
+
+@dataclass
+class Wire(Channel):
+    """A platform of our own: it takes what is sent, and fails as it is told to."""
+
+    kind: str = "test"
+    limits: Limits = field(
+        default_factory=lambda: Limits(text=4000, caption=1000, buttons=3, button_title=30, ask_contact=True)
+    )
+    sent: list[Outbound] = field(default_factory=list)
+    failing: list[WismoError] = field(default_factory=list)
+
+    async def account(self) -> str:
+        return "shop"
+
+    async def send(self, message: Outbound) -> str:
+        if self.failing:
+            raise self.failing.pop(0)
+        self.sent.append(message)
+        return f"p{len(self.sent)}"
+
+    def decode(self, item: Item) -> Event | None:
+        raw = json.loads(item.body)
+        contact = Contact(**raw["contact"]) if raw.get("contact") else None
+        return Inbound(
+            id=item.key,
+            at=datetime.fromisoformat(raw["at"]),
+            sender=Address.parse(item.lane.removeprefix("c/")),
+            kind=Kind(raw.get("kind", "message")),
+            text=raw.get("text", ""),
+            choice=raw.get("choice"),
+            contact=contact,
+            start=raw.get("start"),
+            phone=raw.get("phone"),
+            locale=raw.get("locale"),
+            media=tuple(Media(MediaKind(k), ref="x") for k in raw.get("media", ())),
+        )
+
+    async def _content(self) -> AsyncIterator[bytes]:
+        yield b"\x89PNG\r\n\x1a\n" + b"0" * 64
+
+    def fetch(self, media: Media) -> AsyncIterator[bytes]:
+        return self._content()
+
+
+@dataclass
+class Home:
+    """A wired bot without a web server; time stands still but for machine time."""
+
+    store: Store
+    engine: Engine
+    wire: Wire
+    sender: Sender
+    clock: Clock
+    renderer: Renderer
+    numbers: count = field(default_factory=lambda: count(1))  # type: ignore[type-arg]
+
+    def address(self, chat: str = "anna") -> Address:
+        return Address("test", "shop", chat)
+
+    async def hear(self, text: str = "", chat: str = "anna", key: str = "", **more: object) -> str:
+        """Store a message of a buyer; its key."""
+        key = key or f"m{next(self.numbers)}"
+        body = json.dumps({"at": self.clock.now().isoformat(), "text": text, **more}).encode()
+        item = Item(key=key, lane=conversation_lane(self.address(chat)), body=body)
+        await self.store.receive([Arrival("wire", item)])
+        return key
+
+    async def act(
+        self, kind: str, staff: str = "Lee", text: str = "", chat: str = "anna", version: int | None = None
+    ) -> None:
+        """Store an act of staff."""
+        act = StaffAct(
+            f"s{next(self.numbers)}", self.clock.now(), staff, self.address(chat), kind, text, version=version
+        )
+        item = Item(key=act.id, lane=conversation_lane(act.to), body=codec.pack(act))
+        await self.store.receive([Arrival("wismo", item)])
+
+    async def work(self) -> None:
+        """Handle all that waits, and send all that may leave."""
+        while claims := await self.store.claim(16):
+            await self.engine.handle(claims)
+            await self.engine.settle()
+
+    async def send(self) -> list[Outbound]:
+        """Send all that may leave now; what left."""
+        before = len(self.wire.sent)
+        account = self.sender.accounts["wire"]
+        while rows := await self.store.claim_outbox(("test", "shop"), account.rates, 50):
+            for row in rows:
+                await self.sender._send(("test", "shop"), account, row)
+        return self.wire.sent[before:]
+
+    async def say(self, text: str = "", chat: str = "anna", **more: object) -> list[Outbound]:
+        """Say something and hear the answer."""
+        await self.hear(text, chat, **more)  # type: ignore[arg-type]
+        await self.work()
+        return await self.send()
+
+    async def ask(self, text: str = "", chat: str = "anna", **more: object) -> str:
+        """The answer's words."""
+        return "\n".join(plain(m.text) for m in await self.say(text, chat, **more))
+
+    async def conversation(self, chat: str = "anna") -> Conversation:
+        lane = conversation_lane(self.address(chat))
+        return (await self.store.conversations([lane]))[lane]
+
+    async def seed(self, *orders: Order) -> None:
+        await self.store.save_orders([(o, e164(o.phone, o.country)) for o in orders])
+
+
+@asynccontextmanager
+async def home(store: Store, folder: Path, shop: Shop | None = None, rates: Rates | None = None) -> AsyncIterator[Home]:
+    """A bot on a store."""
+    renderer = Renderer([TEMPLATES], "en")
+    shop = shop or Shop("Lantern", "CN", "Asia/Shanghai", "en", renderer.locales)
+    wire = Wire()
+    zone = ZoneInfo("Asia/Shanghai")
+
+    def desk(now: datetime) -> Desk:
+        return Desk(HOURS.open_at(now, zone), HOURS.next_open(now, zone), HOURS.after(now, 60, zone), HOURS.text)
+
+    house = House(
+        store=store,
+        ports={"wire": wire},
+        channels={"wire": wire},
+        limits={"test": wire.limits},
+        renderer=renderer,
+        understand=lambda messages, c: understand(messages, c, LEXICON, MODEL, shop.country),
+        shop=shop,
+        desk=desk,
+        vault=Vault(folder / "media"),
+        clock=store.clock,
+    )
+    sender = Sender(store, {"wire": Account("wire", wire, rates or Rates(0, 0))}, store.clock)
+    yield Home(store, Engine(house), wire, sender, store.clock, renderer)
