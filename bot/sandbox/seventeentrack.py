@@ -1,0 +1,148 @@
+"""17TRACK's v2.4 as its document describes it, on loopback. Tables: rules/seventeentrack.csv.
+
+What it knows of a number is the part of its journey that lies before the shop's clock. As the clock is turned,
+new scans are pushed, signed as the document says.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot.model.clock import Clock
+from bot.sandbox.platform import Bucket, Event, Platform, Rules
+from bot.sandbox.shop import Journey, Step
+
+BATCH = 40
+
+
+class SeventeenTrackApi(Platform):
+    """One account."""
+
+    name = "seventeentrack"
+
+    def __init__(self, clock: Clock, http: httpx.AsyncClient, token: str, journeys: Iterable[Journey]) -> None:
+        super().__init__(clock, http)
+        self.token = token
+        self.rules = Rules("seventeentrack")
+        self.rates = Bucket(3, 0.0, 10**6)
+        self.journeys = {j.number: j for j in journeys}
+        self.registered: set[str] = set()
+        self.told: dict[str, int] = {}
+
+    def routes(self) -> list[Route]:
+        """The paths of the API."""
+        return [Route("/track/{version}/{method}", self._call, methods=["POST"])]
+
+    def headers(self, event: Event) -> dict[str, str]:
+        """The document's signature: SHA-256 over body, slash and key."""
+        sign = hashlib.sha256(event.body + b"/" + self.token.encode()).hexdigest()
+        return {"content-type": event.content_type, "sign": sign}
+
+    def push(self) -> None:
+        """Push every registered number of which there is news."""
+        for number in self.registered:
+            happened = len(list(self._happened(self.journeys[number])))
+            if happened != self.told.get(number):
+                self.told[number] = happened
+                body = {"event": "TRACKING_UPDATED", "data": self._track(self.journeys[number])}
+                self.send(Event(json.dumps(body).encode()))
+
+    async def _call(self, request: Request) -> Response:
+        if self.faults.down:
+            return Response(status_code=503)
+        if request.headers.get("17token") != self.token:
+            error = {"code": -18010002, "message": "Invalid security key."}
+            return JSONResponse({"code": -18010002, "data": {"errors": [error]}})
+        if self.faults.too_many or self.rates.wait(""):
+            return Response(status_code=429)
+        method = request.path_params["method"]
+        if method == "getquota":
+            used = len(self.registered)
+            told = {"quota_total": 1000, "quota_used": used, "quota_remain": 1000 - used}
+            return JSONResponse({"code": 0, "data": told})
+        body = await request.json()
+        if method not in {"register", "gettrackinfo"} or not isinstance(body, list) or not 1 <= len(body) <= BATCH:
+            error = {"code": -18010204, "message": "The number of the submitted parameters is wrong."}
+            return JSONResponse({"code": 0, "data": {"errors": [error]}})
+        return self._answer(method, body)
+
+    def _answer(self, method: str, asked: list[dict[str, Any]]) -> Response:
+        accepted, rejected = [], []
+        for one in asked:
+            number = str(one.get("number", ""))
+            code = self._rejection(method, one, number)
+            if code:
+                rejected.append({"number": number, "error": {"code": code, "message": "rejected"}})
+            elif method == "register":
+                self.registered.add(number)
+                accepted.append({"origin": 1, "number": number, "carrier": self.journeys[number].carrier})
+            else:
+                journey = self.journeys[number]
+                self.told[number] = len(list(self._happened(journey)))
+                accepted.append(self._track(journey))
+        return JSONResponse({"code": 0, "data": {"accepted": accepted, "rejected": rejected}})
+
+    def _rejection(self, method: str, one: dict[str, Any], number: str) -> int:
+        if self.rules.fault(method, one) or number not in self.journeys:
+            return -18010012
+        known = number in self.registered
+        if method == "register":
+            return -18019901 if known else 0
+        return 0 if known else -18019902
+
+    def _happened(self, journey: Journey) -> Iterable[tuple[Step, datetime]]:
+        now = self.clock.now()
+        for step in journey.steps:
+            at = journey.started_at + step.after
+            if at <= now:
+                yield step, at
+
+    def _track(self, journey: Journey) -> dict[str, Any]:
+        events = [_event(step, at) for step, at in self._happened(journey)]
+        newest = events[-1] if events else None
+        sub = newest["sub_status"] if newest else "NotFound_Other"
+        country = next((s.country for s in reversed(journey.steps) if s.country), "")
+        info: dict[str, Any] = {
+            "shipping_info": {"shipper_address": {"country": "CN"}, "recipient_address": {"country": country}},
+            "latest_status": {"status": sub.partition("_")[0], "sub_status": sub, "sub_status_descr": None},
+            "latest_event": newest,
+            "time_metrics": {"days_after_order": len(events), "estimated_delivery_date": self._estimate(journey, sub)},
+            "misc_info": {},
+            "tracking": {
+                "providers": [
+                    {
+                        "provider": {"key": journey.carrier},
+                        "latest_sync_time": self.clock.now().isoformat(),
+                        "latest_sync_status": "Success",
+                        "events": list(reversed(events)),
+                    }
+                ]
+            },
+        }
+        return {"number": journey.number, "carrier": journey.carrier, "param": None, "tag": "", "track_info": info}
+
+    def _estimate(self, journey: Journey, sub: str) -> dict[str, Any]:
+        if not journey.steps or sub.startswith(("Delivered", "Exception", "NotFound")):
+            return {"source": None, "from": None, "to": None}
+        end = journey.started_at + journey.steps[-1].after
+        day = end.replace(hour=0, minute=0, second=0, microsecond=0)
+        return {"source": "Official", "from": day.isoformat(), "to": (day + timedelta(days=3)).isoformat()}
+
+
+def _event(step: Step, at: datetime) -> dict[str, Any]:
+    return {
+        "time_iso": at.isoformat(),
+        "time_utc": at.isoformat(),
+        "description": step.text,
+        "location": step.place,
+        "stage": step.sub.partition("_")[0],
+        "sub_status": step.sub,
+        "address": {"country": step.country or None, "city": step.place or None},
+    }

@@ -1,0 +1,280 @@
+"""Slack's Web API and Events API as its documents describe them, on loopback. Tables: rules/slack.csv.
+
+A direct message with an app: signed events in a JSON body, block actions in a form, Block Kit held to its
+limits, files by the three-step upload, and one message a second to a channel.
+"""
+
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from bot.model.clock import Clock
+from bot.model.markup import Run
+from bot.sandbox import marks
+from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rules
+
+SECTION, TITLE, VALUE, ACTION_ID, ELEMENTS = 3000, 75, 2000, 255, 25
+
+
+class SlackApi(Platform):
+    """One workspace with one app in it. `base` is where this API is reached, for the addresses that it hands out."""
+
+    name = "slack"
+    team = "T0LANTERN"
+    bot = "U0LANTERN"
+
+    def __init__(self, clock: Clock, http: httpx.AsyncClient, token: str, secret: str, base: str) -> None:
+        super().__init__(clock, http)
+        self.token = token
+        self.secret = secret
+        self.base = base.rstrip("/")
+        self.rules = Rules("slack")
+        self.rates = Bucket(10, 1.0, 4)
+        self.files: dict[str, dict[str, Any]] = {}
+        self.kept: dict[str, list[dict[str, Any]]] = {}
+
+    def routes(self) -> list[Route]:
+        """The paths of the Web API, the upload address and the private file address."""
+        return [
+            Route("/api/{method}", self._call, methods=["GET", "POST"]),
+            Route("/upload/{file}", self._upload, methods=["POST"]),
+            Route("/files-pri/{file}", self._private),
+        ]
+
+    # ---- what the phone's owner does ---------------------------------------------------------------------
+
+    def say(self, phone: Phone, text: str) -> None:
+        """Write a message."""
+        phone.add(Line(self._ts(), True, (Run(text),), self.clock.now()))
+        safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        self._event(self._message(phone) | {"text": safe})
+
+    def press(self, phone: Phone, line: Line, value: str) -> None:
+        """Press a button."""
+        number, title = next((n, b.title) for n, b in enumerate(line.buttons) if b.value == value)
+        action = {
+            "type": "button",
+            "action_id": f"choice-{number}",
+            "block_id": "b1",
+            "value": value,
+            "action_ts": self._ts(),
+            "text": {"type": "plain_text", "text": title, "emoji": False},
+        }
+        payload = {
+            "type": "block_actions",
+            "team": {"id": self.team, "domain": "lantern"},
+            "api_app_id": "A0LANTERN",
+            "user": {"id": phone.user, "username": phone.name, "name": phone.name, "team_id": self.team},
+            "container": {"type": "message", "message_ts": line.id, "channel_id": phone.chat, "is_ephemeral": False},
+            "channel": {"id": phone.chat, "name": "directmessage"},
+            "message": {"ts": line.id, "bot_id": "B0LANTERN", "type": "message"},
+            "actions": [action],
+            "trigger_id": f"{self.serial()}.1",
+            "response_url": f"{self.base}/response/{self.serial()}",
+        }
+        self.send(Event(urlencode({"payload": json.dumps(payload)}).encode(), "application/x-www-form-urlencoded"))
+
+    def photo(self, phone: Phone, content: bytes, picture: str) -> None:
+        """Send a photo."""
+        phone.add(Line(self._ts(), True, (), self.clock.now(), picture=picture))
+        file = f"F{self.serial()}"
+        told = {
+            "id": file,
+            "name": "photo.jpg",
+            "title": "photo",
+            "mimetype": "image/jpeg",
+            "filetype": "jpg",
+            "size": len(content),
+            "url_private": f"{self.base}/files-pri/{file}",
+            "user": phone.user,
+        }
+        self.files[file] = told | {"content": content}
+        self._event(self._message(phone) | {"subtype": "file_share", "text": "", "files": [told]})
+
+    def _ts(self) -> str:
+        return f"{self.clock.now().timestamp():.6f}"
+
+    def _message(self, phone: Phone) -> dict[str, Any]:
+        ts = self._ts()
+        return {
+            "type": "message",
+            "user": phone.user,
+            "ts": ts,
+            "channel": phone.chat,
+            "event_ts": ts,
+            "channel_type": "im",
+            "team": self.team,
+            "client_msg_id": str(self.serial()),
+        }
+
+    def _event(self, event: dict[str, Any]) -> None:
+        body = {
+            "token": "unused",
+            "team_id": self.team,
+            "api_app_id": "A0LANTERN",
+            "event": event,
+            "type": "event_callback",
+            "event_id": f"Ev{self.serial()}",
+            "event_time": int(float(event["event_ts"])),
+            "authorizations": [{"team_id": self.team, "user_id": self.bot, "is_bot": True}],
+        }
+        self.send(Event(json.dumps(body).encode()))
+
+    def headers(self, event: Event) -> dict[str, str]:
+        """Slack's v0 signature over machine time and body."""
+        stamp = str(int(time.time()))
+        signed = b"v0:%b:%b" % (stamp.encode(), event.body)
+        signature = "v0=" + hmac.new(self.secret.encode(), signed, hashlib.sha256).hexdigest()
+        return {"content-type": event.content_type, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signature}
+
+    # ---- what the bot calls ------------------------------------------------------------------------------
+
+    async def _call(self, request: Request) -> Response:
+        method = request.path_params["method"]
+        fields = await _fields(request)
+        token = request.headers.get("authorization", "").removeprefix("Bearer ") or str(fields.pop("token", ""))
+        if not hmac.compare_digest(token.encode(), self.token.encode()):
+            return _refused("invalid_auth" if token else "not_authed")
+        if method not in self.rules.methods:
+            return _refused("unknown_method")
+        if fault := self.rules.fault(method, fields):
+            return _refused("invalid_arguments", fault)
+        answers = {
+            "auth.test": self._auth,
+            "chat.postMessage": self._post,
+            "conversations.open": self._open,
+            "conversations.history": self._history,
+            "files.getUploadURLExternal": self._upload_url,
+            "files.completeUploadExternal": self._complete,
+            "files.info": self._info,
+        }
+        return answers[method](fields)
+
+    def _auth(self, fields: dict[str, Any]) -> Response:
+        told = {"url": "https://lantern.slack.com/", "team": "Lantern & Loom", "user": "lantern", "team_id": self.team}
+        return _ok(told | {"user_id": self.bot, "bot_id": "B0LANTERN"})
+
+    def _open(self, fields: dict[str, Any]) -> Response:
+        phone = next((p for p in self.phones.values() if p.user == fields.get("users")), None)
+        return _ok({"channel": {"id": phone.chat}}) if phone else _refused("user_not_found")
+
+    def _post(self, fields: dict[str, Any]) -> Response:
+        phone = self.phones.get(str(fields["channel"]))
+        if phone is None:
+            return _refused("channel_not_found")
+        blocks = fields.get("blocks") or []
+        if not blocks and not fields.get("text"):
+            return _refused("no_text")
+        if fault := next((f for f in map(block_fault, blocks) if f), ""):
+            return _refused("invalid_blocks", fault)
+        if limited := self._limited(phone):
+            return limited
+        return self._shown(phone, fields, blocks)
+
+    def _limited(self, phone: Phone) -> Response | None:
+        wait = 3.0 if self.faults.too_many else self.rates.wait(phone.chat)
+        if not wait:
+            return None
+        return JSONResponse({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": str(int(wait) + 1)})
+
+    def _shown(self, phone: Phone, fields: dict[str, Any], blocks: list[Any], prefix: str = "") -> Response:
+        texts = [b["text"]["text"] for b in blocks if b["type"] == "section"]
+        buttons = tuple(
+            Press(e["text"]["text"], e["value"]) for b in blocks if b["type"] == "actions" for e in b["elements"]
+        )
+        text = "\n".join(texts) if blocks else str(fields.get("text", ""))
+        line = phone.add(Line(self._ts(), False, marks.slack(prefix + text), self.clock.now(), buttons))
+        message = {"type": "message", "ts": line.id, "text": fields.get("text", ""), "bot_id": "B0LANTERN"}
+        if "metadata" in fields:
+            message["metadata"] = fields["metadata"]
+        self.kept.setdefault(phone.chat, []).insert(0, message)
+        return _ok({"channel": phone.chat, "ts": line.id, "message": message})
+
+    def _history(self, fields: dict[str, Any]) -> Response:
+        told = self.kept.get(str(fields["channel"]), [])[: int(fields.get("limit") or 100)]
+        if str(fields.get("include_all_metadata", "")).lower() not in {"true", "1"}:
+            told = [{k: v for k, v in m.items() if k != "metadata"} for m in told]
+        return _ok({"messages": told, "has_more": False})
+
+    def _upload_url(self, fields: dict[str, Any]) -> Response:
+        file = f"F{self.serial()}"
+        self.files[file] = {"id": file, "name": fields["filename"], "length": int(fields["length"])}
+        return _ok({"upload_url": f"{self.base}/upload/{file}", "file_id": file})
+
+    async def _upload(self, request: Request) -> Response:
+        told = self.files.get(request.path_params["file"])
+        content = await request.body()
+        if told is None or len(content) != told["length"]:
+            return PlainTextResponse("the length is not what was announced", 400)
+        told["content"] = content
+        return PlainTextResponse(f"OK - {len(content)}")
+
+    def _complete(self, fields: dict[str, Any]) -> Response:
+        wanted = [self.files.get(str(f.get("id"))) for f in json.loads(fields["files"])]
+        if not wanted or any(f is None or "content" not in f for f in wanted):
+            return _refused("file_not_found")
+        phone = self.phones.get(str(fields.get("channel_id", "")))
+        if phone is None:
+            return _refused("channel_not_found")
+        blocks = json.loads(fields["blocks"]) if "blocks" in fields else []
+        self._shown(phone, {"text": fields.get("initial_comment", "")}, blocks, "📎 ")
+        return _ok({"files": [{"id": f["id"], "title": f["name"]} for f in wanted if f]})
+
+    def _info(self, fields: dict[str, Any]) -> Response:
+        told = self.files.get(str(fields["file"]))
+        return _ok({"file": {k: v for k, v in told.items() if k != "content"}}) if told else _refused("file_not_found")
+
+    async def _private(self, request: Request) -> Response:
+        told = self.files.get(request.path_params["file"])
+        if request.headers.get("authorization") != f"Bearer {self.token}" or told is None:
+            return PlainTextResponse("not for you", 403)
+        return Response(told["content"], media_type=str(told.get("mimetype", "application/octet-stream")))
+
+
+def block_fault(block: Any) -> str:
+    """What is wrong with one block, by docs.slack.dev/reference/block-kit; empty where it is right."""
+    kind = block.get("type")
+    if kind == "section":
+        text = block.get("text") or {}
+        if set(block) - {"type", "text", "block_id", "fields", "accessory", "expand"} or not text.get("text"):
+            return "a section needs text"
+        return "a section's text is too long" if len(text["text"]) > SECTION else ""
+    if kind == "actions":
+        elements = block.get("elements") or []
+        if not 1 <= len(elements) <= ELEMENTS:
+            return "an actions block has 1 to 25 elements"
+        return next((f for f in map(_button_fault, elements) if f), "")
+    return f"{kind} is not drawn here"
+
+
+def _button_fault(button: Any) -> str:
+    if set(button) - {"type", "text", "action_id", "value", "url", "style", "confirm", "accessibility_label"}:
+        return "a button has a field that is not documented"
+    text = button.get("text") or {}
+    if text.get("type") != "plain_text" or not 1 <= len(text.get("text", "")) <= TITLE:
+        return "a button's text is plain_text of 1 to 75 characters"
+    too_long = len(button.get("value", "")) > VALUE or len(button.get("action_id", "")) > ACTION_ID
+    return "a button's value or action_id is too long" if too_long else ""
+
+
+async def _fields(request: Request) -> dict[str, Any]:
+    if request.headers.get("content-type", "").startswith("application/json"):
+        return dict(await request.json())
+    return {k: v for k, v in (await request.form()).items() if isinstance(v, str)} | dict(request.query_params)
+
+
+def _ok(told: dict[str, Any]) -> Response:
+    return JSONResponse({"ok": True} | told)
+
+
+def _refused(error: str, detail: str = "") -> Response:
+    more = {"response_metadata": {"messages": [f"[ERROR] {detail}"]}} if detail else {}
+    return JSONResponse({"ok": False, "error": error} | more)
