@@ -5,6 +5,7 @@ The only place that picks implementations, and the only one that knows them all.
 
 import asyncio
 import importlib
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -214,6 +215,24 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
     failed = [t.exception() for t in tasks if t.done() and not t.cancelled() and t.exception()]
     if failed:
         raise failed[0]  # type: ignore[misc]
+
+
+def local_client() -> httpx.AsyncClient:
+    """A client for calls on this machine: no proxy of the environment stands between."""
+    return httpx.AsyncClient(transport=AiohttpTransport(), timeout=httpx.Timeout(20.0, connect=5.0), trust_env=False)
+
+
+async def serve(web: Any, listening: socket.socket, *, lifespan: bool = False) -> None:
+    """Serve on a socket that is already bound, until cancelled."""
+    settings = uvicorn.Config(
+        web,
+        access_log=False,
+        log_level="warning",
+        lifespan="on" if lifespan else "off",
+        timeout_graceful_shutdown=1,
+        server_header=False,
+    )
+    await _Server(settings).serve(sockets=[listening])
 
 
 class _Server(uvicorn.Server):

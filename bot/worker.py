@@ -10,7 +10,7 @@ import structlog
 
 from bot.dialog.turn import Dossier, Understanding
 from bot.engine import Engine
-from bot.errors import WismoError
+from bot.errors import Temporary, WismoError
 from bot.model.clock import Clock
 from bot.model.events import parcel_lane
 from bot.model.parcels import Parcel
@@ -103,6 +103,13 @@ def ref(dossier: Dossier, parcel: Parcel) -> TrackRef:
         country=order.country,
         shipped_at=parcel.shipped_at or order.placed_at,
     )
+
+
+def _rest(error: WismoError) -> timedelta:
+    """How long a source is left alone: what it asked for, a minute for a hiccup, longer where a person must act."""
+    if isinstance(error, Temporary):
+        return timedelta(seconds=error.retry_after or 60)
+    return timedelta(minutes=10)
 
 
 class Worker:
@@ -248,7 +255,7 @@ class Worker:
                 tracks = await self.tracker.ask(source, [ref(d, d.parcels[0]) for d in part])
             except WismoError as error:
                 log.warning("sweep.no_answer", source=source.kind, error=str(error))
-                await self.store.postpone([d.parcels[0].id for d in dossiers[start:]], now + timedelta(minutes=10))
+                await self.store.postpone([d.parcels[0].id for d in dossiers[start:]], now + _rest(error))
                 return False
             await self._heard(part, tracks, now)
         return True

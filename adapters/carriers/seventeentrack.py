@@ -288,8 +288,8 @@ class SeventeenTrack(TrackingSource):
         self._token = settings.token.get_secret_value()
         self._url = settings.base_url.rstrip("/")
         self._http = http
-        # One look-up can be two calls, the second to register what is new.
-        self.capabilities = Capabilities(push=True, batch=BATCH, per_second=(settings.rate.per_second or 3) / 2)
+        # One look-up can be two calls, the second to register what is new: at a third of the rate no second holds more.
+        self.capabilities = Capabilities(push=True, batch=BATCH, per_second=(settings.rate.per_second or 3) / 3)
 
     async def track(self, refs: Sequence[TrackRef]) -> Sequence[Track | None]:
         if len(refs) > BATCH:

@@ -1,10 +1,40 @@
-"""`wismo demo` and `wismo chat`: the bot without any platform. Loaded by name, so that `run` never holds them."""
+"""`wismo demo`: the bot with emulated platforms on loopback, and a page to use it from.
 
+The same adapters, store, worker and sender as under `run`; only the addresses differ. The sandbox is imported
+here and nowhere else, when the command is typed.
+"""
+
+import asyncio
 import importlib
+import logging
+import signal
+import socket
+import tempfile
+import webbrowser
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
+
+from bot import app as composition
+from bot.cli import logs
+from bot.cli.session import complete, ready, say, stop
+from bot.config import build
+from bot.dialog.identity import e164
+from bot.dialog.telling import worst_first
+from bot.model.clock import Clock
+from bot.model.conversations import Conversation
+from bot.model.events import StaffAct, conversation_lane
+from bot.model.messages import Address
+from bot.model.orders import number_key
+from bot.ports import Item
+from bot.store.codec import pack
+from bot.store.queue import Arrival
+
+LOOPBACK = "127.0.0.1"
 
 
 def demo(
@@ -13,4 +43,95 @@ def demo(
     data: Annotated[Path | None, typer.Option(help="Keep the demo's data here; else it is thrown away.")] = None,
 ) -> None:
     """Three phones, a seeded shop and a clock to turn, on one page. Nothing leaves this machine."""
-    importlib.import_module("bot.sandbox.demo").run(port, not no_browser, data)
+    logs.configure(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="wismo-demo-") as scratch:
+        complete(_demo(port, not no_browser, data or Path(scratch)))
+
+
+async def _demo(port: int, browser: bool, data: Path) -> None:
+    page_socket = _listen(port)
+    town_socket, web_socket = _listen(0), _listen(0)
+    town_port, web_port = town_socket.getsockname()[1], web_socket.getsockname()[1]
+    sandbox = importlib.import_module("bot.sandbox.town")
+    ended = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        with suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(signum, ended.set)
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(composition.local_client())
+        clock = Clock()
+        town = sandbox.make_town(clock, http, town_port)
+        app = await stack.enter_async_context(composition.open_app(build(town.config(web_port, str(data)), {}), clock))
+        await ready(app.store)
+        await app.store.save_orders([(o, e164(o.phone, o.country)) for o in town.shop.orders])
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        work = [
+            composition.serve(town.app, town_socket),
+            composition.serve(app.web, web_socket),
+            composition.serve(_page(town, app), page_socket, lifespan=True),
+            app.worker.run(),
+            app.sender.run(),
+            town.live(web_port),
+        ]
+        tasks = [group.create_task(w) for w in work]
+        await app.adapters.channels["telegram"].register(f"http://{LOOPBACK}:{web_port}/hooks/telegram")
+        address = f"http://{LOOPBACK}:{port}"
+        say(f"The demo is at {address}\nStop it with Ctrl-C.")
+        if browser:
+            await asyncio.to_thread(webbrowser.open, address)
+        await ended.wait()
+        app.worker.stop()
+        await app.sender.stop()
+        for task in tasks:
+            task.cancel()
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((LOOPBACK, port))
+    except OSError:
+        stop(f"✗ port {port} is in use; choose another: wismo demo --port {port + 1}", 2)
+    return listening
+
+
+def _page(town: Any, app: composition.App) -> Any:
+    """The page as an ASGI app of its own."""
+    page = importlib.import_module("bot.sandbox.page")
+    return importlib.import_module("bot.sandbox.serve").make_page(town, _backstage(page, town, app))
+
+
+def _backstage(page: Any, town: Any, app: composition.App) -> Any:
+    addresses = {
+        "telegram": Address("telegram", town.telegram.token.split(":")[0], town.phone(town.telegram).chat),
+        "whatsapp": Address("whatsapp", town.whatsapp.number, town.phone(town.whatsapp).chat),
+        "slack": Address("slack", town.slack.team, town.phone(town.slack).chat),
+    }
+
+    async def conversation(address: Address) -> Conversation:
+        lane = conversation_lane(address)
+        return (await app.store.conversations([lane]))[lane]
+
+    async def case(address: Address) -> str:
+        lane = conversation_lane(address)
+        return "\n".join(c.summary for c in await app.store.cases() if c.conversation == lane)
+
+    async def act(address: Address, kind: str, text: str) -> None:
+        done = StaffAct(uuid4().hex, app.clock.now(), page.STAFF, address, kind, text)
+        item = Item(key=done.id, lane=conversation_lane(address), body=pack(done))
+        await app.store.receive([Arrival("wismo", item)])
+        app.worker.wake.set()
+
+    async def orders() -> Sequence[Any]:
+        found = await app.store.find_orders([number_key(o.number) for o in town.shop.orders])
+        rows = []
+        for dossier in found:
+            order = dossier.order
+            status = (
+                app.renderer.phrase("short", worst_first(dossier).value, "en") if dossier.parcels else "not shipped"
+            )
+            rows.append(page.OrderRow(order.number, order.name, order.country, status, order.postcode))
+        return rows
+
+    return page.Backstage(conversation, case, act, orders, addresses)

@@ -21,9 +21,19 @@ from bot.model.markup import plain, runs
 from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rules, first_fault
 
 TEXT, CAPTION, DATA, BUTTONS = 4096, 1024, 64, 100
-_TAGS = frozenset(["b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "span", "a", "code", "pre", "blockquote", "tg-spoiler"])
+_TAGS = frozenset(
+    ["b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "span", "a", "code", "pre", "blockquote", "tg-spoiler"]
+)
 _KEYBOARD = frozenset(
-    ["inline_keyboard", "keyboard", "resize_keyboard", "one_time_keyboard", "is_persistent", "input_field_placeholder", "selective"]
+    [
+        "inline_keyboard",
+        "keyboard",
+        "resize_keyboard",
+        "one_time_keyboard",
+        "is_persistent",
+        "input_field_placeholder",
+        "selective",
+    ]
 )
 _ACTIVE = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
 _TOO_OLD = "query is too old and response timeout expired or query ID is invalid"

@@ -1,0 +1,21 @@
+"""The demo's page as an ASGI app: on this machine's names only, with nothing kept in the visitor's browser."""
+
+from fastapi import FastAPI
+from nicegui import ui
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from bot.sandbox.page import Backstage, build
+from bot.sandbox.town import HOSTS, Town
+
+
+def make_page(town: Town, stage: Backstage) -> FastAPI:
+    """An app with the page at its root."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
+
+    @ui.page("/")
+    def index() -> None:
+        build(town, stage)
+
+    ui.run_with(app, title="Wismo demo", favicon="📦", show_welcome_message=False)
+    return app
