@@ -222,8 +222,8 @@ def local_client() -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=AiohttpTransport(), timeout=httpx.Timeout(20.0, connect=5.0), trust_env=False)
 
 
-async def serve(web: Any, listening: socket.socket, *, lifespan: bool = False) -> None:
-    """Serve on a socket that is already bound, until cancelled."""
+async def serve(web: Any, listening: socket.socket, stop: asyncio.Event, *, lifespan: bool = False) -> None:
+    """Serve on a socket that is already bound, until `stop`."""
     settings = uvicorn.Config(
         web,
         access_log=False,
@@ -232,7 +232,13 @@ async def serve(web: Any, listening: socket.socket, *, lifespan: bool = False) -
         timeout_graceful_shutdown=1,
         server_header=False,
     )
-    await _Server(settings).serve(sockets=[listening])
+    server = _Server(settings)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    server.should_exit = True
+    await serving
 
 
 class _Server(uvicorn.Server):

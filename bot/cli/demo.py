@@ -65,15 +65,14 @@ async def _demo(port: int, browser: bool, data: Path) -> None:
         await ready(app.store)
         await app.store.save_orders([(o, e164(o.phone, o.country)) for o in town.shop.orders])
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        work = [
-            composition.serve(town.app, town_socket),
-            composition.serve(app.web, web_socket),
-            composition.serve(_page(town, app), page_socket, lifespan=True),
-            app.worker.run(),
-            app.sender.run(),
-            town.live(web_port),
-        ]
-        tasks = [group.create_task(w) for w in work]
+        serving = (
+            composition.serve(town.app, town_socket, ended),
+            composition.serve(app.web, web_socket, ended),
+            composition.serve(_page(town, app), page_socket, ended, lifespan=True),
+        )
+        for work in serving:
+            group.create_task(work)
+        bot = [group.create_task(work) for work in (app.worker.run(), app.sender.run(), town.live(web_port))]
         await app.adapters.channels["telegram"].register(f"http://{LOOPBACK}:{web_port}/hooks/telegram")
         address = f"http://{LOOPBACK}:{port}"
         say(f"The demo is at {address}\nStop it with Ctrl-C.")
@@ -82,8 +81,7 @@ async def _demo(port: int, browser: bool, data: Path) -> None:
         await ended.wait()
         app.worker.stop()
         await app.sender.stop()
-        for task in tasks:
-            task.cancel()
+        bot[-1].cancel()
 
 
 def _listen(port: int) -> socket.socket:

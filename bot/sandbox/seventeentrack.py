@@ -87,6 +87,9 @@ class SeventeenTrackApi(Platform):
                 journey = self.journeys[number]
                 self.told[number] = len(list(self._happened(journey)))
                 accepted.append(self._track(journey))
+        if method == "register":
+            # As there: the first data of a new number comes by push.
+            self.push()
         return JSONResponse({"code": 0, "data": {"accepted": accepted, "rejected": rejected}})
 
     def _rejection(self, method: str, one: dict[str, Any], number: str) -> int:

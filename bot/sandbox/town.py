@@ -125,7 +125,7 @@ def make_town(clock: Clock, http: httpx.AsyncClient, port: int) -> Town:
     whatsapp.phones["DE.4915112340077"] = Phone(
         "DE.4915112340077", "DE.4915112340077", german.name.split()[0], german.phone, "de"
     )
-    slack.phones["D0SAM"] = Phone("D0SAM", "U0SAM", "sam", "", "en")
+    slack.phones["D0SAM"] = Phone("D0SAM", "U0SAM", "Sam", "", "en")
     parts = (("/telegram", telegram), ("/slack", slack), ("/graph", whatsapp), ("/17track", carriers))
     app = Starlette(
         routes=[Mount(path, routes=platform.routes()) for path, platform in parts],

@@ -19,6 +19,7 @@ LISTED = 5
 LOOKUPS = 20
 """Distinct tracking numbers that a chat may ask without proof, a day."""
 TELL_ME = Option("notify:on", phrase="tell_me")
+CAME = (Option("i:received", phrase="intent_received"), Option("i:not_received", phrase="intent_not_received"))
 FAMILY = {"wismo", "delivery_estimate", "stalled"}
 
 
@@ -28,9 +29,18 @@ def where(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
         return several(turn, dossiers)
     dossier = dossiers[0]
     record = replace(turn.conversation, focus=dossier.id)
-    options = () if "parcel_updates" in turn.facts.consents or turn.conversation.muted else (TELL_ME,)
+    options = _next_steps(turn, dossier)
     told = order_facts(dossier, turn.facts, turn.now)
     return answer(turn, "where", told, options=options, record=record, zone=zone_of(dossier.order, turn.facts))
+
+
+def _next_steps(turn: Turn, dossier: Dossier) -> tuple[Option, ...]:
+    """What a buyer may want after hearing where it is: to be told of changes, or to say whether it came."""
+    if dossier.parcels and all(p.status == Status.DELIVERED for p in dossier.parcels):
+        return CAME
+    if not is_open(dossier) or "parcel_updates" in turn.facts.consents:
+        return ()
+    return (TELL_ME,)
 
 
 def several(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
