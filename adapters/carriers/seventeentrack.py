@@ -38,7 +38,10 @@ HUGE = 10**15
 """No key or code of theirs is nearly as large."""
 
 REJECTED = {
-    "registered": "no_data_yet", "waiting": "no_data_yet", "undetected": "not_found", "invalid": "invalid_number",
+    "registered": "no_data_yet",
+    "waiting": "no_data_yet",
+    "undetected": "not_found",
+    "invalid": "invalid_number",
 }
 """What a rejection says of its number; the others say nothing of it."""
 
@@ -206,9 +209,18 @@ def read_scan(event: Map, carrier: str, origin: str, destination: str) -> Scan:
     status, cause = read_status(code, country, origin, destination)
     time = read_time(event)
     return Scan(
-        raw_code=code, raw_text=_text(event.get("description")), raw_time=time.raw, at=time.at, local=time.local,
-        offset_from=time.offset_from, status=status, cause=cause, place=Place(_text(event.get("location")), country),
-        physical=status is not Status.LABEL_CREATED, carrier=carrier, source=KIND,
+        raw_code=code,
+        raw_text=_text(event.get("description")),
+        raw_time=time.raw,
+        at=time.at,
+        local=time.local,
+        offset_from=time.offset_from,
+        status=status,
+        cause=cause,
+        place=Place(_text(event.get("location")), country),
+        physical=status is not Status.LABEL_CREATED,
+        carrier=carrier,
+        source=KIND,
     )
 
 
@@ -224,8 +236,10 @@ def read_track(raw: Map) -> Track:
     providers = [_map(p) for p in _list(_map(info.get("tracking")).get("providers"))]
     scans = [
         read_scan(event, slug, origin, destination)
-        for p in providers for slug in [carrier_slug(_map(p.get("provider")).get("key")) or carrier]
-        for event in reversed(_list(p.get("events"))) if isinstance(event, dict)
+        for p in providers
+        for slug in [carrier_slug(_map(p.get("provider")).get("key")) or carrier]
+        for event in reversed(_list(p.get("events")))
+        if isinstance(event, dict)
     ]
     newest = _map(info.get("latest_event"))
     if not scans and newest:
@@ -234,9 +248,17 @@ def read_track(raw: Map) -> Track:
     synced = _synced(providers)
     status, cause = _summary(info, _country(newest.get("address")), origin, destination)
     return Track(
-        carrier=carrier, number=number, scans=tuple(scans), status=status, cause=cause,
-        eta=_eta(info, carrier, synced), legs=_legs(number, providers, _map(info.get("misc_info"))),
-        origin=origin, destination=destination, source=KIND, at=synced,
+        carrier=carrier,
+        number=number,
+        scans=tuple(scans),
+        status=status,
+        cause=cause,
+        eta=_eta(info, carrier, synced),
+        legs=_legs(number, providers, _map(info.get("misc_info"))),
+        origin=origin,
+        destination=destination,
+        source=KIND,
+        at=synced,
     )
 
 
@@ -308,9 +330,7 @@ class SeventeenTrack(TrackingSource):
 
     async def _ask(self, call: str, body: Sequence[Map]) -> "_Answers":
         data = _envelope(await self._post(call, body))
-        return _Answers(
-            [_map(a) for a in _list(data.get("accepted"))], [_map(r) for r in _list(data.get("rejected"))]
-        )
+        return _Answers([_map(a) for a in _list(data.get("accepted"))], [_map(r) for r in _list(data.get("rejected"))])
 
     async def _post(self, call: str, body: Sequence[Map] | None = None) -> httpx.Response:
         headers = {"17token": self._token, "content-type": "application/json"}
@@ -355,9 +375,11 @@ def _split(body: bytes) -> list[Item]:
         return [Item(hashlib.sha256(body).hexdigest(), UNREADABLE, body)]
     if not parts or not all(numbers):
         return [Item(hashlib.sha256(body).hexdigest(), UNREADABLE, body)]
-    whole = [body] if len(parts) == 1 and isinstance(data, dict) else [
-        msgspec.json.encode({"event": parsed.get("event"), "data": p}) for p in parts
-    ]
+    whole = (
+        [body]
+        if len(parts) == 1 and isinstance(data, dict)
+        else [msgspec.json.encode({"event": parsed.get("event"), "data": p}) for p in parts]
+    )
     return [Item(hashlib.sha256(b).hexdigest(), parcel_lane(n), b) for b, n in zip(whole, numbers, strict=True)]
 
 
@@ -379,8 +401,10 @@ def _asked(ref: TrackRef) -> dict[str, Any]:
 def _extras(ref: TrackRef) -> dict[str, Any]:
     """v2.4's named parameters; 17TRACK hands on what the carrier wants."""
     told = {
-        "destination_postal_code": ref.postcode, "phone_number_last_4": ref.phone_last4,
-        "destination_country": ref.country, "ship_date": ref.shipped_at.date().isoformat() if ref.shipped_at else "",
+        "destination_postal_code": ref.postcode,
+        "phone_number_last_4": ref.phone_last4,
+        "destination_country": ref.country,
+        "ship_date": ref.shipped_at.date().isoformat() if ref.shipped_at else "",
     }
     return {name: value for name, value in told.items() if value}
 

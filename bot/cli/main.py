@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import bot
-from bot.cli import buyers, casework, demo, doctor, links, logs, service, setup
+from bot.cli import buyers, casework, chat, demo, doctor, links, logs, service, setup, templates, understand
 from bot.cli.session import say
 
 
@@ -19,6 +19,7 @@ def create_cli() -> typer.Typer:
     cli.command()(setup.init)
     cli.command()(service.migrate)
     cli.command()(demo.demo)
+    cli.command()(chat.chat)
     cli.command()(links.links)
     cli.command()(casework.cases)
     cli.command()(casework.take)
@@ -27,6 +28,8 @@ def create_cli() -> typer.Typer:
     cli.command()(buyers.export)
     cli.command()(buyers.erase)
     cli.command("replay-dead")(doctor.replay_dead)
+    cli.command()(understand.understand)
+    cli.add_typer(templates.templates, name="templates")
     return cli
 
 

@@ -39,7 +39,8 @@ class Understanding:
     `intents` are (name, score) from likeliest to least; empty where only an answer or a file came.
     `choice` is the value of a pressed button, or of the offered one whose number or title was typed.
     `yes` tells an affirmation from a refusal, None where it is neither. `locale` is what the message itself
-    shows with confidence, else empty; `asked_locale` a language that was asked for by name.
+    shows with confidence, else empty; `asked_locale` a language that was asked for by name, `words_of` the
+    language whose words were read, which may be a guess.
     """
 
     text: str = ""
@@ -49,6 +50,7 @@ class Understanding:
     yes: bool | None = None
     locale: str = ""
     asked_locale: str = ""
+    words_of: str = ""
 
     @property
     def intent(self) -> str:

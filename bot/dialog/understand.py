@@ -19,6 +19,7 @@ STRONG = 0.8
 """An intent at this score in the guessed language ends the search; else the other languages are tried."""
 LONG = 3
 """So many words make a message long enough to change the language of a chat."""
+BARE_NUMBER, OTHER = 0.56, 0.3
 LONGEST = 4000
 """Characters that are read; what stands behind them changes no meaning."""
 NODS = "👍👌🙏❤😊🙂✅"
@@ -56,14 +57,23 @@ def understand(
     if asked:
         concepts = set(read.concepts) | {"language_name"}
         intents = lexicon.intents(concepts, len(tokens_of(folded(left))))
+    if text and not intents:
+        intents = _unsaid(found, left)
     return Understanding(
         text=text,
         intents=intents,
+        words_of=read.locale,
         entities=(*links, *found),
         yes=_yes(left, read, lexicon),
         locale=locale,
         asked_locale=asked,
     )
+
+
+def _unsaid(found: Sequence[Entity], left: str) -> tuple[tuple[str, float], ...]:
+    """A number and hardly a word asks where it is; anything else is not for us to guess."""
+    numbers = any(e.kind in {"order", "number", "tracking"} for e in found)
+    return (("wismo", BARE_NUMBER),) if numbers and len(tokens_of(left)) < LONG else (("other", OTHER),)
 
 
 def _link(start: str) -> Entity:

@@ -1,0 +1,78 @@
+"""The same bot in a terminal: what is typed is a buyer's message, what is answered is printed.
+
+Nothing is drawn as a button: choices are a numbered menu, and a typed number or title picks one.
+"""
+
+import asyncio
+import sys
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import httpx
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from bot.model.events import conversation_lane
+from bot.model.markup import plain
+from bot.model.messages import Address, Inbound, Limits, Outbound
+from bot.ports import Channel, Deliver, Item
+
+YOU, BOT = "you> ", "bot> "
+
+
+class Settings(BaseModel):
+    """`chat` names the conversation that is held."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    chat: str = "terminal"
+
+
+def connect(settings: Settings, http: httpx.AsyncClient) -> "Console":
+    return Console(settings)
+
+
+class Console(Channel):
+    """One terminal. `ended` is set when nothing more will be typed."""
+
+    kind = "console"
+    limits = Limits(text=100_000, caption=0, buttons=0, button_title=80, media=False)
+    listens = True
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.ended = asyncio.Event()
+
+    async def account(self) -> str:
+        return "terminal"
+
+    async def listen(self, deliver: Deliver) -> None:
+        while not self.ended.is_set():
+            _write(YOU)
+            line = await asyncio.to_thread(sys.stdin.readline)
+            if not line:
+                self.ended.set()
+                break
+            if line.strip():
+                await deliver([self._item(line.strip())])
+        await asyncio.Event().wait()
+
+    def _item(self, text: str) -> Item:
+        lane = conversation_lane(Address(self.kind, "terminal", self.settings.chat))
+        body = msgspec.json.encode({"at": datetime.now(UTC).isoformat(), "text": text})
+        return Item(uuid4().hex, lane, body)
+
+    def decode(self, item: Item) -> Inbound:
+        told = msgspec.json.decode(item.body)
+        sender = Address.parse(item.lane.removeprefix("c/"))
+        return Inbound(item.key, datetime.fromisoformat(told["at"]), sender, text=told["text"])
+
+    async def send(self, message: Outbound) -> str:
+        lines = plain(message.text).split("\n")
+        _write("\r" + BOT + ("\n" + " " * len(BOT)).join(lines) + "\n" + YOU)
+        return message.id
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
