@@ -24,8 +24,7 @@ async def _chat(config: Config) -> None:
         console: Any = app.adapters.channels["console"]
         tasks = [asyncio.create_task(app.worker.run()), asyncio.create_task(app.sender.run())]
         await console.ended.wait()
-        # What was asked last is still answered.
-        while await app.worker.work_once() or (await app.store.health()).unsent:  # noqa: ASYNC110 - rows ring no bell
+        while (left := await app.store.health()).waiting or left.unsent:  # noqa: ASYNC110 - rows ring no bell
             await asyncio.sleep(0.1)
         app.worker.stop()
         await app.sender.stop()
