@@ -14,7 +14,7 @@ from jinja2 import Environment, TemplateError, meta
 
 from bot.model.markup import plain
 from bot.model.messages import Address, Reply
-from bot.render import Renderer
+from bot.render import Renderer, read_phrases
 
 BUTTON = 20
 """Characters of a button's title on the narrowest channel (WhatsApp)."""
@@ -61,7 +61,7 @@ def faults(folder: Path) -> Iterator[str]:
 
 
 def _phrase_faults(folder: Path, locale: str) -> Iterator[str]:
-    ours, theirs = (_flat(yaml.safe_load((folder / c / "phrases.yaml").read_text("utf-8"))) for c in ("en", locale))
+    ours, theirs = (_flat(read_phrases(folder / c / "phrases.yaml")) for c in ("en", locale))
     where = f"{locale}/phrases.yaml"
     yield from (f"{where}: {key} is missing" for key in sorted(set(ours) - set(theirs)))
     yield from (f"{where}: {key} is not in English" for key in sorted(set(theirs) - set(ours)))

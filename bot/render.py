@@ -75,7 +75,7 @@ class Renderer:
         for folder in reversed(self.folders):
             path = folder / locale / "phrases.yaml"
             if path.is_file():
-                phrases |= yaml.safe_load(path.read_text(encoding="utf-8"))
+                phrases |= read_phrases(path)
         environment.globals["phrase"] = lambda kind, code="": _phrase(phrases, kind, code)
         environment.filters |= {"day": _day, "moment": _moment, "hour": _hour}
         environment.globals["locale"] = locale
@@ -148,6 +148,11 @@ class Renderer:
             ask_contact="" if drawn and limits.window else asks,
         )
         return (*head, last)
+
+
+def read_phrases(path: Path) -> dict[str, Any]:
+    """A language's short texts. Every key and value is text: `yes` and `no` are words here."""
+    return dict(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader))  # noqa: S506 - it makes only text
 
 
 def _degrade(choices: Sequence[Choice], limits: Limits) -> tuple[tuple[Choice, ...], bool]:

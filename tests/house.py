@@ -180,3 +180,15 @@ async def home(store: Store, folder: Path, shop: Shop | None = None, rates: Rate
     )
     sender = Sender(store, {"wire": Account("wire", wire, rates or Rates(0, 0))}, store.clock)
     yield Home(store, Engine(house), wire, sender, store.clock, renderer)
+
+
+@asynccontextmanager
+async def sqlite_home(folder: Path) -> AsyncIterator[Home]:
+    """A bot on a fresh SQLite file, at noon."""
+    store = Store(f"sqlite:///{folder / 'wismo.db'}", fixed_clock())
+    try:
+        await store.migrate()
+        async with home(store, folder) as house:
+            yield house
+    finally:
+        await store.close()

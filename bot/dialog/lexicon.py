@@ -14,6 +14,7 @@ from importlib.resources import files
 import yaml
 
 CUES = ("order_cue", "tracking_cue", "phone_cue", "postcode_cue", "email_cue")
+COURTESY = "greeting_thanks"
 _REPEATED = re.compile(r"(\w)\1{2,}")
 _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ`´](?=\w)")
 _ELIDED = re.compile(r"\b(l|d|j|n|s|c|m|t|qu)['’ʼ`´](?=\w)")
@@ -145,6 +146,9 @@ class Lexicon:
         for rule in self.rules:
             if rule.score > best.get(rule.intent, 0.0) and rule.fits(concepts, words):
                 best[rule.intent] = rule.score
+        if len(best) > 1:
+            # "It came, thank you": courtesy goes along with what is said and does not compete with it.
+            best.pop(COURTESY, None)
         return tuple(sorted(best.items(), key=lambda pair: -pair[1]))
 
 

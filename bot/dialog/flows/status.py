@@ -44,8 +44,9 @@ def _next_steps(turn: Turn, dossier: Dossier) -> tuple[Option, ...]:
 
 
 def several(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
-    """A line for each of the newest orders, and a button for each."""
-    shown = sorted(dossiers, key=lambda d: (not is_open(d), -d.id))[:LISTED]
+    """A line for each order and a button for each: as they were named, else the open and newest first."""
+    named = turn.said.values("order", "number", "tracking")
+    shown = (dossiers if named else sorted(dossiers, key=lambda d: (not is_open(d), -d.id)))[:LISTED]
     lines = [{"number": d.order.number, "status": worst_first(d).value} | _window(turn, d) for d in shown]
     options = tuple(Option(f"o:{d.id}", title=d.order.number) for d in shown)
     return answer(turn, "several", {"orders": lines, "more": len(dossiers) > LISTED}, options=options)
