@@ -59,7 +59,8 @@ def decide(turn: Turn) -> Decision:
         turn, refused = proving.by_link(turn)
         if refused is not None:
             return refused
-    elif any(m.contact is not None for m in turn.messages):
+        return replace(_answered(turn) or _meant(turn), used_link=turn.said.values("link")[0])
+    if any(m.contact is not None for m in turn.messages):
         return _shared_contact(turn)
     if any(m.media for m in turn.messages) and not turn.said.text.strip():
         return service.files(turn)

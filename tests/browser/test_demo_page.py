@@ -1,4 +1,4 @@
-"""The demo as its visitors use it: as a buyer in each phone, as staff, with the clock turned, on a laptop and a phone."""
+"""The demo as its visitors use it: as a buyer, as staff, with the clock turned, on a laptop and a phone."""
 
 from pathlib import Path
 
@@ -28,7 +28,9 @@ def say(page: Page, name: str, text: str) -> None:
 
 
 def hears(page: Page, name: str, text: str) -> None:
-    expect(phone(page, name).locator(".row:not(.mine) .bubble").filter(has_text=text).last).to_be_visible(timeout=PATIENCE)
+    expect(phone(page, name).locator(".row:not(.mine) .bubble").filter(has_text=text).last).to_be_visible(
+        timeout=PATIENCE
+    )
 
 
 @pytest.mark.parametrize("name", ["Telegram", "WhatsApp", "Slack"])

@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 import yaml
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from bot.cli.main import create_cli
 from bot.model.clock import Clock
@@ -27,7 +26,7 @@ TOKEN = "EAA-never-print-me"
 class Platform(BaseHTTPRequestHandler):
     """As much of WhatsApp's Graph API as credentials are tried with: GET /<version>/<phone number id>."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the server's name for it
+    def do_GET(self) -> None:
         good = self.headers["Authorization"] == f"Bearer {TOKEN}"
         body = (
             b'{"id": "106", "display_phone_number": "+49 30 901820", "verified_name": "Lantern"}'

@@ -22,7 +22,7 @@ from bot.ports import Item
 from bot.store import Store
 from bot.store.codec import encode, pack
 from bot.store.queue import MAX_ATTEMPTS, Arrival
-from bot.store.tables import Alias, CaseRow, ConsentRow, DecisionRow, LinkRow, MediaRow, Outbox
+from bot.store.tables import CaseRow, ConsentRow, DecisionRow, LinkRow, MediaRow, Outbox
 from bot.store.vault import Vault
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -105,8 +105,9 @@ async def seed(store: Store, vault: Vault, order: Order, words: Iterable[str]) -
     out = Outbound(id="", to=chat, text=f"{order.name}: {sent}", purpose=Purpose.ANSWER)
     await insert_all(
         store,
-        (Outbox, {"lane": lane, "key": "k", "channel": "telegram", "account": "1", "chat": chat.chat, "purpose": "answer",
-                  "body": encode(out), "created_at": AT, "error": f"said no to {chat.chat}", "state": 2}),
+        (Outbox, {"lane": lane, "key": "k", "channel": "telegram", "account": "1", "chat": chat.chat,
+                  "purpose": "answer", "body": encode(out), "created_at": AT, "state": 2,
+                  "error": f"said no to {chat.chat}"}),
         (CaseRow, {"lane": lane, "kind": "damaged_missing", "summary": summary, "order_id": dossier.id, "opened_at": AT}),
         (MediaRow, {"lane": lane, "digest": digest, "mime": "image/jpeg", "name": file, "size": 3, "at": AT}),
         (ConsentRow, {"lane": lane, "purpose": "updates", "source": f"chat {chat.chat}", "given": True, "at": AT}),
