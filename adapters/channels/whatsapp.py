@@ -272,7 +272,7 @@ class WhatsApp(Channel):
         error = told.get("error") if isinstance(told, dict) else None
         code = error.get("code") if isinstance(error, dict) else None
         action, seconds = self._actions.get(str(code), ("", 0.0))
-        if not action and isinstance(code, int) and 200 <= code < 300:  # noqa: PLR2004 - Meta's permission range
+        if not action and isinstance(code, int) and 200 <= code < 300:
             action = "operator"
         if not action:
             action = (

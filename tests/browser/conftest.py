@@ -29,8 +29,9 @@ def find_chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Closed after the module: Playwright holds an event loop in this thread, and other tests want their own."""
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         yield opened
@@ -45,7 +46,7 @@ def shots() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running `wismo demo`."""
     with socket.socket() as probe:
