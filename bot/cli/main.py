@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import bot
-from bot.cli import buyers, casework, chat, demo, doctor, links, logs, service, setup, templates, understand
+from bot.cli import buyers, casework, chat, demo, doctor, importing, links, logs, service, setup, templates, understand
 from bot.cli.session import say
 
 
@@ -20,6 +20,7 @@ def create_cli() -> typer.Typer:
     cli.command()(service.migrate)
     cli.command()(demo.demo)
     cli.command()(chat.chat)
+    cli.command("import")(importing.import_)
     cli.command()(links.links)
     cli.command()(casework.cases)
     cli.command()(casework.take)

@@ -108,7 +108,7 @@ async def seed(store: Store, vault: Vault, order: Order, words: Iterable[str]) -
         (Outbox, {"lane": lane, "key": "k", "channel": "telegram", "account": "1", "chat": chat.chat,
                   "purpose": "answer", "body": encode(out), "created_at": AT, "state": 2,
                   "error": f"said no to {chat.chat}"}),
-        (CaseRow, {"lane": lane, "kind": "damaged_missing", "summary": summary, "order_id": dossier.id, "opened_at": AT}),
+        (CaseRow, {"lane": lane, "kind": "damaged", "summary": summary, "order_id": dossier.id, "opened_at": AT}),
         (MediaRow, {"lane": lane, "digest": digest, "mime": "image/jpeg", "name": file, "size": 3, "at": AT}),
         (ConsentRow, {"lane": lane, "purpose": "updates", "source": f"chat {chat.chat}", "given": True, "at": AT}),
         (DecisionRow, {"lane": lane, "turn": "t", "at": AT, "reasons": encode([received])}),

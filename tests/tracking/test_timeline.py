@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def scan(  # noqa: PLR0913, PLR0917 - a test says only what matters to it
+def scan(  # noqa: PLR0917 - a test says only what matters to it
     status: Status,
     hours: float,
     cause: str = "",

@@ -1,0 +1,296 @@
+"""Orders from a CSV file as shops export them: columns guessed, rows joined by order, faults told with their line.
+
+Several rows of one order number are one order with several items or parcels. A row that cannot be read costs
+that row and nothing else.
+"""
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from bot.model.orders import Consent, Duties, Item, Order, Shipment
+from bot.tracking.numbers import candidates, compact
+
+SOURCE = "csv"
+NEEDED = ("number",)
+_ENCODINGS = ("utf-8-sig", "gb18030", "cp1252")
+_DATES = (
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%d.%m.%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d-%m-%Y",
+    "%b %d, %Y",
+    "%d %b %Y",
+    "%Y年%m月%d日",
+)
+_STAMPS = (
+    "%Y-%m-%d %H:%M:%S %z",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d %H:%M",
+    "%d.%m.%Y %H:%M",
+)
+_TRUE = {"1", "y", "yes", "true", "ja", "si", "sí", "sim", "oui", "да", "是"}
+_HINTS = (("email", re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")), ("phone", re.compile(r"^\+\d[\d\s().-]{6,}$")))
+_NUMBER = re.compile(r"^#?[A-Za-z]{0,4}-?\d{3,}$")
+
+Mapping_ = Mapping[str, str]
+"""From our field to the file's heading."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """A row that was left out. `line` is where it begins in the file, `column` the heading, or empty."""
+
+    line: int
+    column: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file as it was read: its headings, and its rows with the line on which each begins."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[int, tuple[str, ...]], ...]
+
+
+def plain(heading: str) -> str:
+    """A heading as it is compared."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", heading).casefold())
+
+
+@cache
+def _headings() -> Mapping[str, str]:
+    raw = yaml.safe_load(files("adapters.shops").joinpath("csv_columns.yaml").read_text(encoding="utf-8"))
+    return {plain(heading): field for field, listed in raw.items() for heading in [field, *listed]}
+
+
+def fields() -> tuple[str, ...]:
+    """Every field that a column can fill."""
+    return tuple(dict.fromkeys(_headings().values()))
+
+
+def load(path: Path) -> Table:
+    """Read a file whose encoding and delimiter are found out; ValueError where it is no table."""
+    text = _decoded(path.read_bytes())
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise ValueError("the file is empty")
+    delimiter = max(",;\t|", key=lines[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False)
+    rows: list[tuple[int, tuple[str, ...]]] = []
+    before = 0
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                rows.append((before + 1, tuple(cell.strip().replace("\x00", "") for cell in row)))
+            before = reader.line_num
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num} cannot be read as CSV: {error}") from error
+    if not rows:
+        raise ValueError("the file is empty")
+    return Table(rows[0][1], tuple(rows[1:]))
+
+
+def _decoded(raw: bytes) -> str:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16", "replace")
+    for encoding in _ENCODINGS:
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("latin-1")
+
+
+def guess_columns(table: Table) -> dict[str, str]:
+    """Which heading fills which field: by the heading, else by what stands below it."""
+    found: dict[str, str] = {}
+    for heading in table.header:
+        field = _headings().get(plain(heading))
+        if field is not None and field not in found:
+            found[field] = heading
+    for place, heading in enumerate(table.header):
+        cells = [row[place] for _, row in table.rows[:50] if place < len(row) and row[place]]
+        for field, looks in _HINTS:
+            if field not in found and heading not in found.values() and cells and all(map(looks.match, cells)):
+                found[field] = heading
+        # Shopify writes the order's number under "Name".
+        if "number" not in found and found.get("name") == heading and cells and all(map(_NUMBER.match, cells)):
+            found["number"] = found.pop("name")
+    return found
+
+
+def orders(table: Table, columns: Mapping_, now: datetime, country: str = "") -> Iterator[Order | RowError]:
+    """The file's orders, in its order, and what had to be left out. `now` becomes their `updated_at`."""
+    places = {field: table.header.index(heading) for field, heading in columns.items() if heading in table.header}
+    joined: dict[str, Order] = {}
+    for line, row in table.rows:
+        cells = {field: row[place] for field, place in places.items() if place < len(row)}
+        try:
+            order = _order(cells, now, country)
+        except _Wrong as wrong:
+            yield RowError(line, columns.get(wrong.field, wrong.field), wrong.message)
+            continue
+        known = joined.get(order.number)
+        joined[order.number] = _merged(known, order) if known is not None else order
+    yield from joined.values()
+
+
+class _Wrong(Exception):
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field, self.message = field, message
+
+
+def _order(cells: Mapping_, now: datetime, country: str) -> Order:
+    number = cells.get("number", "").lstrip("#").strip()
+    if not number:
+        raise _Wrong("number", "there is no order number in this row")
+    items = (_item(cells),) if cells.get("title") else ()
+    return Order(
+        number=number,
+        updated_at=now,
+        source=SOURCE,
+        placed_at=_stamp(cells, "placed_at"),
+        name=cells.get("name", ""),
+        email=_email(cells.get("email", "")),
+        phone=cells.get("phone", "").lstrip("'"),
+        address=cells.get("address", ""),
+        postcode=cells.get("postcode", "").lstrip("'"),
+        city=cells.get("city", ""),
+        country=_country(cells.get("country", "")) or country,
+        locale=cells.get("locale", "").replace("_", "-"),
+        items=items,
+        parcels=_parcel(cells),
+        incoterm=cells.get("incoterm", "").upper()
+        if cells.get("incoterm", "").upper() in {"DDP", "DAP", "DDU"}
+        else "",
+        duties=_duties(cells),
+        promised=_day(cells, "promised"),
+        consent=(Consent("parcel_updates", "import", now),) if cells.get("consent", "").casefold() in _TRUE else (),
+    )
+
+
+def _item(cells: Mapping_) -> Item:
+    raw = cells.get("quantity", "") or "1"
+    if not re.fullmatch(r"\d{1,6}(?:[.,]0+)?", raw):
+        raise _Wrong("quantity", f"{raw!r} is no quantity; write a whole number")
+    extras = tuple(a.strip() for a in re.split(r"[;|/]", cells.get("accessories", "")) if a.strip())
+    return Item(
+        cells["title"], int(re.split(r"[.,]", raw)[0]), cells.get("specification", ""), extras, cells.get("sku", "")
+    )
+
+
+def _parcel(cells: Mapping_) -> tuple[Shipment, ...]:
+    shipped = _stamp(cells, "shipped_at")
+    parcels = []
+    for raw in re.split(r"[,;\s|]+", cells.get("tracking", "")):
+        number = compact(raw)
+        if number:
+            likely = next((c.carrier for c in candidates(number)), "")
+            parcels.append(Shipment(number, cells.get("carrier", "").casefold() or likely, shipped))
+    return tuple(parcels)
+
+
+def _email(text: str) -> str:
+    if text and not _HINTS[0][1].match(text):
+        raise _Wrong("email", f"{text!r} is no e-mail address")
+    return text
+
+
+def _country(text: str) -> str:
+    if not text or re.fullmatch(r"[A-Za-z]{2}", text):
+        return text.upper()
+    known = {plain(name): code for code, name in _countries()}
+    code = known.get(plain(text))
+    if code is None:
+        raise _Wrong("country", f"{text!r} is no country; write two letters such as DE")
+    return code
+
+
+@cache
+def _countries() -> tuple[tuple[str, str], ...]:
+    """Names of countries in the languages that exports come in; from Babel, which carries Unicode's."""
+    from babel import Locale  # noqa: PLC0415 - only for files that write countries out
+
+    named: list[tuple[str, str]] = [("US", "USA"), ("GB", "UK"), ("GB", "Great Britain"), ("KR", "South Korea")]
+    for language in ("en", "de", "fr", "es", "pt", "ru", "zh", "ar"):
+        named += [
+            (code, name) for code, name in Locale(language).territories.items() if len(code) == 2 and code.isalpha()
+        ]
+    return tuple(named)
+
+
+def _duties(cells: Mapping_) -> Duties:
+    text = cells.get("duties", "").casefold()
+    if text in {d.value for d in Duties}:
+        return Duties(text)
+    return {"DDP": Duties.SELLER, "DAP": Duties.BUYER, "DDU": Duties.BUYER}.get(
+        cells.get("incoterm", "").upper(), Duties.UNKNOWN
+    )
+
+
+def _stamp(cells: Mapping_, field: str) -> datetime | None:
+    text = cells.get(field, "")
+    if not text:
+        return None
+    for parse in (datetime.fromisoformat, *(lambda t, f=f: datetime.strptime(t, f) for f in _STAMPS)):  # noqa: DTZ007
+        try:
+            moment: datetime = parse(text)
+        except ValueError:
+            continue
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    day = _day(cells, field)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) if day else None
+
+
+def _day(cells: Mapping_, field: str) -> date | None:
+    text = cells.get(field, "")
+    if not text:
+        return None
+    for form in _DATES:
+        try:
+            return datetime.strptime(text[: max(10, len(text))], form).replace(tzinfo=UTC).date()
+        except ValueError:
+            continue
+    try:
+        return datetime.fromisoformat(text).date()
+    except ValueError:
+        raise _Wrong(field, f"{text!r} is no date; write it like 2026-11-24") from None
+
+
+def _merged(known: Order, more: Order) -> Order:
+    """One order from two of its rows: what the first left empty is filled, items and parcels are added."""
+    filled = {
+        name: getattr(more, name)
+        for name in (
+            "name",
+            "email",
+            "phone",
+            "address",
+            "postcode",
+            "city",
+            "country",
+            "locale",
+            "placed_at",
+            "promised",
+        )
+        if not getattr(known, name) and getattr(more, name)
+    }
+    numbers = {p.number for p in known.parcels}
+    parcels = (*known.parcels, *(p for p in more.parcels if p.number not in numbers))
+    return replace(known, items=(*known.items, *more.items), parcels=parcels, **filled)
