@@ -8,6 +8,7 @@ Source: core.telegram.org/bots/api, and the descriptions in tdlib's telegram-bot
 import csv
 import hashlib
 import hmac
+import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -37,6 +38,9 @@ from bot.model.events import Event, conversation_lane
 from bot.model.markup import runs
 from bot.model.messages import Address, Contact, Inbound, Kind, Limits, Media, MediaKind, Outbound
 from bot.ports import Answer, Channel, Deliver, Item, Rate, Request
+
+# PTB gives `retry_after` as a number and warns at each that it will be a timedelta; this asks for it now.
+os.environ.setdefault("PTB_TIMEDELTA", "true")
 
 ALLOWED = ["message", "edited_message", "callback_query", "my_chat_member"]
 POLL_SECONDS = 25
@@ -155,7 +159,7 @@ class Telegram(Channel):
             quiet = ALBUM_QUIET if part.get("media_group_id") else 0.0
             pressed = str(part["id"]) if kind == "callback_query" else ""
             return Item(str(update["update_id"]), lane, raw, quiet=quiet), pressed
-        except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
+        except (msgspec.DecodeError, RecursionError, KeyError, TypeError, AttributeError):
             return Item(hashlib.sha256(raw).hexdigest(), f"x/telegram/{self._account}", raw), ""
 
     async def listen(self, deliver: Deliver) -> None:

@@ -99,7 +99,7 @@ class WhatsApp(Channel):
     def _items(self, raw: bytes) -> list[Item]:
         try:
             return [item for value, field in _changes(msgspec.json.decode(raw)) for item in self._split(value, field)]
-        except (msgspec.DecodeError, AttributeError, TypeError, ValueError):
+        except (msgspec.DecodeError, RecursionError, AttributeError, TypeError, ValueError):
             return [self._kept(raw)]
 
     def _kept(self, raw: bytes) -> Item:

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from bot.model.clock import Clock
 from bot.model.markup import plain, runs
-from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rules, first_fault
+from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rule, Rules, first_fault
 
 TEXT, CAPTION, DATA, BUTTONS = 4096, 1024, 64, 100
 _TAGS = frozenset(
@@ -170,6 +170,9 @@ class TelegramApi(Platform):
             return _refused(401, "Unauthorized")
         fields, sent = await _fields(request)
         method = request.path_params["method"]
+        rules = self.rules.methods.get(method, {})
+        # In a form every value is text.
+        fields = {k: int(v) if _is_int(rules.get(k), v) else v for k, v in fields.items()}
         if method == "getUpdates":
             return await self._get_updates(fields)
         return self._do(method, fields, sent)
@@ -307,19 +310,23 @@ async def _fields(request: Request) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The fields of a call and its files; JSON, a form, or a form with files."""
     if request.headers.get("content-type", "").startswith("application/json"):
         return dict(await request.json()), {}
-    form = await request.form()
     fields: dict[str, Any] = {}
     sent: dict[str, bytes] = {}
-    for key, value in form.multi_items():
-        if isinstance(value, str):
-            fields[key] = _loaded(value)
-        else:
-            sent[key] = await value.read()
+    async with request.form() as form:
+        for key, value in form.multi_items():
+            if isinstance(value, str):
+                fields[key] = _loaded(value)
+            else:
+                sent[key] = await value.read()
     for key, value in list(fields.items()):
         if isinstance(value, str) and value.startswith("attach://"):
             sent[key] = sent.pop(value.removeprefix("attach://"), b"")
             del fields[key]
     return fields | dict(request.query_params), sent
+
+
+def _is_int(rule: Rule | None, value: Any) -> bool:
+    return rule is not None and rule.kind == "int" and isinstance(value, str) and value.lstrip("-").isdecimal()
 
 
 def _loaded(value: str) -> Any:

@@ -47,8 +47,8 @@ class WhatsAppApi(Platform):
             Route(f"/{{version}}/{self.number}/messages", self._messages, methods=["POST"]),
             Route(f"/{{version}}/{self.number}/media", self._keep, methods=["POST"]),
             Route(f"/{{version}}/{self.number}", self._self),
-            Route("/{version}/{media}", self._media),
             Route("/media/{media}", self._content),
+            Route("/{version}/{media}", self._media),
         ]
 
     # ---- what the phone's owner does ---------------------------------------------------------------------
@@ -198,12 +198,12 @@ class WhatsAppApi(Platform):
     async def _keep(self, request: Request) -> Response:
         if barred := self._barred(request):
             return barred
-        form = await request.form()
-        file = form.get("file")
-        if form.get("messaging_product") != "whatsapp" or file is None or isinstance(file, str):
-            return _refused(400, 100, "(#100) The parameter file is required")
-        key = str(self.serial())
-        self.media[key] = await file.read(), str(form.get("type") or file.content_type or "")
+        async with request.form() as form:
+            file = form.get("file")
+            if form.get("messaging_product") != "whatsapp" or file is None or isinstance(file, str):
+                return _refused(400, 100, "(#100) The parameter file is required")
+            key = str(self.serial())
+            self.media[key] = await file.read(), str(form.get("type") or file.content_type or "")
         return JSONResponse({"id": key})
 
     async def _media(self, request: Request) -> Response:

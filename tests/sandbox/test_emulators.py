@@ -18,6 +18,9 @@ from bot.sandbox.shop import FIRST, ORDERS, SHOWN
 from bot.sandbox.telegram import html_fault
 from bot.sandbox.town import Town, make_town
 
+# PTB warns at every read of `retry_after` of the type it will have.
+pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
+
 
 @pytest.fixture
 async def town() -> AsyncIterator[Town]:
@@ -41,7 +44,9 @@ async def test_telegrams_own_client_sends_polls_and_answers_a_button(town: Town)
     async with bot_of(town) as bot:
         assert (await bot.get_me()).username == "lantern_demo_bot"
         keyboard = telegram.InlineKeyboardMarkup([[telegram.InlineKeyboardButton("Yes", callback_data="yes")]])
-        sent = await bot.send_message(phone.chat, "<b>Hello</b> &amp; welcome", parse_mode="HTML", reply_markup=keyboard)
+        sent = await bot.send_message(
+            phone.chat, "<b>Hello</b> &amp; welcome", parse_mode="HTML", reply_markup=keyboard
+        )
         assert sent.text == "Hello & welcome"
         town.telegram.say(phone, "hi")
         town.telegram.press(phone, phone.lines[0], "yes")
@@ -56,11 +61,12 @@ async def test_telegrams_own_client_sends_polls_and_answers_a_button(town: Town)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("<b>open", "can't parse entities"), ("<blink>x</blink>", "can't parse entities"), ("x" * 4097, "too long")]
+    ("text", "said"),
+    [("<b>open", "can't parse entities"), ("<blink>x</blink>", "can't parse entities"), ("x" * 4097, "too long")],
 )
 async def test_telegram_refuses_what_it_would_refuse(town: Town, text: str, said: str) -> None:
     async with bot_of(town) as bot:
-        with pytest.raises(telegram.error.BadRequest, match=said):
+        with pytest.raises(telegram.error.BadRequest, match=f"(?i){said}"):
             await bot.send_message(town.phone(town.telegram).chat, text, parse_mode="HTML")
 
 
@@ -68,9 +74,9 @@ async def test_telegram_refuses_long_button_data_an_unknown_chat_and_polling_bes
     chat = town.phone(town.telegram).chat
     async with bot_of(town) as bot:
         keyboard = telegram.InlineKeyboardMarkup([[telegram.InlineKeyboardButton("Yes", callback_data="x" * 65)]])
-        with pytest.raises(telegram.error.BadRequest, match="BUTTON_DATA_INVALID"):
+        with pytest.raises(telegram.error.BadRequest, match=r"(?i)button_data_invalid"):
             await bot.send_message(chat, "x", reply_markup=keyboard)
-        with pytest.raises(telegram.error.BadRequest, match="chat not found"):
+        with pytest.raises(telegram.error.BadRequest, match=r"(?i)chat not found"):
             await bot.send_message(1, "x")
         await bot.set_webhook("http://127.0.0.1:9/", secret_token="s")
         with pytest.raises(telegram.error.Conflict):
@@ -79,9 +85,11 @@ async def test_telegram_refuses_long_button_data_an_unknown_chat_and_polling_bes
 
 async def test_telegram_says_too_many_with_the_seconds_to_wait(town: Town) -> None:
     async with bot_of(town) as bot:
+        chat = town.phone(town.telegram).chat
+        for _ in range(5):
+            await bot.send_message(chat, "x")
         with pytest.raises(telegram.error.RetryAfter):
-            for _ in range(10):
-                await bot.send_message(town.phone(town.telegram).chat, "x")
+            await bot.send_message(chat, "x")
 
 
 async def test_slacks_own_client_posts_reads_back_and_uploads(town: Town) -> None:
@@ -111,11 +119,17 @@ async def test_whatsapp_refuses_fields_that_are_not_documented_and_a_shut_window
     head = {"Authorization": f"Bearer {api.token}"}
     body = {"messaging_product": "whatsapp", "recipient": phone.user, "type": "text", "text": {"body": "hi"}}
     async with local_client() as http:
-        for wrong in ({"colour": 1}, {"text": {"body": ""}}, {"text": {"body": "x" * 4097}}, {"type": "poem"}, {"recipient": None}):
+        for wrong in (
+            {"colour": 1},
+            {"text": {"body": ""}},
+            {"text": {"body": "x" * 4097}},
+            {"type": "poem"},
+            {"recipient": None},
+        ):
             assert (await http.post(url, headers=head, json=body | wrong)).status_code == 400
         assert (await http.post(url, json=body)).status_code == 401
         sent: list[bytes] = []
-        api.send = lambda event: sent.append(event.body)  # type: ignore[method-assign,assignment]
+        api.send = lambda event: sent.append(event.body)  # type: ignore[method-assign]
         phone.last_said = api.clock.now() - timedelta(hours=25)
         assert (await http.post(url, headers=head, json=body)).status_code == 200
     (status,) = json.loads(sent[0])["entry"][0]["changes"][0]["value"]["statuses"]
@@ -141,7 +155,9 @@ async def test_17track_knows_what_lies_before_the_clock_and_no_more(town: Town) 
 
 async def test_the_sandbox_answers_to_this_machines_names_only(town: Town) -> None:
     async with local_client() as http:
-        answer = await http.get(f"{town.base}/telegram/bot{town.telegram.token}/getMe", headers={"host": "evil.example"})
+        answer = await http.get(
+            f"{town.base}/telegram/bot{town.telegram.token}/getMe", headers={"host": "evil.example"}
+        )
         assert answer.status_code == 400
 
 

@@ -97,7 +97,7 @@ class Slack(Channel):
             return Answer(401)
         try:
             told, raw = payload_of(request.body, request.headers.get("content-type", ""))
-        except ValueError:
+        except (ValueError, RecursionError):
             return Answer(items=(kept(request.body),))
         if isinstance(told, dict) and told.get("type") == "url_verification":
             return Answer(body=str(told.get("challenge", "")).encode(), headers={"content-type": "text/plain"})

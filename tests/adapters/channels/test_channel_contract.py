@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from bot.app import local_client, serve
 from bot.config import build
-from bot.errors import Misconfigured, Refused, Temporary, WismoError
+from bot.errors import Misconfigured, Temporary, WismoError
 from bot.model.clock import Clock
 from bot.model.events import conversation_lane
 from bot.model.markup import plain
@@ -71,10 +71,20 @@ def _whatsapp_batch(count: int) -> Any:
 
 
 CHANNELS = (
-    Contract("telegram", {"token": "123456:ABC", "secret": SECRET, "mode": "webhook"}, _telegram, "x-telegram-bot-api-secret-token"),
+    Contract(
+        "telegram",
+        {"token": "123456:ABC", "secret": SECRET, "mode": "webhook"},
+        _telegram,
+        "x-telegram-bot-api-secret-token",
+    ),
     Contract("slack", {"bot_token": "xoxb-1", "signing_secret": SECRET}, _slack, "x-slack-signature"),
-    Contract("whatsapp", {"phone_number_id": "1", "access_token": "t", "app_secret": SECRET, "verify_token": "v"}, _whatsapp,
-             "x-hub-signature-256", _whatsapp_batch),
+    Contract(
+        "whatsapp",
+        {"phone_number_id": "1", "access_token": "t", "app_secret": SECRET, "verify_token": "v"},
+        _whatsapp,
+        "x-hub-signature-256",
+        _whatsapp_batch,
+    ),
 )
 
 
@@ -117,8 +127,12 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 # ---- in --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("contract", "name", "body", "expect"), RECORDINGS, ids=[f"{c.name}-{n}" for c, n, _, _ in RECORDINGS])
-async def test_a_recording_is_understood(contract: Contract, name: str, body: bytes, expect: Any, http: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize(
+    ("contract", "name", "body", "expect"), RECORDINGS, ids=[f"{c.name}-{n}" for c, n, _, _ in RECORDINGS]
+)
+async def test_a_recording_is_understood(
+    contract: Contract, name: str, body: bytes, expect: Any, http: httpx.AsyncClient
+) -> None:
     channel = make(contract, http)
     answer = await channel.webhook(hook(contract, body))
     assert answer.status == 200
@@ -129,14 +143,24 @@ async def test_a_recording_is_understood(contract: Contract, name: str, body: by
         return
     if "state" in expect:
         assert isinstance(event, Receipt)
-        assert (event.state.value, event.outbound_id, event.closed) == (expect["state"], expect["outbound_id"], expect.get("closed", False))
+        assert (event.state.value, event.outbound_id, event.closed) == (
+            expect["state"],
+            expect["outbound_id"],
+            expect.get("closed", False),
+        )
         return
     assert isinstance(event, Inbound)
     assert event.kind.value == expect["kind"]
     assert item.lane == conversation_lane(event.sender)
     assert not expect.get("quiet") or item.quiet > 0
-    seen = {"text": event.text, "choice": event.choice, "start": event.start, "phone": event.phone,
-            "media": event.media[0].kind.value if event.media else None, "own": event.contact.own if event.contact else None}
+    seen = {
+        "text": event.text,
+        "choice": event.choice,
+        "start": event.start,
+        "phone": event.phone,
+        "media": event.media[0].kind.value if event.media else None,
+        "own": event.contact.own if event.contact else None,
+    }
     assert {k: seen[k] for k in expect if k in seen} == {k: v for k, v in expect.items() if k in seen}
 
 
@@ -150,7 +174,9 @@ async def test_a_repeat_is_the_same_item(contract: Contract, http: httpx.AsyncCl
 
 @EACH
 @pytest.mark.parametrize("forged", ["", "wrong", "sha256=00", "v0=é", "x" * 5000])
-async def test_a_forged_call_is_401_and_leaves_nothing(contract: Contract, forged: str, http: httpx.AsyncClient) -> None:
+async def test_a_forged_call_is_401_and_leaves_nothing(
+    contract: Contract, forged: str, http: httpx.AsyncClient
+) -> None:
     answer = await make(contract, http).webhook(hook(contract, a_text(contract), **{contract.header: forged}))
     assert answer.status == 401
     assert not answer.items
@@ -163,9 +189,14 @@ async def test_a_call_without_any_header_is_401(contract: Contract, http: httpx.
 
 
 @EACH
-@pytest.mark.parametrize("body", [b"{", b"", b"[]", b"null", b"{}", b'"text"', b"\xff\xfe", b'{"update_id": null}', b'{"a":' * 3000],
-                         ids=range(9))
-async def test_a_signed_body_that_cannot_be_read_is_kept_and_never_5xx(contract: Contract, body: bytes, http: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"", b"[]", b"null", b"{}", b'"text"', b"\xff\xfe", b'{"update_id": null}', b'{"a":' * 3000],
+    ids=range(9),
+)
+async def test_a_signed_body_that_cannot_be_read_is_kept_and_never_5xx(
+    contract: Contract, body: bytes, http: httpx.AsyncClient
+) -> None:
     channel = make(contract, http)
     answer = await channel.webhook(hook(contract, body))
     assert answer.status == 200
@@ -184,7 +215,9 @@ async def test_a_megabyte_is_split_in_a_moment(contract: Contract, http: httpx.A
 
 
 @pytest.mark.parametrize("contract", [c for c in CHANNELS if c.batch], ids=lambda c: c.name)
-async def test_a_bad_message_in_a_batch_of_a_thousand_costs_itself_alone(contract: Contract, http: httpx.AsyncClient) -> None:
+async def test_a_bad_message_in_a_batch_of_a_thousand_costs_itself_alone(
+    contract: Contract, http: httpx.AsyncClient
+) -> None:
     assert contract.batch is not None
     channel = make(contract, http)
     answer = await channel.webhook(hook(contract, json.dumps(contract.batch(1000)).encode()))
@@ -195,9 +228,37 @@ async def test_a_bad_message_in_a_batch_of_a_thousand_costs_itself_alone(contrac
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
-        st.sampled_from(["message", "entry", "changes", "value", "messages", "from", "chat", "id", "type", "text", "event", "update_id",
-                         "contact", "statuses", "callback_query", "channel", "user", "actions", "photo", "interactive"]), inner, max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "message",
+                    "entry",
+                    "changes",
+                    "value",
+                    "messages",
+                    "from",
+                    "chat",
+                    "id",
+                    "type",
+                    "text",
+                    "event",
+                    "update_id",
+                    "contact",
+                    "statuses",
+                    "callback_query",
+                    "channel",
+                    "user",
+                    "actions",
+                    "photo",
+                    "interactive",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
     max_leaves=25,
 )
 
@@ -246,19 +307,27 @@ async def speaking(town: Town, name: str, http: httpx.AsyncClient) -> tuple[Chan
 
 OUTGOING: Mapping[str, Callable[[Outbound, Path], Outbound]] = {
     "text": lambda m, f: m,
-    "markup": lambda m, f: replace(m, text='<b>Order</b> <i>1042</i> <code>x</code> <a href="https://example.org/a?b=1">page</a>'),
+    "markup": lambda m, f: replace(
+        m, text='<b>Order</b> <i>1042</i> <code>x</code> <a href="https://example.org/a?b=1">page</a>'
+    ),
     "two buttons": lambda m, f: replace(m, choices=(Choice("yes", "Yes"), Choice("no", "No"))),
-    "ten choices": lambda m, f: replace(m, choices=tuple(Choice(f"o:{n}", f"Order {n}") for n in range(8)), menu="Choose"),
+    "ten choices": lambda m, f: replace(
+        m, choices=tuple(Choice(f"o:{n}", f"Order {n}") for n in range(8)), menu="Choose"
+    ),
     "contact request": lambda m, f: replace(m, ask_contact="Share phone number"),
     "photo": lambda m, f: replace(m, media=(Media(MediaKind.IMAGE, mime="image/png", name="parcel.png", path=str(f)),)),
-    "document": lambda m, f: replace(m, media=(Media(MediaKind.DOCUMENT, mime="application/pdf", name="list.pdf", path=str(f)),)),
+    "document": lambda m, f: replace(
+        m, media=(Media(MediaKind.DOCUMENT, mime="application/pdf", name="list.pdf", path=str(f)),)
+    ),
     "a long text": lambda m, f: replace(m, text="word " * 700),
 }
 
 
 @EACH
 @pytest.mark.parametrize("kind", OUTGOING)
-async def test_the_platform_takes_what_is_sent(contract: Contract, kind: str, town: Town, http: httpx.AsyncClient, tmp_path: Path) -> None:
+async def test_the_platform_takes_what_is_sent(
+    contract: Contract, kind: str, town: Town, http: httpx.AsyncClient, tmp_path: Path
+) -> None:
     file = tmp_path / "file.png"
     file.write_bytes(PIXEL)
     channel, platform, to = await speaking(town, contract.name, http)
@@ -267,14 +336,23 @@ async def test_the_platform_takes_what_is_sent(contract: Contract, kind: str, to
     (line,) = town.phone(platform).lines
     shown = "".join(r.text for r in line.runs)
     if kind in {"text", "a long text", "contact request"}:
-        assert shown.replace("\u200b", "").strip() == plain(message.text).strip()
+        assert "".join(shown.replace("\u200b", "").split()) == "".join(plain(message.text).split())
     assert [b.value for b in line.buttons] == [c.value for c in message.choices]
     await channel.close()
 
 
 @EACH
-@pytest.mark.parametrize("text", ["&lt;b&gt;x&lt;/b&gt; &amp; *bold* _it_ `c` ~s~", "@channel &lt;!here&gt; &lt;https://evil.example|x&gt;", "&gt; quote"])
-async def test_what_a_buyer_wrote_never_becomes_markup(contract: Contract, text: str, town: Town, http: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "&lt;b&gt;x&lt;/b&gt; &amp; *bold* _it_ `c` ~s~",
+        "@channel &lt;!here&gt; &lt;https://evil.example|x&gt;",
+        "&gt; quote",
+    ],
+)
+async def test_what_a_buyer_wrote_never_becomes_markup(
+    contract: Contract, text: str, town: Town, http: httpx.AsyncClient
+) -> None:
     channel, platform, to = await speaking(town, contract.name, http)
     await channel.send(Outbound("77", to, text))
     (line,) = town.phone(platform).lines
@@ -322,24 +400,31 @@ async def test_a_platform_that_is_away_is_tried_again(contract: Contract, http: 
 
 
 @EACH
-async def test_a_photo_of_a_buyer_is_fetched_from_the_platform(contract: Contract, town: Town, http: httpx.AsyncClient) -> None:
+async def test_a_photo_of_a_buyer_is_fetched_from_the_platform(
+    contract: Contract, town: Town, http: httpx.AsyncClient
+) -> None:
     channel, platform, _ = await speaking(town, contract.name, http)
     sent: list[Any] = []
-    platform.send = sent.append  # type: ignore[method-assign]
+    platform.send = sent.append  # type: ignore[method-assign,assignment]
     platform.hook = "unused"
+    if hasattr(channel, "_secret") and contract.name == "telegram":
+        platform.secret = channel._secret.decode()  # type: ignore[attr-defined]  # as setWebhook would tell it
     platform.photo(town.phone(platform), PIXEL, "picture")  # type: ignore[attr-defined]
     (event,) = sent
-    answer = await channel.webhook(Request("POST", "/", {k.lower(): v for k, v in platform.headers(event).items()}, {}, event.body))
+    answer = await channel.webhook(
+        Request("POST", "/", {k.lower(): v for k, v in platform.headers(event).items()}, {}, event.body)
+    )
     heard = channel.decode(answer.items[0]) if answer.items else None
-    if answer.status == 401:  # Telegram's secret is told by setWebhook
-        pytest.fail("the platform's own event was refused")
+    assert answer.status == 200
     assert isinstance(heard, Inbound)
     assert b"".join([c async for c in channel.fetch(heard.media[0])]) == PIXEL
     await channel.close()
 
 
 @EACH
-async def test_the_credentials_are_tried_by_a_real_call(contract: Contract, town: Town, http: httpx.AsyncClient) -> None:
+async def test_the_credentials_are_tried_by_a_real_call(
+    contract: Contract, town: Town, http: httpx.AsyncClient
+) -> None:
     channel, _, _ = await speaking(town, contract.name, http)
     assert "answers" in await channel.check()
     await channel.close()
@@ -351,6 +436,3 @@ def test_every_error_of_the_vendors_table_has_its_action() -> None:
         place = rows[0].split(",").index("action")
         known = {"wait", "pause", "retry", "unreachable", "operator", "plain", "refused", "closed", "unknown"}
         assert {row.split(",")[place] for row in rows[1:] if row.strip()} <= known, table
-
-
-assert Refused
