@@ -58,6 +58,7 @@ class Sender:
         self._told = told
         self._stopping = False
         self._flying: dict[str, set[asyncio.Task[None]]] = {name: set() for name in accounts}
+        self._missed = False
 
     async def run(self) -> None:
         """Send until `stop`."""
@@ -77,6 +78,8 @@ class Sender:
         while not self._stopping:
             self.wake.clear()
             room = IN_FLIGHT - len(flying)
+            # A message behind one that is in flight is not to be had yet: it is looked for when that one is home.
+            self._missed = self._missed or bool(flying)
             rows = await self._claimed(key, account, room) if room > 0 else []
             for row in rows:
                 task = asyncio.create_task(self._send(key, account, row))
@@ -116,7 +119,9 @@ class Sender:
             mark = await self._sent(key, account, row, message)
         await self.store.mark(mark)
         self._told(account.channel.kind, mark.state.name.lower())
-        self.wake.set()
+        if self._missed:
+            self._missed = False
+            self.wake.set()
 
     def _barred(self, row: Row, message: Outbound) -> Mark | None:
         """What must not leave any more: another speaker has the conversation, or its time is over."""

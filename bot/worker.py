@@ -169,7 +169,8 @@ class Worker:
         while not self._stop.is_set():
             self.wake.clear()
             try:
-                if await self.work_once():
+                # What came while these were handled rang the bell: only then there is more to claim.
+                if await self.work_once() == LANES:
                     continue
             except Exception as error:
                 log.error("worker.failed", error=type(error).__name__)

@@ -9,11 +9,17 @@ R = TypeVar("R")
 
 
 class Group(Generic[T, R]):
-    """Runs `work` on all that was asked for meanwhile; each caller gets its own result or error."""
+    """Runs `work` on all that was asked for meanwhile; each caller gets its own result or error.
 
-    def __init__(self, work: Callable[[Sequence[T]], Awaitable[Sequence[R]]], most: int = 500) -> None:
+    `seconds` pass before a batch is taken, where nobody is in a hurry.
+    """
+
+    def __init__(
+        self, work: Callable[[Sequence[T]], Awaitable[Sequence[R]]], most: int = 500, seconds: float = 0.0
+    ) -> None:
         self._work = work
         self._most = most
+        self._seconds = seconds
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -27,6 +33,8 @@ class Group(Generic[T, R]):
 
     async def _run(self) -> None:
         while self._waiting:
+            if self._seconds:
+                await asyncio.sleep(self._seconds)
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
             await self._settle(batch)
 

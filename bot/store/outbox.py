@@ -58,8 +58,9 @@ async def claim(
 ) -> list[Row]:
     """Lease up to `limit` messages of one account that may leave now."""
     channel, name = account
-    now = await _machine_now(connection)
-    allowed = await _allowance(connection, f"{channel}/{name}", rates.per_second, now, limit)
+    account_key = f"{channel}/{name}"
+    now, account_free = await _clock_and_bucket(connection, account_key)
+    allowed = _allowance(account_free, rates.per_second, now, limit)
     if allowed < 1:
         return []
     rows = (await connection.execute(_CLAIMABLE, {"channel": channel, "account": name, "most": allowed})).all()
@@ -79,8 +80,7 @@ async def claim(
     await connection.execute(lease.values(state=OutboxState.SENDING, owner=token, lease_until=NOW + LEASE_SECONDS))
     spent = {r.lane: max(free_at.get(r.lane, 0.0), now) + interval for r in go} if interval else {}
     if rates.per_second > 0:
-        key = f"{channel}/{name}"
-        spent[key] = max(await _free_at(connection, key), now) + len(go) / rates.per_second
+        spent[account_key] = max(account_free, now) + len(go) / rates.per_second
     await _spend(connection, database, spent)
     return [_row(r, token) for r in go]
 
@@ -131,16 +131,21 @@ async def _machine_now(connection: AsyncConnection) -> float:
     return float((await connection.execute(select(NOW))).scalar_one())
 
 
-async def _free_at(connection: AsyncConnection, key: str) -> float:
-    return await connection.scalar(select(_bucket.c.free_at).where(_bucket.c.key == key)) or 0.0
+async def _clock_and_bucket(connection: AsyncConnection, key: str) -> tuple[float, float]:
+    """The machine's time and when the account's next message is on schedule; its row is locked, so that two senders
+    do not both take it."""
+    row = (await connection.execute(_CLOCK_AND_BUCKET, {"account": key})).first()
+    return (row.now, row.free_at) if row is not None else (await _machine_now(connection), 0.0)
 
 
-async def _allowance(connection: AsyncConnection, key: str, per_second: float, now: float, limit: int) -> int:
-    # A second's worth may leave at once; the row is locked so that two senders do not both take it.
-    if per_second <= 0:
-        return limit
-    free_at = await connection.scalar(select(_bucket.c.free_at).where(_bucket.c.key == key).with_for_update())
-    return min(limit, int((now + 1.0 - max(free_at or 0.0, now)) * per_second + 1e-9))
+_CLOCK_AND_BUCKET = (
+    select(NOW.label("now"), _bucket.c.free_at).where(_bucket.c.key == bindparam("account")).with_for_update()
+)
+
+
+def _allowance(free_at: float, per_second: float, now: float, limit: int) -> int:
+    """How many may leave: a second's worth at once."""
+    return limit if per_second <= 0 else min(limit, int((now + 1.0 - max(free_at, now)) * per_second + 1e-9))
 
 
 async def _recipients(connection: AsyncConnection, lanes: Sequence[str]) -> dict[str, float]:

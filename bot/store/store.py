@@ -19,6 +19,9 @@ from bot.store.database import NOW, Database
 from bot.store.group import Group
 from bot.store.tables import CaseRow, Inbox, InboxState, Lease, LinkRow, core
 
+MARK_SECONDS = 0.01
+"""So long outcomes of sends are gathered: nobody waits for them but the next message of the same chat."""
+
 
 class Store:
     """All reading and writing. Business time comes from the clock it was given, machine time from the database."""
@@ -27,7 +30,7 @@ class Store:
         self.database = Database(url)
         self.clock = clock
         self._receive = Group(self._receive_all)
-        self._mark = Group(self._mark_all)
+        self._mark = Group(self._mark_all, seconds=MARK_SECONDS)
         self._commit = Group(self._commit_all, most=200)
 
     async def close(self) -> None:

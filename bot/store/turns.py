@@ -1,5 +1,6 @@
 """What a turn reads before it decides, and the one commit of what it decided."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -175,20 +176,19 @@ async def _counts(
 ) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
     subjects = {hashed(number_key(n)) for w in wants.values() for n in w.numbers}
     wrong = (_guesses.c.kind == "miss", _guesses.c.at > now - GUESS_HOUR)
-    count = func.count().label("n")
-    by_subject = select(_guesses.c.subject, count).where(*wrong, _guesses.c.subject.in_(subjects))
-    by_lane = select(_guesses.c.lane, count).where(*wrong, _guesses.c.lane.in_(wants))
+    near = select(_guesses.c.subject, _guesses.c.lane).where(
+        *wrong, _guesses.c.subject.in_(subjects) | _guesses.c.lane.in_(wants)
+    )
     asked = select(_guesses.c.lane, func.count(_guesses.c.subject.distinct()).label("n")).where(
         _guesses.c.kind == "lookup",
         _guesses.c.at > now - LOOKUP_DAY,
         _guesses.c.lane.in_([lane for lane, w in wants.items() if w.trackings]),
     )
-    misses = await connection.execute(by_subject.group_by(_guesses.c.subject)) if subjects else ()
-    of_chat = await connection.execute(by_lane.group_by(_guesses.c.lane))
+    wrongs = (await connection.execute(near)).all()
     lookups = (
         await connection.execute(asked.group_by(_guesses.c.lane)) if any(w.trackings for w in wants.values()) else ()
     )
-    return {r.subject: r.n for r in misses}, {r.lane: r.n for r in of_chat}, {r.lane: r.n for r in lookups}
+    return Counter(r.subject for r in wrongs), Counter(r.lane for r in wrongs), {r.lane: r.n for r in lookups}
 
 
 async def _consents_of(connection: AsyncConnection, buyers: Mapping[str, int | None]) -> dict[str, set[str]]:
