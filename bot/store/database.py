@@ -1,11 +1,12 @@
 """The connection to SQLite or PostgreSQL: transactions, the machine's clock, and what differs between the two."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -16,6 +17,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double
 
 T = TypeVar("T")
+Work = Callable[[AsyncConnection], Coroutine[Any, Any, T]]
+"""What is done in one transaction."""
 ATTEMPTS = 6
 """How often a transaction is tried when the database says that it collided with another."""
 
@@ -42,6 +45,71 @@ def _postgresql_now(element: machine_now, compiler: Any, **kw: Any) -> str:
 NOW: ColumnElement[float] = machine_now()
 
 
+class _InThread:
+    """A connection used from a coroutine that runs whole in the connection's own thread, where nothing waits."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    async def execute(self, statement: Any, parameters: Any = None) -> Any:
+        """As `AsyncConnection.execute`."""
+        return self.connection.execute(statement, parameters)
+
+    async def scalar(self, statement: Any, parameters: Any = None) -> Any:
+        """As `AsyncConnection.scalar`."""
+        return self.connection.scalar(statement, parameters)
+
+
+class _Thread:
+    """A SQLite connection with a thread of its own. A transaction is one hop there and back.
+
+    Through aiosqlite each statement is four hops (cursor, execute, fetch, close); with fifteen statements a
+    message that was most of the bot's CPU. Outside the hot path aiosqlite stays.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="wismo-sqlite")
+
+    async def run(self, work: Work[T]) -> T:
+        """Run `work` in one transaction; it may await its connection and nothing else."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, work)
+
+    def _run(self, work: Work[T]) -> T:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        try:
+            result = _finished(work(_InThread(self._connection)))  # type: ignore[arg-type]
+            self._connection.commit()
+        except BaseException:
+            # After a failure the connection's state is not known: it goes, and with it the open transaction.
+            connection, self._connection = self._connection, None
+            connection.invalidate()
+            connection.close()
+            raise
+        return result
+
+    async def close(self) -> None:
+        """Close the connection and end the thread."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._close)
+        self._pool.shutdown()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _finished(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    work.close()
+    raise AssertionError("a transaction awaits its connection and nothing else")
+
+
 class Database:
     """Transactions on one database. On SQLite this process writes in turn, so that nobody waits in the dark."""
 
@@ -49,9 +117,11 @@ class Database:
         self.url = _driver(url)
         self.sqlite = self.url.startswith("sqlite")
         self._turn = asyncio.Lock()
-        self._writer: AsyncConnection | None = None
         self._engine = self._connect()
         self._read_engine = self._engine.execution_options(reads=True)
+        self._sync = self._connect_sync() if self.sqlite else None
+        self._writer = _Thread(self._sync) if self._sync else None
+        self._reader = _Thread(self._sync.execution_options(reads=True)) if self._sync else None
 
     def _connect(self) -> AsyncEngine:
         if not self.sqlite:
@@ -59,6 +129,12 @@ class Database:
         engine = create_async_engine(self.url, connect_args={"timeout": 30})
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+
+    def _connect_sync(self) -> Engine:
+        engine = create_engine(self.url.replace("+aiosqlite", ""), poolclass=NullPool, connect_args={"timeout": 30})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
         return engine
 
     def insert(self, table: TableClause) -> Any:
@@ -71,34 +147,31 @@ class Database:
         async with self._read_engine.connect() as connection:
             yield connection
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def view(self, work: Work[T]) -> T:
+        """Run `work`, which only reads, in one transaction: for the hot path."""
+        if self._reader is not None:
+            return await self._reader.run(work)
+        async with self.read() as connection:
+            return await work(connection)
+
+    async def write(self, work: Work[T]) -> T:
         """Run `work` in one durable transaction; after a collision with another process, again."""
         for attempt in range(ATTEMPTS):
             try:
-                return await (self._write_in_turn(work) if self.sqlite else self._write(work))
+                return await (self._write_in_turn(self._writer, work) if self._writer else self._write(work))
             except DBAPIError as error:
                 if attempt == ATTEMPTS - 1 or not _collided(error):
                     raise
                 await asyncio.sleep(0.01 * 2**attempt)
         raise AssertionError("unreachable")
 
-    async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _write(self, work: Work[T]) -> T:
         async with self._engine.begin() as connection:
             return await work(connection)
 
-    async def _write_in_turn(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        # One connection is kept for all writing: taking it from the pool costs two thread hops a time.
+    async def _write_in_turn(self, writer: _Thread, work: Work[T]) -> T:
         async with self._turn:
-            if self._writer is None:
-                self._writer = await self._engine.connect()
-            try:
-                result = await work(self._writer)
-                await self._writer.commit()
-            except BaseException:
-                writer, self._writer = self._writer, None
-                await asyncio.shield(_discard(writer))
-                raise
-            return result
+            return await writer.run(work)
 
     async def run_sync(self, work: Callable[[Connection], T]) -> T:
         """Run blocking code of SQLAlchemy (migrations) in a transaction."""
@@ -119,16 +192,10 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         async with self._turn:
-            if self._writer is not None:
-                await self._writer.close()
-                self._writer = None
+            for thread in (self._writer, self._reader):
+                if thread is not None:
+                    await thread.close()
         await self._engine.dispose()
-
-
-async def _discard(connection: AsyncConnection) -> None:
-    # After a failure the connection's state is not known: it goes, and with it the open transaction.
-    await connection.invalidate()
-    await connection.close()
 
 
 def _collided(error: DBAPIError) -> bool:

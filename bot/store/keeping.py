@@ -184,7 +184,7 @@ async def _lanes_of(connection: AsyncConnection, buyer: int) -> tuple[list[int],
     ids = list((await connection.execute(select(_orders.c.id).where(_orders.c.buyer_id == buyer))).scalars())
     mine = set(ids)
     lanes = set()
-    async for row in await connection.stream(
+    for row in await connection.execute(
         select(_conversations.c.lane, _conversations.c.buyer_id, _conversations.c.state)
     ):
         value = codec.conversation(row.state)

@@ -78,8 +78,7 @@ class Store:
 
     async def conversations(self, lanes: Sequence[str]) -> dict[str, Conversation]:
         """The conversations of these lanes."""
-        async with self.database.read() as connection:
-            return await turns.conversations(connection, lanes)
+        return await self.database.view(lambda c: turns.conversations(c, lanes))
 
     async def save_conversations(self, records: Sequence[Conversation]) -> None:
         """Write conversations directly (seeding, benchmarks), outside any turn."""
@@ -87,8 +86,8 @@ class Store:
 
     async def gather(self, wants: Mapping[str, Wants], buyers: Mapping[str, int | None]) -> dict[str, turns.Gathered]:
         """What each lane's turn wants to know."""
-        async with self.database.read() as connection:
-            return await turns.gather(connection, wants, buyers, self.clock.now())
+        now = self.clock.now()
+        return await self.database.view(lambda c: turns.gather(c, wants, buyers, now))
 
     async def commit(self, written: turns.Written) -> bool:
         """Commit a turn together with others that are ready; whether the lane was still ours."""
