@@ -232,6 +232,9 @@ class Engine:
         before = written.conversation
         assert before is not None  # noqa: S101 - a conversation's turn always has one
         after = handoff.settle(before, decision.conversation)
+        if decision.misses:
+            # The alarm of a shop whose orders are being guessed at; the order and the chat are nobody's to read here.
+            log.warning("proof.missed", shop=self.house.shop.name, slowed_seconds=decision.say_after.total_seconds())
         worded, offered = self._worded(decision.replies, after.version, decision.say_after.total_seconds())
         if decision.replies:
             after = replace(after, offered=offered)

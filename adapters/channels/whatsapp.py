@@ -274,14 +274,7 @@ class WhatsApp(Channel):
         action, seconds = self._actions.get(str(code), ("", 0.0))
         if not action and isinstance(code, int) and 200 <= code < 300:
             action = "operator"
-        if not action:
-            action = (
-                "retry"
-                if status >= httpx.codes.INTERNAL_SERVER_ERROR
-                else "wait"
-                if status == httpx.codes.TOO_MANY_REQUESTS
-                else "refused"
-            )
+        action = action or _by_status(status)
         text = f"WhatsApp error {code or f'HTTP {status}'}"
         after = float(headers["retry-after"]) if headers.get("retry-after", "").isdecimal() else (seconds or None)
         if action in {"retry", "wait"}:

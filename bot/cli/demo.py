@@ -35,6 +35,7 @@ from bot.store.codec import pack
 from bot.store.queue import Arrival
 
 LOOPBACK = "127.0.0.1"
+CATCH_UP_SECONDS = 45.0
 
 
 def demo(
@@ -68,12 +69,14 @@ async def _demo(port: int, browser: bool, data: Path) -> None:
         serving = (
             composition.serve(town.app, town_socket, ended),
             composition.serve(app.web, web_socket, ended),
-            composition.serve(_page(town, app), page_socket, ended, lifespan=True),
         )
         for work in serving:
             group.create_task(work)
         bot = [group.create_task(work) for work in (app.worker.run(), app.sender.run(), town.live(web_port))]
         await app.adapters.channels["telegram"].register(f"http://{LOOPBACK}:{web_port}/hooks/telegram")
+        say("Asking the carriers about the shop's parcels …")
+        await _caught_up(app)
+        group.create_task(composition.serve(_page(town, app), page_socket, ended, lifespan=True))
         address = f"http://{LOOPBACK}:{port}"
         say(f"The demo is at {address}\nStop it with Ctrl-C.")
         if browser:
@@ -82,6 +85,14 @@ async def _demo(port: int, browser: bool, data: Path) -> None:
         app.worker.stop()
         await app.sender.stop()
         bot[-1].cancel()
+
+
+async def _caught_up(app: composition.App) -> None:
+    """Until every parcel's first news are in, so that the first question already has its answer."""
+    async with asyncio.timeout(CATCH_UP_SECONDS):
+        await app.worker.sweep()
+        while (await app.store.health()).waiting:  # noqa: ASYNC110 - rows ring no bell
+            await asyncio.sleep(0.1)
 
 
 def _listen(port: int) -> socket.socket:
