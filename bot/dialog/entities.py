@@ -138,7 +138,7 @@ def _spaced(reading: _Reading) -> None:
 
 def _numbered(reading: _Reading, lexicon: Lexicon) -> None:
     """Numbers that a word before them names: an order's or a parcel's."""
-    for cue, kind in (("tracking_cue", "tracking"), ("order_cue", "order")):
+    for cue, kind in (("order_cue", "order"), ("tracking_cue", "tracking")):
         for m in list(lexicon.cues[cue].finditer(reading.left)):
             found = _CUED_NUMBER.match(reading.left, m.end())
             raw = found[1].strip("-/_") if found else ""
