@@ -77,7 +77,7 @@ class Renderer:
             if path.is_file():
                 phrases |= read_phrases(path)
         environment.globals["phrase"] = lambda kind, code="": _phrase(phrases, kind, code)
-        environment.filters |= {"day": _day, "moment": _moment, "hour": _hour}
+        environment.filters |= {"day": _day, "moment": _moment, "hour": _hour, "opening": _opening}
         environment.globals["locale"] = locale
         return _Book(locale, environment, phrases)
 
@@ -215,6 +215,11 @@ def _date_text(day: date, locale: str) -> str:
 def _local(value: datetime, zone: str) -> datetime:
     # A scan's wall clock has no zone and is shown as it stands there.
     return value if value.tzinfo is None else value.astimezone(ZoneInfo(zone))
+
+
+def _opening(words: str) -> str:
+    """Words that open a sentence."""
+    return words[:1].upper() + words[1:]
 
 
 @pass_context
