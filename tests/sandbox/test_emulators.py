@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import socket
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import httpx
@@ -12,7 +10,7 @@ import telegram
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.app import local_client, serve
+from bot.app import local_client
 from bot.model.clock import Clock
 from bot.sandbox.shop import FIRST, ORDERS, SHOWN
 from bot.sandbox.telegram import html_fault
@@ -20,19 +18,6 @@ from bot.sandbox.town import Town, make_town
 
 # PTB warns at every read of `retry_after` of the type it will have.
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
-
-
-@pytest.fixture
-async def town() -> AsyncIterator[Town]:
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    stop = asyncio.Event()
-    async with local_client() as client:
-        made = make_town(Clock(), client, listening.getsockname()[1])
-        serving = asyncio.create_task(serve(made.app, listening, stop))
-        yield made
-        stop.set()
-        await serving
 
 
 def bot_of(town: Town) -> telegram.Bot:

@@ -4,7 +4,6 @@ Incoming: our own recordings from the vendor's pages, signed as the vendor signs
 platform, which refuses what the vendor's documents do not allow, over a real socket.
 """
 
-import asyncio
 import hashlib
 import hmac
 import importlib
@@ -21,16 +20,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.app import local_client, serve
+from bot.app import local_client
 from bot.config import build
 from bot.errors import Misconfigured, Temporary, WismoError
-from bot.model.clock import Clock
 from bot.model.events import conversation_lane
 from bot.model.markup import plain
 from bot.model.messages import Address, Choice, Inbound, Media, MediaKind, Outbound, Receipt
 from bot.ports import Channel, Request
 from bot.sandbox.platform import Platform
-from bot.sandbox.town import PIXEL, Town, make_town
+from bot.sandbox.town import PIXEL, Town
 
 RECORDED = Path(__file__).parents[2] / "recorded" / "channels"
 SECRET = "s3cret"
@@ -279,20 +277,6 @@ async def test_no_signed_json_makes_it_fall_over(contract: Contract, told: Any) 
 
 
 # ---- out -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def town() -> AsyncIterator[Town]:
-    """The sandbox's platforms on a real socket."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    stop = asyncio.Event()
-    async with local_client() as client:
-        made = make_town(Clock(), client, listening.getsockname()[1])
-        serving = asyncio.create_task(serve(made.app, listening, stop))
-        yield made
-        stop.set()
-        await serving
 
 
 async def speaking(town: Town, name: str, http: httpx.AsyncClient) -> tuple[Channel, Platform, Address]:
