@@ -8,14 +8,11 @@ Sources: Meta's Cloud API pages "Webhooks", "Messages", "Media", "Error codes", 
 import csv
 import hashlib
 import hmac
-import json
-import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
@@ -28,11 +25,8 @@ from bot.model.messages import Address, Contact, Inbound, Kind, Limits, Media, M
 from bot.ports import Answer, Channel, Item, Rate, Request
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_WRONG_ADDRESS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
-_GARBLED = (LookupError, TypeError, AttributeError, ValueError, RecursionError)
-_MARKER = re.compile(r"(?<![A-Za-z0-9])[*_~]|`|^(?=>)", re.MULTILINE)  # what may begin a style or a quote
-_META = (".fbsbx.com", ".fbcdn.net", ".facebook.com", ".whatsapp.net")
-_ID_LENGTH = 256
+_BREAK = "\u200b"
+_MARKERS = str.maketrans({c: c + _BREAK for c in "*_~`"})
 _MEDIA = {
     "image": MediaKind.IMAGE,
     "sticker": MediaKind.IMAGE,
@@ -104,64 +98,58 @@ class WhatsApp(Channel):
 
     def _items(self, raw: bytes) -> list[Item]:
         try:
-            return [i for entry in _list(_read(raw), "entry") for i in self._entry(entry)] or [self._kept(raw)]
-        except _GARBLED:
+            return [item for value, field in _changes(msgspec.json.decode(raw)) for item in self._split(value, field)]
+        except (msgspec.DecodeError, RecursionError, AttributeError, TypeError, ValueError):
             return [self._kept(raw)]
-
-    def _entry(self, entry: Any) -> list[Item]:
-        items = [i for change in _list(entry, "changes") for i in self._change(_dict(entry).get("time"), change)]
-        return items or [self._kept(msgspec.json.encode(entry))]
 
     def _kept(self, raw: bytes) -> Item:
         """What cannot be read is kept as it came; no person's lane is delayed by it."""
         return Item(hashlib.sha256(raw).hexdigest(), f"x/whatsapp/{self.settings.phone_number_id}", raw)
 
-    def _change(self, at: Any, change: Any) -> list[Item]:
-        value, items = _dict(change).get("value"), list[Item]()
-        if _dict(change).get("field") == "messages":
-            told = _name(_dict(_dict(value).get("metadata")).get("phone_number_id"))
-            account = told if told.isalnum() else self.settings.phone_number_id
-            cards = [card for card in _list(value, "contacts") if isinstance(card, dict)]
-            known = {name: card for card in cards for name in _names(card.get("user_id"), card.get("wa_id"))}
-            items += [self._message(account, m, known) for m in _list(value, "messages")]
-            items += [self._status(account, s) for s in _list(value, "statuses")]
-        # With its time: an account that turns from green to red and back has three changes, not two.
-        return items or [self._kept(msgspec.json.encode({"time": at, "change": change}))]
+    def _split(self, value: Any, field: str) -> list[Item]:
+        if field != "messages":
+            return [self._kept(msgspec.json.encode({"field": field, "value": value}))]
+        account = str(value.get("metadata", {}).get("phone_number_id") or self.settings.phone_number_id)
+        contacts = value.get("contacts") or ()
+        items = [self._message(account, m, contacts) for m in value.get("messages") or ()]
+        items += [self._status(account, s) for s in value.get("statuses") or ()]
+        return items or [self._kept(msgspec.json.encode({"field": field, "value": value}))]
 
-    def _message(self, account: str, message: Any, known: Mapping[str, Any]) -> Item:
+    def _message(self, account: str, message: Any, contacts: Any) -> Item:
         try:
             names = _names(message.get("from_user_id"), message.get("from"))
-            card = next((known[name] for name in names if name in known), {})
+            card: dict[str, Any] = next((c for c in contacts if {c.get("user_id"), c.get("wa_id")} & set(names)), {})
             names = _names(*names, card.get("user_id"), card.get("wa_id"))
-            name = _dict(card.get("profile")).get("name") or ""
-            told = {"account": account, "names": names, "message": message, "name": name}
-            return self._item(f"m:{_id(message['id'])}", account, names, told)
-        except (AttributeError, TypeError, LookupError):
+            lane = conversation_lane(Address("whatsapp", account, names[0]))
+            body = msgspec.json.encode(
+                {
+                    "account": account,
+                    "names": names,
+                    "message": message,
+                    "name": (card.get("profile") or {}).get("name") or "",
+                }
+            )
+            return Item(f"m:{message['id']}", lane, body, chats=names[1:])
+        except (AttributeError, TypeError, KeyError, IndexError):
             return self._kept(msgspec.json.encode({"message": message}))
 
     def _status(self, account: str, status: Any) -> Item:
         try:
             names = _names(status.get("recipient_user_id"), status.get("recipient_id"))
-            told = {"account": account, "names": names, "status": status}
-            return self._item(f"s:{_id(status['id'])}:{_id(status['status'])}", account, names, told)
-        except (AttributeError, TypeError, LookupError):
+            lane = conversation_lane(Address("whatsapp", account, names[0]))
+            body = msgspec.json.encode({"account": account, "names": names, "status": status})
+            return Item(f"s:{status['id']}:{status['status']}", lane, body, chats=names[1:])
+        except (AttributeError, TypeError, KeyError, IndexError):
             return self._kept(msgspec.json.encode({"status": status}))
-
-    def _item(self, key: str, account: str, names: tuple[str, ...], told: Any) -> Item:
-        lane = conversation_lane(Address("whatsapp", account, names[0]))
-        return Item(key, lane, msgspec.json.encode(told), chats=names[1:])
 
     def decode(self, item: Item) -> Event | None:
         if item.lane.startswith("x/"):
             return None
-        try:
-            told = _read(item.body)
-            sender = Address.parse(item.lane.removeprefix("c/"))
-            if "status" in told:
-                return self._receipt(item, sender, told["status"])
-            return self._inbound(item, sender, told)
-        except _GARBLED as error:
-            raise ValueError("not an item of WhatsApp") from error
+        told = msgspec.json.decode(item.body)
+        sender = Address.parse(item.lane.removeprefix("c/"))
+        if "status" in told:
+            return self._receipt(item, sender, told["status"])
+        return self._inbound(item, sender, told)
 
     def _receipt(self, item: Item, sender: Address, status: Any) -> Receipt | None:
         states = {
@@ -174,7 +162,7 @@ class WhatsApp(Channel):
         state = states.get(str(status.get("status")))
         if state is None:
             return None
-        errors = [e for e in _list(status, "errors") if isinstance(e, dict)]
+        errors = [e for e in status.get("errors") or () if isinstance(e, dict)]
         return Receipt(
             item.key,
             _instant(status.get("timestamp")),
@@ -184,15 +172,13 @@ class WhatsApp(Channel):
             platform_id=str(status.get("id") or ""),
             reason="; ".join(f"{e.get('code')} {e.get('title', '')}".strip() for e in errors),
             closed=any(e.get("code") == _WINDOW_CLOSED for e in errors),
-            pricing=_dict(status.get("pricing")),
+            pricing=status.get("pricing") or {},
         )
 
-    def _inbound(self, item: Item, sender: Address, told: Any) -> Inbound | None:
+    def _inbound(self, item: Item, sender: Address, told: Any) -> Inbound:
         message = told["message"]
         phone = next((n for n in told["names"] if n.isdecimal()), "")
-        if str(message.get("type")) in _UNANSWERED:
-            return None
-        heard = _heard(message)
+        heard = _READERS.get(str(message.get("type")), _unsupported)(message)
         return Inbound(
             item.key,
             _instant(message.get("timestamp")),
@@ -212,8 +198,7 @@ class WhatsApp(Channel):
         }
         body["to" if message.to.chat.isdecimal() else "recipient"] = message.to.chat
         body |= await self._content(message)
-        url = f"{self._base}/{self.settings.phone_number_id}/messages"
-        answer = await self._call("POST", url, lost=Unknown, json=body)
+        answer = await self._call("POST", f"{self._base}/{self.settings.phone_number_id}/messages", json=body)
         try:
             return str(answer["messages"][0]["id"])
         except (KeyError, IndexError, TypeError) as error:
@@ -242,9 +227,7 @@ class WhatsApp(Channel):
             data=form,
             files={"file": (media.name or media.kind.value, content, media.mime)},
         )
-        if not answer.get("id"):
-            raise Temporary("WhatsApp took the file and gave no id")
-        sent: dict[str, Any] = {"id": answer["id"]}
+        sent: dict[str, Any] = {"id": answer.get("id")}
         if caption and media.kind != MediaKind.AUDIO:
             sent["caption"] = caption
         if media.kind == MediaKind.DOCUMENT and media.name:
@@ -254,26 +237,12 @@ class WhatsApp(Channel):
     async def fetch(self, media: Media) -> AsyncIterator[bytes]:
         url = media.ref
         if not url.startswith("http"):
-            url = str((await self._call("GET", f"{self._base}/{quote(url, safe='')}")).get("url") or "")
-        try:
-            async with self._http.stream("GET", self._file_url(url), headers=self._auth) as response:
-                if response.status_code != httpx.codes.OK:
-                    lasts = _by_status(response.status_code) in {"retry", "wait"}
-                    raise (Temporary if lasts else Refused)(f"WhatsApp gives no file: HTTP {response.status_code}")
-                async for chunk in response.aiter_bytes():
-                    yield chunk
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, ValueError) as error:
-            raise Refused("WhatsApp's address of the file is none") from error
-        except httpx.HTTPError as error:
-            raise Temporary(f"the line to WhatsApp broke: {type(error).__name__}") from error
-
-    def _file_url(self, url: str) -> str:
-        """The token goes to Meta alone, or to where base_url points instead of Meta."""
-        given, own = urlsplit(url), urlsplit(self._base)
-        meant, ours = (f".{part.hostname or ''}".endswith(_META) for part in (given, own))
-        if ours and not (meant and given.scheme == "https"):
-            raise Refused("the file is not kept by Meta")
-        return given._replace(scheme=own.scheme, netloc=own.netloc).geturl() if meant and not ours else url
+            url = (await self._call("GET", f"{self._base}/{media.ref}")).get("url", "")
+        async with self._http.stream("GET", url, headers=self._auth) as response:
+            if response.status_code != httpx.codes.OK:
+                raise Refused(f"WhatsApp does not give the file: HTTP {response.status_code}")
+            async for chunk in response.aiter_bytes():
+                yield chunk
 
     async def check(self) -> str:
         told = await self._call("GET", f"{self._base}/{self.settings.phone_number_id}")
@@ -282,55 +251,48 @@ class WhatsApp(Channel):
     async def deep_link(self, token: str) -> str | None:
         told = await self._call("GET", f"{self._base}/{self.settings.phone_number_id}")
         digits = "".join(c for c in str(told.get("display_phone_number", "")) if c.isdecimal())
-        return f"https://wa.me/{digits}?text={quote(token)}" if digits else None
+        return f"https://wa.me/{digits}?text={token}" if digits else None
 
-    async def _call(self, method: str, url: str, lost: type[WismoError] = Temporary, **parts: Any) -> dict[str, Any]:
-        """One call; `lost` is what a broken line means: only a sent message cannot simply be asked for again."""
+    async def _call(self, method: str, url: str, **parts: Any) -> dict[str, Any]:
         try:
             response = await self._http.request(method, url, headers=self._auth, **parts)
-        except _WRONG_ADDRESS as error:
-            raise Misconfigured("WhatsApp cannot be called so", key="channels.whatsapp.base_url") from error
         except _NOT_SENT as error:
             raise Temporary("WhatsApp cannot be reached") from error
         except httpx.HTTPError as error:
-            raise lost(f"the line to WhatsApp broke: {type(error).__name__}") from error
+            raise Unknown(f"the line to WhatsApp broke: {type(error).__name__}") from error
         try:
-            told = _dict(msgspec.json.decode(response.content))
-        except (msgspec.DecodeError, RecursionError):
+            told = msgspec.json.decode(response.content)
+        except msgspec.DecodeError:
             told = {}
-        if response.is_success:
+        if response.is_success and isinstance(told, dict):
             return told
-        raise self._error(response, _dict(told.get("error")))
+        raise self._error(response.status_code, told, response.headers)
 
-    def _error(self, response: httpx.Response, error: dict[str, Any]) -> WismoError:
-        code, after = error.get("code"), response.headers.get("retry-after", "")
+    def _error(self, status: int, told: Any, headers: Mapping[str, str]) -> WismoError:
+        error = told.get("error") if isinstance(told, dict) else None
+        code = error.get("code") if isinstance(error, dict) else None
         action, seconds = self._actions.get(str(code), ("", 0.0))
         if not action and isinstance(code, int) and 200 <= code < 300:
             action = "operator"
-        action = action or _by_status(response.status_code)
-        text = f"WhatsApp error {code or f'HTTP {response.status_code}'}"
-        if code == 100 and error.get("error_subcode") == _NO_OBJECT and response.request.method == "POST":
-            return Misconfigured(text, key="channels.whatsapp.phone_number_id")
+        action = action or _by_status(status)
+        text = f"WhatsApp error {code or f'HTTP {status}'}"
+        after = float(headers["retry-after"]) if headers.get("retry-after", "").isdecimal() else (seconds or None)
         if action in {"retry", "wait"}:
-            wait = float(after) if after.isdecimal() else seconds or None
-            return Temporary(text, retry_after=wait, account_wide=action == "wait" and code != _PAIR_RATE)
+            return Temporary(text, retry_after=after, account_wide=action == "wait" and code != _PAIR_RATE)
+        kinds: dict[str, type[WismoError]] = {"unreachable": Unreachable, "closed": Closed}
         if action == "operator":
             return Misconfigured(text, key="channels.whatsapp")
-        return {"unreachable": Unreachable, "closed": Closed}.get(action, Refused)(text)
+        return kinds.get(action, Refused)(text)
 
 
 def _by_status(status: int) -> str:
-    """Where there is no code: Graph gives one with every refusal, so most else does not come from Graph."""
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.REQUEST_TIMEOUT:
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return "retry"
-    if status == httpx.codes.TOO_MANY_REQUESTS:
-        return "wait"
-    return "refused" if status in {400, 413} else "operator"
+    return "wait" if status == httpx.codes.TOO_MANY_REQUESTS else "refused"
 
 
 _WINDOW_CLOSED = 131047
 _PAIR_RATE = 131056
-_NO_OBJECT = 33  # "Object with ID '…' does not exist": the phone number id is wrong
 
 
 def _error_table() -> dict[str, tuple[str, float]]:
@@ -338,38 +300,17 @@ def _error_table() -> dict[str, tuple[str, float]]:
     return {row["code"]: (row["action"], float(row["seconds"] or 0)) for row in csv.DictReader(raw.splitlines())}
 
 
-def _read(raw: bytes) -> Any:
-    """JSON; half a character, as at the end of a name cut short, becomes `?` and does not cost the batch."""
-    try:
-        return msgspec.json.decode(raw)
-    except msgspec.DecodeError:
-        return msgspec.json.decode(json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-8", "replace"))
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any, key: str) -> list[Any]:
-    found = _dict(value).get(key)
-    return found if isinstance(found, list) else []
-
-
-def _name(value: Any) -> str:
-    """An id as text, empty where it cannot be one."""
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    return text if len(text) <= _ID_LENGTH and text.isprintable() else ""
-
-
-def _id(value: Any) -> str:
-    if name := _name(value):
-        return name
-    raise TypeError("not an id")
+def _changes(body: Any) -> list[tuple[Any, str]]:
+    return [
+        (c.get("value") or {}, str(c.get("field") or ""))
+        for e in body.get("entry") or ()
+        for c in e.get("changes") or ()
+    ]
 
 
 def _names(*names: Any) -> tuple[str, ...]:
     """What the platform calls a person, the business-scoped id first: a phone number may change hands."""
-    known = dict.fromkeys(n for n in map(_name, names) if n)
+    known = dict.fromkeys(str(n) for n in names if n)
     return tuple(sorted(known, key=str.isdecimal))
 
 
@@ -389,7 +330,7 @@ def _file(message: Any) -> dict[str, Any]:
     part = message.get(kind) or {}
     media = Media(
         _MEDIA[kind],
-        ref=str(part.get("id") or part.get("url") or ""),  # the id lasts 7 days, the address 5 minutes
+        ref=str(part.get("url") or part.get("id") or ""),
         mime=str(part.get("mime_type") or ""),
         name=str(part.get("filename") or ""),
     )
@@ -419,16 +360,9 @@ def _contacts(message: Any) -> dict[str, Any]:
     return {"kind": Kind.UNSUPPORTED}
 
 
-def _edited(message: Any) -> dict[str, Any]:
-    return _heard((message.get("edit") or {}).get("message") or {}) | {"kind": Kind.EDITED}
-
-
-def _heard(message: Any) -> dict[str, Any]:
-    """What a message says, whichever type it is; one that is not as documented is one we cannot read."""
-    try:
-        return _READERS[str(message.get("type"))](message)
-    except (LookupError, TypeError, AttributeError):
-        return {"kind": Kind.UNSUPPORTED}
+def _unsupported(message: Any) -> dict[str, Any]:
+    kinds = {"edit": Kind.EDITED, "revoke": Kind.DELETED}
+    return {"kind": kinds.get(str(message.get("type")), Kind.UNSUPPORTED)}
 
 
 _READERS = {
@@ -437,21 +371,19 @@ _READERS = {
     "interactive": _pressed,
     "button": _button,
     "contacts": _contacts,
-    "edit": _edited,
-    "revoke": lambda _: {"kind": Kind.DELETED},
 }
-_UNANSWERED = {"reaction", "system"}
-"""A thumb up and Meta's own notes (a changed number) ask for nothing."""
 
 
 def encode(markup: str) -> str:
     """Neutral markup as WhatsApp reads it; markers in data are broken, since nothing escapes them."""
     parts = []
     for run in runs(markup):
-        text = run.text.replace("`", "'") if run.code else _MARKER.sub("\\g<0>\u200b", run.text)
-        if mark := "`" if run.code else "*" if run.bold else "_" if run.italic else "":
-            # A mark that touches a space, or whose pair is in another line, is shown as it is.
-            text = re.sub(r"[^\s\u200b][^\n]*(?<!\s)", rf"{mark}\g<0>{mark}", text)
+        text = run.text if run.code else run.text.translate(_MARKERS)
+        mark = "`" if run.code else "*" if run.bold else "_" if run.italic else ""
+        core = text.strip()
+        if mark and core:
+            before, after = text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+            text = f"{before}{mark}{core}{mark}{after}"
         parts.append(f"{text} {run.link}" if run.link and run.link != run.text else run.link or text)
     return "".join(parts)
 
