@@ -5,25 +5,37 @@ come minutes later by push. One number costs one quota unit, asking again is fre
 module hold its statuses, errors and carrier keys.
 """
 
-import csv
 import hashlib
 import hmac
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
-from importlib.resources import files
-from string import ascii_uppercase
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import msgspec
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.errors import Misconfigured, Refused, Temporary
+from bot.model.codes import NOTHING, Code, codes, rows
 from bot.model.events import parcel_lane
+from bot.model.foreign import (
+    Map,
+    When,
+    a_country,
+    a_list,
+    a_map,
+    a_moment,
+    a_number,
+    a_text,
+    first_text,
+    maps,
+    parse_json,
+    utc,
+    when,
+)
 from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, TrackRef, TrackUpdate, Window
 from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
 
@@ -31,11 +43,6 @@ KIND = "seventeentrack"
 TOKEN = "carriers.seventeentrack.token"  # noqa: S105 - the name of a setting
 UNREADABLE = "x/seventeentrack"
 BATCH = 40
-LONGEST = 2000
-"""Characters kept of a text."""
-_COUNTRIES = frozenset(a + b for a in ascii_uppercase for b in ascii_uppercase)
-HUGE = 10**15
-"""No key or code of theirs is nearly as large."""
 
 REJECTED = {
     "registered": "no_data_yet",
@@ -44,8 +51,6 @@ REJECTED = {
     "invalid": "invalid_number",
 }
 """What a rejection says of its number; the others say nothing of it."""
-
-Map = Mapping[str, Any]
 
 
 class Settings(BaseModel):
@@ -69,24 +74,19 @@ def connect(settings: Settings, http: httpx.AsyncClient) -> "SeventeenTrack":
 class Tables:
     """The code tables: statuses, what an error asks for, carriers by key and keys by any of their names."""
 
-    statuses: Mapping[str, tuple[Status, str]]
+    statuses: Mapping[str, Code]
     errors: Mapping[int, str]
     carriers: Mapping[int, str]
     keys: Mapping[str, int]
 
 
-def _rows(name: str) -> list[dict[str, str]]:
-    text = files("adapters.carriers").joinpath(f"seventeentrack_{name}.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
 @cache
 def tables() -> Tables:
-    carriers = _rows("carriers")
+    carriers = rows("seventeentrack_carriers")
     named = {_plain(row[column]): int(row["key"]) for column in ("name", "slug") for row in carriers}
     return Tables(
-        statuses={row["code"]: (Status(row["status"]), row["cause"]) for row in _rows("status")},
-        errors={int(row["code"]): row["does"] for row in _rows("errors")},
+        statuses=codes("seventeentrack_status"),
+        errors={int(row["code"]): row["does"] for row in rows("seventeentrack_errors")},
         carriers={int(row["key"]): row["slug"] for row in carriers},
         keys=named,
     )
@@ -98,7 +98,7 @@ def _plain(name: str) -> str:
 
 def carrier_slug(key: object) -> str:
     """Our name of a carrier key; `x-<key>` for one that the table does not have, empty for none."""
-    number = _number(key)
+    number = a_number(key)
     return tables().carriers.get(number, f"x-{number}") if number > 0 else ""
 
 
@@ -109,80 +109,28 @@ def carrier_key(carrier: str) -> int | None:
     return tables().keys.get(_plain(carrier))
 
 
-# ---- reading what nobody here wrote ----------------------------------------------------------------------
-
-
-def _map(value: object) -> Map:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value.replace("\x00", "").strip()[:LONGEST]
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < HUGE**2 else ""
-
-
-def _number(value: object) -> int:
-    """A whole number, however it was written; 0 where there is none."""
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,15}", value):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < HUGE else 0
+# ---- reading ---------------------------------------------------------------------------------------------
 
 
 def _country(address: object) -> str:
-    code = _text(_map(address).get("country")).upper()
-    return code if code in _COUNTRIES else ""
+    return a_country(a_map(address).get("country"))
 
 
-def _moment(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        return datetime.fromisoformat(value)
-    except ValueError:
-        return None
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    """The instant, UTC; a moment without offset is no instant."""
-    try:
-        return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
-    except OverflowError:
-        return None
-
-
-class _Time(NamedTuple):
-    """A scan's time as it was written and as it can be understood."""
-
-    raw: str
-    at: datetime | None
-    local: datetime | None
-    offset_from: OffsetFrom
-
-
-def read_time(event: Map) -> _Time:
+def read_time(event: Map) -> When:
     """`time_raw` is the carrier's own; where it names no zone, 17TRACK put one in by the place."""
-    raw = _map(event.get("time_raw"))
-    day, hour, zone = _text(raw.get("date")), _text(raw.get("time")), _text(raw.get("timezone"))
-    written = f"{day} {hour} {zone}".strip() or _text(event.get("time_iso")) or _text(event.get("time_utc"))
-    own = _moment(f"{day}T{hour}{zone}") if day and hour and zone else None
-    if own is not None and (at := _utc(own)) is not None:
-        return _Time(written, at, own.replace(tzinfo=None), OffsetFrom.EXPLICIT)
-    iso = _moment(event.get("time_iso"))
-    if iso is not None and (at := _utc(iso)) is not None:
-        stated = bool(zone) or not raw
-        return _Time(written, at, iso.replace(tzinfo=None), OffsetFrom.EXPLICIT if stated else OffsetFrom.LOCATION)
-    local = iso if iso is not None else _moment(f"{day}T{hour or '00:00:00'}") if day else None
-    local = local.replace(tzinfo=None) if local is not None else None
-    if (at := _utc(_moment(event.get("time_utc")))) is not None:
-        return _Time(written, at, local, OffsetFrom.LOCATION)
-    return _Time(written, local.replace(tzinfo=UTC) if local else None, local, OffsetFrom.UNKNOWN)
+    raw = a_map(event.get("time_raw"))
+    day, hour, zone = a_text(raw.get("date")), a_text(raw.get("time")), a_text(raw.get("timezone"))
+    written = f"{day} {hour} {zone}".strip() or first_text(event.get("time_iso"), event.get("time_utc"))
+    own = when(written, iso=f"{day}T{hour}{zone}" if day and hour and zone else "-")
+    if own.offset_from is OffsetFrom.EXPLICIT:
+        return own
+    told = when(written, iso=a_text(event.get("time_iso")) or "-")
+    if told.offset_from is OffsetFrom.EXPLICIT:
+        return told if zone or not raw else told._replace(offset_from=OffsetFrom.LOCATION)
+    local = told if told.local else when(written, iso=f"{day}T{hour or '00:00:00'}")
+    if (at := utc(a_moment(event.get("time_utc")))) is not None:
+        return When(written, at, local.local, OffsetFrom.LOCATION)
+    return local
 
 
 def read_status(code: str, country: str = "", origin: str = "", destination: str = "") -> tuple[Status, str]:
@@ -192,7 +140,8 @@ def read_status(code: str, country: str = "", origin: str = "", destination: str
     tells which. Where it does not, the plain step is all that is said.
     """
     known = tables().statuses
-    status, cause = known.get(code) or known.get(code.partition("_")[0]) or (Status.UNKNOWN, "")
+    word = known.get(code) or known.get(code.partition("_")[0]) or NOTHING
+    status, cause = word.status, word.cause
     if code == "InTransit_Departure" and (not origin or country != origin or origin == destination):
         return Status.IN_TRANSIT, "hub_departed"
     if code == "InTransit_Arrival" and (not destination or country != destination or origin == destination):
@@ -205,19 +154,19 @@ def read_status(code: str, country: str = "", origin: str = "", destination: str
 def read_scan(event: Map, carrier: str, origin: str, destination: str) -> Scan:
     """One event of one provider; `stage` speaks where there is no sub-status."""
     country = _country(event.get("address"))
-    code = _text(event.get("sub_status")) or _text(event.get("stage"))
+    code = a_text(event.get("sub_status")) or a_text(event.get("stage"))
     status, cause = read_status(code, country, origin, destination)
     time = read_time(event)
     return Scan(
         raw_code=code,
-        raw_text=_text(event.get("description")),
-        raw_time=time.raw,
+        raw_text=a_text(event.get("description")),
+        raw_time=time.raw_time,
         at=time.at,
         local=time.local,
         offset_from=time.offset_from,
         status=status,
         cause=cause,
-        place=Place(_text(event.get("location")), country),
+        place=Place(a_text(event.get("location")), country),
         physical=status is not Status.LABEL_CREATED,
         carrier=carrier,
         source=KIND,
@@ -226,22 +175,22 @@ def read_scan(event: Map, carrier: str, origin: str, destination: str) -> Scan:
 
 def read_track(raw: Map) -> Track:
     """An accepted item or a push's `data` as a track; ValueError where it is about no number."""
-    number = _text(raw.get("number"))
+    number = a_text(raw.get("number"))
     if not number:
         raise ValueError("a 17TRACK item without a tracking number")
-    info = _map(raw.get("track_info"))
-    shipping = _map(info.get("shipping_info"))
+    info = a_map(raw.get("track_info"))
+    shipping = a_map(info.get("shipping_info"))
     origin, destination = _country(shipping.get("shipper_address")), _country(shipping.get("recipient_address"))
     carrier = carrier_slug(raw.get("carrier"))
-    providers = [_map(p) for p in _list(_map(info.get("tracking")).get("providers"))]
+    providers = [a_map(p) for p in a_list(a_map(info.get("tracking")).get("providers"))]
     scans = [
         read_scan(event, slug, origin, destination)
         for p in providers
-        for slug in [carrier_slug(_map(p.get("provider")).get("key")) or carrier]
-        for event in reversed(_list(p.get("events")))
+        for slug in [carrier_slug(a_map(p.get("provider")).get("key")) or carrier]
+        for event in reversed(a_list(p.get("events")))
         if isinstance(event, dict)
     ]
-    newest = _map(info.get("latest_event"))
+    newest = a_map(info.get("latest_event"))
     if not scans and newest:
         scans = [read_scan(newest, carrier, origin, destination)]
     scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
@@ -254,7 +203,7 @@ def read_track(raw: Map) -> Track:
         status=status,
         cause=cause,
         eta=_eta(info, carrier, synced),
-        legs=_legs(number, providers, _map(info.get("misc_info"))),
+        legs=_legs(number, providers, a_map(info.get("misc_info"))),
         origin=origin,
         destination=destination,
         source=KIND,
@@ -262,34 +211,45 @@ def read_track(raw: Map) -> Track:
     )
 
 
+def read(body: bytes) -> list[Track]:
+    """Every track in a raw answer or push; ValueError where it is none of 17TRACK's."""
+    data = _parsed(body).get("data")
+    if isinstance(data, dict) and "accepted" in data:
+        return [read_track(item) for item in maps(data["accepted"]) if a_map(item.get("track_info"))]
+    found = maps(data)
+    if not found:
+        raise ValueError("17TRACK: neither an answer nor a push")
+    return [read_track(item) for item in found]
+
+
 def _summary(info: Map, country: str, origin: str, destination: str) -> tuple[Status, str]:
-    latest = _map(info.get("latest_status"))
-    code = _text(latest.get("sub_status")) or _text(latest.get("status"))
+    latest = a_map(info.get("latest_status"))
+    code = a_text(latest.get("sub_status")) or a_text(latest.get("status"))
     status, cause = read_status(code, country, origin, destination)
     if status is Status.UNKNOWN and not cause:
-        return read_status(_text(latest.get("status")))
+        return read_status(a_text(latest.get("status")))
     return status, cause
 
 
 def _synced(providers: Sequence[Map]) -> datetime | None:
-    times = (_utc(_moment(p.get("latest_sync_time"))) for p in providers)
+    times = (utc(a_moment(p.get("latest_sync_time"))) for p in providers)
     return max((t for t in times if t is not None), default=None)
 
 
 def _eta(info: Map, carrier: str, said_at: datetime | None) -> Window | None:
-    said = _map(_map(info.get("time_metrics")).get("estimated_delivery_date"))
-    days = [_moment(said.get(end)) for end in ("from", "to")]
+    said = a_map(a_map(info.get("time_metrics")).get("estimated_delivery_date"))
+    days = [a_moment(said.get(end)) for end in ("from", "to")]
     ends = sorted(d.replace(tzinfo=d.tzinfo or UTC) for d in days if d is not None)
     if not ends:
         return None
-    official = _text(said.get("source")).casefold() == "official"
+    official = a_text(said.get("source")).casefold() == "official"
     return Window(ends[0], ends[-1], carrier if official and carrier else KIND, said_at)
 
 
 def _legs(number: str, providers: Sequence[Map], misc: Map) -> tuple[Leg, ...]:
     """Who carries it under which number; one carrier with one number needs no telling."""
-    local, local_key = _text(misc.get("local_number")), _number(misc.get("local_key"))
-    keys = list(dict.fromkeys(k for p in providers if (k := _number(_map(p.get("provider")).get("key"))) > 0))
+    local, local_key = a_text(misc.get("local_number")), a_number(misc.get("local_key"))
+    keys = list(dict.fromkeys(k for p in providers if (k := a_number(a_map(p.get("provider")).get("key"))) > 0))
     if local_key > 0 and local_key not in keys:
         keys.append(local_key)
     several = len(keys) > 1
@@ -330,7 +290,9 @@ class SeventeenTrack(TrackingSource):
 
     async def _ask(self, call: str, body: Sequence[Map]) -> "_Answers":
         data = _envelope(await self._post(call, body))
-        return _Answers([_map(a) for a in _list(data.get("accepted"))], [_map(r) for r in _list(data.get("rejected"))])
+        return _Answers(
+            [a_map(a) for a in a_list(data.get("accepted"))], [a_map(r) for r in a_list(data.get("rejected"))]
+        )
 
     async def _post(self, call: str, body: Sequence[Map] | None = None) -> httpx.Response:
         headers = {"17token": self._token, "content-type": "application/json"}
@@ -349,10 +311,10 @@ class SeventeenTrack(TrackingSource):
 
     def decode(self, item: Item) -> TrackUpdate | None:
         body = _parsed(item.body)
-        data = _map(body.get("data"))
+        data = a_map(body.get("data"))
         if body.get("event") not in {"TRACKING_UPDATED", "TRACKING_STOPPED"}:
             raise ValueError("not a push of 17TRACK that we know")
-        if body["event"] == "TRACKING_STOPPED" and not _map(data.get("track_info")):
+        if body["event"] == "TRACKING_STOPPED" and not a_map(data.get("track_info")):
             return None
         track = read_track(data)
         heard = track.at or max((s.at for s in track.scans if s.at is not None), default=datetime.fromtimestamp(0, UTC))
@@ -360,7 +322,7 @@ class SeventeenTrack(TrackingSource):
 
     async def check(self) -> str:
         quota = _envelope(await self._post("getquota"))
-        left, whole = (_text(quota.get(k)) for k in ("quota_remain", "quota_total"))
+        left, whole = (a_text(quota.get(k)) for k in ("quota_remain", "quota_total"))
         return f"17TRACK: {left} of {whole} numbers left" if left and whole else "17TRACK: the key works; no quota told"
 
 
@@ -369,8 +331,8 @@ def _split(body: bytes) -> list[Item]:
     try:
         parsed = _parsed(body)
         data = parsed.get("data")
-        parts = [_map(p) for p in (data if isinstance(data, list) else [data])]
-        numbers = [_text(p.get("number")) for p in parts]
+        parts = [a_map(p) for p in (data if isinstance(data, list) else [data])]
+        numbers = [a_text(p.get("number")) for p in parts]
     except ValueError:
         return [Item(hashlib.sha256(body).hexdigest(), UNREADABLE, body)]
     if not parts or not all(numbers):
@@ -384,10 +346,7 @@ def _split(body: bytes) -> list[Item]:
 
 
 def _parsed(body: bytes) -> Map:
-    try:
-        found = msgspec.json.decode(body)
-    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise ValueError("17TRACK sent something that is no JSON") from error
+    found = parse_json(body, "17TRACK")
     if not isinstance(found, dict):
         raise ValueError("17TRACK sent JSON that is no object")  # noqa: TRY004 - what a caller handles is ValueError
     return found
@@ -420,8 +379,8 @@ class _Answers:
         """What was said of this number; with its own carrier rather than with another."""
         number, key = ref.number.casefold(), carrier_key(ref.carrier)
         items = self.rejected if rejected else self.accepted
-        said = [i for i in items if _text(i.get("number")).casefold() == number]
-        return next((i for i in said if key is None or _number(i.get("carrier")) == key), said[0] if said else None)
+        said = [i for i in items if a_text(i.get("number")).casefold() == number]
+        return next((i for i in said if key is None or a_number(i.get("carrier")) == key), said[0] if said else None)
 
     def does(self, ref: TrackRef) -> str:
         """What the rejection of this number asks for; empty where it was not rejected."""
@@ -435,13 +394,13 @@ class _Answers:
 
 
 def _code(rejection: Map) -> int:
-    return _number(_map(rejection.get("error")).get("code"))
+    return a_number(a_map(rejection.get("error")).get("code"))
 
 
 def _found(ref: TrackRef, answers: _Answers) -> Track | None:
     """The track of an accepted number, or what its rejection says of it; None where nothing is known."""
     item = answers.item(ref)
-    if item is not None and _map(item.get("track_info")):
+    if item is not None and a_map(item.get("track_info")):
         return read_track({**item, "number": ref.number})
     cause = "no_data_yet" if item is not None else REJECTED.get(answers.does(ref))
     carrier = carrier_slug(item.get("carrier")) if item is not None else ""
@@ -457,7 +416,7 @@ def _envelope(response: httpx.Response) -> Map:
         raise Misconfigured("17TRACK has no such address", key="carriers.seventeentrack.base_url")
     limited = status == HTTPStatus.TOO_MANY_REQUESTS
     if limited or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        wait = _number(response.headers.get("retry-after"))
+        wait = a_number(response.headers.get("retry-after"))
         retry = float(wait) if wait > 0 else None
         raise Temporary(f"17TRACK answered {status}", retry_after=retry, account_wide=limited)
     if status != HTTPStatus.OK:
@@ -466,8 +425,8 @@ def _envelope(response: httpx.Response) -> Map:
         envelope = _parsed(response.content)
     except ValueError as error:
         raise Temporary(str(error)) from error
-    data = _map(envelope.get("data"))
-    faults = [_number(envelope.get("code")), *(_number(_map(e).get("code")) for e in _list(data.get("errors")))]
+    data = a_map(envelope.get("data"))
+    faults = [a_number(envelope.get("code")), *(a_number(a_map(e).get("code")) for e in a_list(data.get("errors")))]
     for code in faults:
         if code:
             _raise(code)

@@ -61,6 +61,7 @@ class Scan:
     up to 14 hours. `local` is the wall clock on the spot, without zone, which is what buyers are shown.
     `physical` is False for data-only events, which are no movement. `voids` names the raw code of an
     earlier event that this one cancels. `source` is the adapter that fetched it, `carrier` who scanned.
+    `known` is False where the source's table has no such code, so that somebody may add it.
     """
 
     raw_code: str
@@ -76,6 +77,7 @@ class Scan:
     carrier: str = ""
     source: str = ""
     voids: str = ""
+    known: bool = True
 
 
 class Role(StrEnum):

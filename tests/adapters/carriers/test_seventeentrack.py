@@ -178,7 +178,7 @@ def test_the_country_decides_what_a_port_code_means_and_the_unknown_falls_back(
 def test_the_table_has_all_of_the_facts_and_only_our_words() -> None:
     statuses = tables().statuses
     assert sum("_" in code or code == "InfoReceived" for code in statuses) == 30
-    assert all(known(*word) for word in statuses.values())
+    assert all(known(word.status, word.cause) for word in statuses.values())
 
 
 def test_within_one_country_a_departure_is_no_departure_from_it() -> None:

@@ -1,0 +1,163 @@
+"""Reading what nobody here wrote: total functions over parsed JSON or XML, which never raise for odd shapes.
+
+Carriers leave fields out, send null for a list, a number for a text, one object for a list of one. A reader
+built from these takes what is there and reads nothing into what is not.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from importlib.resources import files
+from string import ascii_uppercase
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from bot.model.tracks import OffsetFrom
+
+LONGEST = 2000
+"""Characters kept of a text."""
+HUGE = 10**30
+"""No number, code or reference of a carrier has as many digits; a larger one is noise."""
+
+Map = Mapping[str, Any]
+
+_COUNTRIES = frozenset(a + b for a in ascii_uppercase for b in ascii_uppercase)
+_CLOCK = re.compile(r"(\d{1,2})[:.]?(\d{2})(?:[:.]?(\d{2}))?")
+_DAY = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})")
+
+
+def parse_json(body: bytes, who: str) -> Any:
+    """The JSON of a body; ValueError with one clear line where it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{who}: this is not JSON") from error
+
+
+def a_map(value: object) -> Map:
+    """The object, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def a_list(value: object) -> Sequence[Any]:
+    """The list; one lone object counts as a list of one, anything else as none."""
+    if isinstance(value, list):
+        return value
+    return (value,) if isinstance(value, dict) and value else ()
+
+
+def maps(value: object) -> Sequence[Map]:
+    """The objects of a list."""
+    return [v for v in a_list(value) if isinstance(v, dict)]
+
+
+def a_text(value: object) -> str:
+    """A text, trimmed and bounded; a whole number counts as its digits, anything else as empty."""
+    if isinstance(value, str):
+        return value.replace("\x00", "").strip()[:LONGEST]
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < HUGE
+    return str(value) if whole else ""
+
+
+def first_text(*values: object) -> str:
+    """The first of these that says something."""
+    return next((text for v in values if (text := a_text(v))), "")
+
+
+def a_number(value: object) -> int:
+    """A whole number, however it was written; 0 where there is none."""
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,15}", value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < HUGE else 0
+
+
+def a_country(value: object) -> str:
+    """ISO 3166 alpha-2 in capitals, or empty."""
+    code = a_text(value).upper()
+    return code if code in _COUNTRIES else ""
+
+
+def a_moment(value: object) -> datetime | None:
+    """An ISO 8601 moment with or without offset; None where it is none. A lone day is its midnight."""
+    text = a_text(value)
+    if len(text) < 8:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def day_and_clock(day: object, clock: object = "") -> str:
+    """ISO text of a day (20261124, 2026-11-24, 2026/11/24) and a clock (0905, 090500, 09:05); empty where the
+    day is none. A clock that cannot be read leaves the day."""
+    found = _DAY.match(a_text(day))
+    if found is None:
+        return ""
+    time = _CLOCK.fullmatch(a_text(clock))
+    told = f"T{int(time[1]):02d}:{time[2]}:{time[3] or '00'}" if time else ""
+    return f"{found[1]}-{found[2]}-{found[3]}{told}"
+
+
+def utc(moment: datetime | None) -> datetime | None:
+    """The instant, UTC; a moment without offset is no instant."""
+    try:
+        return moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
+    except (OverflowError, ValueError):
+        return None
+
+
+class When(NamedTuple):
+    """A scan's time as it was written and as it can be understood; the names are those of `Scan`."""
+
+    raw_time: str
+    at: datetime | None
+    local: datetime | None
+    offset_from: OffsetFrom
+
+
+def when(written: str, *, iso: str = "", country: str = "", home: str = "") -> When:
+    """What a carrier's time says. `iso` is the same in ISO 8601 where `written` is not.
+
+    An offset in the text is explicit; without one the scan's `country` tells where it has a single offset
+    that day, else `home`, the IANA zone in which this carrier writes all its times; else it is unknown and
+    the instant is the wall clock taken as UTC, up to 14 hours off.
+    """
+    moment = a_moment(iso or written)
+    if moment is None:
+        return When(written, None, None, OffsetFrom.UNKNOWN)
+    if moment.tzinfo is not None:
+        at = utc(moment)
+        origin = OffsetFrom.EXPLICIT if at is not None else OffsetFrom.UNKNOWN
+        return When(written, at, moment.replace(tzinfo=None), origin)
+    zone, origin = zone_of(country, moment), OffsetFrom.LOCATION
+    if home:
+        zone, origin = ZoneInfo(home), OffsetFrom.CARRIER
+    at = utc(moment.replace(tzinfo=zone)) if zone is not None else None
+    if at is None:
+        return When(written, moment.replace(tzinfo=UTC), moment, OffsetFrom.UNKNOWN)
+    return When(written, at, moment, origin)
+
+
+@lru_cache(maxsize=512)
+def _zones() -> Mapping[str, tuple[ZoneInfo, ...]]:
+    table: dict[str, list[ZoneInfo]] = {}
+    for line in files("tzdata").joinpath("zoneinfo/zone.tab").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            country, _, name, *_ = line.split("\t")
+            table.setdefault(country, []).append(ZoneInfo(name))
+    # All of China's carriers write Beijing time, wherever the scan was made.
+    table["CN"] = [ZoneInfo("Asia/Shanghai")]
+    return {country: tuple(zones) for country, zones in table.items()}
+
+
+def zone_of(country: str, local: datetime) -> tzinfo | None:
+    """The zone of a country where all of it has one offset at this wall clock; None where it has several."""
+    zones = _zones().get(country, ())
+    try:
+        offsets = {local.replace(tzinfo=zone).utcoffset() for zone in zones}
+    except (OverflowError, ValueError):
+        return None
+    return zones[0] if len(offsets) == 1 else None
