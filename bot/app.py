@@ -168,7 +168,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
     }
     sender = Sender(store, sending, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
     listeners = {name: port for name, port in adapters.ports.items() if port.listens}
-    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention(), sender.wake.set)
+    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention())
     web = create_web(
         store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(), stored=worker.wake.set
     )

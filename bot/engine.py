@@ -1,7 +1,7 @@
 """One turn: understand, gather, decide, render, commit. Only gather awaits, only commit writes.
 
-    claims -> decode -> conversations -> understand -> wants -> gather -> decide -> render -> commit
-                 (one read for all lanes)               (one read for all)            (shared by lanes that are ready)
+    claims -> decode -> understand -> wants -> gather -> decide -> render -> commit
+                                       (one read for all lanes)            (shared by lanes that are ready)
 
 A lane that must wait for a network (a file to fetch, a carrier to ask) leaves the batch and finishes alone.
 Parcel and order lanes have turns of their own; what they must tell people becomes events in other lanes.
@@ -103,10 +103,9 @@ class Engine:
     async def _converse(self, claims: Sequence[Claim]) -> None:
         if not claims:
             return
-        records = await self.house.store.conversations([c.lane for c in claims])
         ready = []
         for claim in claims:
-            lane = await self._decoded(claim, records[claim.lane])
+            lane = await self._decoded(claim)
             if lane is None:
                 continue
             if any(m.media for m in lane.inbound):
@@ -115,8 +114,9 @@ class Engine:
                 ready.append(lane)
         await self._answer(ready)
 
-    async def _decoded(self, claim: Claim, conversation: Conversation) -> Lane | None:
+    async def _decoded(self, claim: Claim) -> Lane | None:
         try:
+            conversation = codec.record(claim.lane, claim.record)
             events = [self._decode(claim, i) for i in range(len(claim.events))]
         except Exception as error:
             await self._failed(claim, error)

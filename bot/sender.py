@@ -10,7 +10,7 @@ Misconfigured the account rests, its rows are kept, the alarm is logged and show
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -21,6 +21,7 @@ from bot.model.messages import Outbound, Purpose
 from bot.ports import Channel
 from bot.store import Store, codec
 from bot.store.outbox import Mark, Rates, Row
+from bot.store.store import Departure
 from bot.store.tables import OutboxState
 
 IN_FLIGHT = 64
@@ -58,10 +59,12 @@ class Sender:
         self._told = told
         self._stopping = False
         self._flying: dict[str, set[asyncio.Task[None]]] = {name: set() for name in accounts}
-        self._missed = False
+        self._names: dict[tuple[str, str], str] = {}
+        self._crowded = False
 
     async def run(self) -> None:
         """Send until `stop`."""
+        self.store.messages = self
         await asyncio.gather(*(self._serve(account) for account in self.accounts.values()))
 
     async def stop(self) -> None:
@@ -72,20 +75,39 @@ class Sender:
             if flying:
                 await asyncio.wait(flying, timeout=8)
 
+    def departures(self) -> Sequence[Departure]:
+        """The accounts that could send at once."""
+        if self._stopping:
+            return ()
+        rooms = {key: self._room(name) for key, name in self._names.items()}
+        self._crowded = self._crowded or not all(rooms.values())
+        return [Departure(key, self.accounts[self._names[key]].rates, room) for key, room in rooms.items() if room]
+
+    async def take(self, account: tuple[str, str], rows: Sequence[Row], room: int) -> None:
+        """Send these, which are leased; there was room for `room`, and where all was used there may be more."""
+        if self._stopping:
+            await self.store.give_back_outbox(rows)
+            return
+        name = self._names[account]
+        self._crowded = self._crowded or len(rows) >= room
+        for row in rows:
+            task = asyncio.create_task(self._send(account, self.accounts[name], row))
+            self._flying[name].add(task)
+            task.add_done_callback(self._flying[name].discard)
+
+    def _room(self, name: str) -> int:
+        return max(IN_FLIGHT - len(self._flying[name]), 0)
+
     async def _serve(self, account: Account) -> None:
+        """Look for messages whose time has come, or that another process wrote; most are handed over by commits."""
         key = await self._known(account)
-        flying = self._flying[account.name]
+        self._names[key] = account.name
         while not self._stopping:
             self.wake.clear()
-            room = IN_FLIGHT - len(flying)
-            # A message behind one that is in flight is not to be had yet: it is looked for when that one is home.
-            self._missed = self._missed or bool(flying)
-            rows = await self._claimed(key, account, room) if room > 0 else []
-            for row in rows:
-                task = asyncio.create_task(self._send(key, account, row))
-                flying.add(task)
-                task.add_done_callback(flying.discard)
-            if len(rows) < room or room <= 0:
+            room = self._room(account.name)
+            rows = await self._claimed(key, account, room) if room else []
+            await self.take(key, rows, room)
+            if len(rows) < room or not room:
                 await self._rest()
 
     async def _rest(self) -> None:
@@ -119,8 +141,8 @@ class Sender:
             mark = await self._sent(key, account, row, message)
         await self.store.mark(mark)
         self._told(account.channel.kind, mark.state.name.lower())
-        if self._missed:
-            self._missed = False
+        if self._crowded:
+            self._crowded = False
             self.wake.set()
 
     def _barred(self, row: Row, message: Outbound) -> Mark | None:

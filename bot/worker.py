@@ -19,7 +19,7 @@ from bot.ports import Item, Port, TrackingSource
 from bot.store import Store
 from bot.store.codec import pack
 from bot.store.keeping import Retention
-from bot.store.queue import Arrival
+from bot.store.queue import Arrival, Claim
 from bot.store.store import fresh_owner
 from bot.store.turns import Gathered
 from bot.tracking.timeline import next_check
@@ -122,7 +122,6 @@ class Worker:
         tracker: Tracker,
         listeners: Mapping[str, Port],
         retention: Retention,
-        committed: Callable[[], None] = lambda: None,
     ) -> None:
         self.store = store
         self.engine = engine
@@ -130,12 +129,14 @@ class Worker:
         self.listeners = listeners
         self.retention = retention
         self.wake = asyncio.Event()
-        self._committed = committed
+        self._handed: list[Claim] = []
+        self._idle = False
         self._stop = asyncio.Event()
         self._owner = fresh_owner()
 
     async def run(self) -> None:
         """Work until `stop`."""
+        self.store.turns = self
         loops = [
             self._lanes(),
             self._every(DUE_SECONDS, self._due),
@@ -157,12 +158,22 @@ class Worker:
         self._stop.set()
         self.wake.set()
 
+    def room(self) -> int:
+        """How many lanes could be begun with at once: none while others are being handled, whose next claim takes
+        all that came meanwhile together."""
+        return LANES if self._idle and not self._handed and not self._stop.is_set() else 0
+
+    def take(self, claims: Sequence[Claim]) -> None:
+        """Handle these, which are leased."""
+        self._handed += claims
+        self.wake.set()
+
     async def work_once(self) -> int:
-        """Claim once and handle what was claimed; how many lanes that were."""
-        claims = await self.store.claim(LANES)
+        """Handle what was handed over, or claim once; how many lanes that were."""
+        claims, self._handed = self._handed, []
+        claims = claims or await self.store.claim(LANES)
         if claims:
             await self.engine.handle(claims)
-            self._committed()
         return len(claims)
 
     async def _lanes(self) -> None:
@@ -175,10 +186,14 @@ class Worker:
             except Exception as error:
                 log.error("worker.failed", error=type(error).__name__)
                 await asyncio.sleep(1.0)
+            self._idle = True
             try:
                 await asyncio.wait_for(self.wake.wait(), POLL_SECONDS)
             except TimeoutError:
                 continue
+            finally:
+                self._idle = False
+        await self.store.give_back(self._handed)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         while True:

@@ -41,7 +41,7 @@ LEXICON, MODEL = Lexicon.load(), LanguageModel()
 def fixed_clock(at: datetime = NOON) -> Clock:
     """A clock of business time that starts at `at`."""
     clock = Clock()
-    clock.forward(at - clock.now())
+    clock.ahead = at - clock.now()
     return clock
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from bot.model.conversations import Conversation
 from bot.model.events import Notice, StaffAct, Tick
-from bot.model.messages import Outbound
+from bot.model.messages import Address, Outbound
 from bot.model.orders import OrderUpdate
 from bot.model.tracks import Track, TrackUpdate
 
@@ -14,12 +14,17 @@ T = TypeVar("T")
 
 _encoder = msgspec.json.Encoder()
 encode = _encoder.encode
-conversation = msgspec.json.Decoder(Conversation).decode
+_conversation = msgspec.json.Decoder(Conversation).decode
 outbound = msgspec.json.Decoder(Outbound).decode
 track = msgspec.json.Decoder(Track).decode
 
 INTERNAL: dict[str, type[Any]] = {kind.__name__: kind for kind in (Notice, StaffAct, Tick, OrderUpdate, TrackUpdate)}
 """Events that we make ourselves; stored under the port `wismo` with their kind in front."""
+
+
+def record(lane: str, state: bytes) -> Conversation:
+    """A conversation by its column; a fresh one for a lane never seen."""
+    return _conversation(state) if state else Conversation(Address.parse(lane.removeprefix("c/")))
 
 
 def pack(event: object) -> bytes:

@@ -117,6 +117,7 @@ class Database:
         self.url = _driver(url)
         self.sqlite = self.url.startswith("sqlite")
         self._turn = asyncio.Lock()
+        self._built: dict[Callable[[Database], Any], Any] = {}
         self._engine = self._connect()
         self._read_engine = self._engine.execution_options(reads=True)
         self._sync = self._connect_sync() if self.sqlite else None
@@ -140,6 +141,12 @@ class Database:
     def insert(self, table: TableClause) -> Any:
         """An INSERT that knows ON CONFLICT, which both databases spell alike."""
         return (sqlite if self.sqlite else postgresql).insert(table)
+
+    def once(self, build: Callable[["Database"], Any]) -> Any:
+        """The statement that `build` makes for this database, made once: making one costs more than running it."""
+        if build not in self._built:
+            self._built[build] = build(self)
+        return self._built[build]
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

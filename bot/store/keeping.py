@@ -187,7 +187,7 @@ async def _lanes_of(connection: AsyncConnection, buyer: int) -> tuple[list[int],
     for row in await connection.execute(
         select(_conversations.c.lane, _conversations.c.buyer_id, _conversations.c.state)
     ):
-        value = codec.conversation(row.state)
+        value = codec.record(row.lane, row.state)
         shown = {p.order for p in value.proofs} | {value.focus}
         if row.buyer_id == buyer or any(p.buyer == buyer for p in value.proofs) or shown & mine:
             lanes.add(row.lane)

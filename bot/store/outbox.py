@@ -66,18 +66,16 @@ async def claim(
     rows = (await connection.execute(_CLAIMABLE, {"channel": channel, "account": name, "most": allowed})).all()
     if not rows:
         return []
-    free_at = await _recipients(connection, [r.lane for r in rows])
     interval = 1.0 / rates.per_recipient if rates.per_recipient > 0 else 0.0
+    free_at = await _recipients(connection, [r.lane for r in rows]) if interval else {}
     go = [r for r in rows if free_at.get(r.lane, 0.0) - interval * (rates.burst - 1) <= now]
     later = [{"row": r.id, "at": free_at[r.lane] - interval * (rates.burst - 1)} for r in rows if r not in go]
     if later:
-        wait = update(_outbox).where(_outbox.c.id == bindparam("row")).values(not_before=bindparam("at"))
-        await connection.execute(wait, later)
+        await connection.execute(_WAIT, later)
     if not go:
         return []
     token = uuid4().hex
-    lease = update(_outbox).where(_outbox.c.id.in_([r.id for r in go]))
-    await connection.execute(lease.values(state=OutboxState.SENDING, owner=token, lease_until=NOW + LEASE_SECONDS))
+    await connection.execute(_LEASE, {"rows": [r.id for r in go], "token": token})
     spent = {r.lane: max(free_at.get(r.lane, 0.0), now) + interval for r in go} if interval else {}
     if rates.per_second > 0:
         spent[account_key] = max(account_free, now) + len(go) / rates.per_second
@@ -109,6 +107,12 @@ def _claimable() -> Select[Any]:
 
 
 _CLAIMABLE = _claimable()
+_WAIT = update(_outbox).where(_outbox.c.id == bindparam("row")).values(not_before=bindparam("at"))
+_LEASE = (
+    update(_outbox)
+    .where(_outbox.c.id.in_(bindparam("rows", expanding=True)))
+    .values(state=OutboxState.SENDING, owner=bindparam("token"), lease_until=NOW + LEASE_SECONDS)
+)
 
 
 def _row(r: Any, token: str) -> Row:
@@ -128,7 +132,10 @@ def _row(r: Any, token: str) -> Row:
 
 
 async def _machine_now(connection: AsyncConnection) -> float:
-    return float((await connection.execute(select(NOW))).scalar_one())
+    return float((await connection.execute(_CLOCK)).scalar_one())
+
+
+_CLOCK = select(NOW)
 
 
 async def _clock_and_bucket(connection: AsyncConnection, key: str) -> tuple[float, float]:
@@ -149,16 +156,21 @@ def _allowance(free_at: float, per_second: float, now: float, limit: int) -> int
 
 
 async def _recipients(connection: AsyncConnection, lanes: Sequence[str]) -> dict[str, float]:
-    found = await connection.execute(select(_bucket).where(_bucket.c.key.in_(lanes)))
+    found = await connection.execute(_BUCKETS, {"keys": list(lanes)})
     return {row.key: row.free_at for row in found}
 
 
+_BUCKETS = select(_bucket).where(_bucket.c.key.in_(bindparam("keys", expanding=True)))
+
+
 async def _spend(connection: AsyncConnection, database: Database, spent: Mapping[str, float]) -> None:
-    if not spent:
-        return
+    if spent:
+        await connection.execute(database.once(_bucket_row), [{"key": k, "free_at": spent[k]} for k in sorted(spent)])
+
+
+def _bucket_row(database: Database) -> Any:
     upsert = database.insert(_bucket)
-    upsert = upsert.on_conflict_do_update(index_elements=[_bucket.c.key], set_={"free_at": upsert.excluded.free_at})
-    await connection.execute(upsert, [{"key": k, "free_at": spent[k]} for k in sorted(spent)])
+    return upsert.on_conflict_do_update(index_elements=[_bucket.c.key], set_={"free_at": upsert.excluded.free_at})
 
 
 async def hold_account(connection: AsyncConnection, database: Database, account: str, seconds: float) -> None:
@@ -180,21 +192,15 @@ class Mark:
     body: bytes | None = None
 
 
-async def mark(connection: AsyncConnection, marks: Sequence[Mark]) -> None:
-    """Write down outcomes; rows whose lease another sender took over since are left to that one."""
+async def mark(connection: AsyncConnection, marks: Sequence[Mark]) -> bool:
+    """Write down outcomes; rows whose lease another sender took over since are left to that one.
+
+    Whether another message of one of these chats waited behind them and may leave now.
+    """
     done = [m for m in marks if m.state != OutboxState.READY]
     if done:
         await connection.execute(
-            update(_outbox)
-            .where(_outbox.c.id == bindparam("row"), _outbox.c.owner == bindparam("token"))
-            .values(
-                state=bindparam("to"),
-                platform_id=bindparam("pid"),
-                error=bindparam("why"),
-                sent_at=bindparam("when"),
-                owner="",
-                lease_until=0.0,
-            ),
+            _MARK,
             [
                 {
                     "row": m.row.id,
@@ -222,6 +228,28 @@ async def mark(connection: AsyncConnection, marks: Sequence[Mark]) -> None:
                     **values,
                 )
             )
+    return (await connection.execute(_BEHIND, {"lanes": [m.row.lane for m in done]})).first() is not None
+
+
+_BEHIND = (
+    select(_outbox.c.id)
+    .where(_outbox.c.lane.in_(bindparam("lanes", expanding=True)), _outbox.c.state == OutboxState.READY)
+    .limit(1)
+)
+
+
+_MARK = (
+    update(_outbox)
+    .where(_outbox.c.id == bindparam("row"), _outbox.c.owner == bindparam("token"))
+    .values(
+        state=bindparam("to"),
+        platform_id=bindparam("pid"),
+        error=bindparam("why"),
+        sent_at=bindparam("when"),
+        owner="",
+        lease_until=0.0,
+    )
+)
 
 
 async def give_back(connection: AsyncConnection, rows: Sequence[Row]) -> None:

@@ -17,10 +17,11 @@ from uuid import uuid4
 
 from sqlalchemy import Select, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.ports import Item
 from bot.store.database import NOW, Database
-from bot.store.tables import Alias, Inbox, InboxState, Lane, core
+from bot.store.tables import Alias, Conversation, Inbox, InboxState, Lane, core
 
 MAX_ATTEMPTS = 5
 LEASE_SECONDS = 20.0
@@ -30,6 +31,7 @@ TOGETHER = 16
 _inbox = core(Inbox)
 _lane = core(Lane)
 _alias = core(Alias)
+_conversation = core(Conversation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,15 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A leased lane with its oldest waiting events; only the holder of `token` may finish it."""
+    """A leased lane with its oldest waiting events; only the holder of `token` may finish it.
+
+    `record` is what is known of a conversation's lane, empty for one never seen.
+    """
 
     lane: str
     token: str
     events: tuple[Waiting, ...]
+    record: bytes = b""
 
 
 async def resolve(connection: AsyncConnection, database: Database, arrivals: Sequence[Arrival]) -> dict[str, str]:
@@ -69,7 +75,7 @@ async def resolve(connection: AsyncConnection, database: Database, arrivals: Seq
     if not named:
         return {}
     chats = {chat for (parts, chats) in named.values() for chat in (parts[2], *chats)}
-    rows = await connection.execute(select(_alias).where(_alias.c.chat.in_(chats)))
+    rows = await connection.execute(_ALIASES, {"chats": list(chats)})
     known = {(r.channel, r.account, r.chat): r.lane for r in rows}
     lanes, new = {}, []
     for lane, ((channel, account, chat), others) in named.items():
@@ -79,8 +85,15 @@ async def resolve(connection: AsyncConnection, database: Database, arrivals: Seq
         new += [{"channel": n[0], "account": n[1], "chat": n[2], "lane": home} for n in names if n not in known]
     if new:
         new.sort(key=lambda row: row["chat"])
-        await connection.execute(database.insert(_alias).on_conflict_do_nothing(), new)
+        await connection.execute(database.once(_new_alias), new)
     return lanes
+
+
+_ALIASES = select(_alias).where(_alias.c.chat.in_(bindparam("chats", expanding=True)))
+
+
+def _new_alias(database: Database) -> Any:
+    return database.insert(_alias).on_conflict_do_nothing()
 
 
 async def receive(connection: AsyncConnection, database: Database, arrivals: Sequence[Arrival], now: datetime) -> int:
@@ -100,19 +113,26 @@ async def receive(connection: AsyncConnection, database: Database, arrivals: Seq
         }
         for a in arrivals
     ]
-    insert = database.insert(_inbox).on_conflict_do_nothing().returning(_inbox.c.lane, _inbox.c.state)
-    stored = (await connection.execute(insert, rows)).all()
+    stored = (await connection.execute(database.once(_new_event), rows)).all()
     quiet = {lanes.get(a.item.lane, a.item.lane): a.item.quiet for a in arrivals if a.item.quiet}
     await ready(connection, database, Counter(r.lane for r in stored if r.state == InboxState.READY), quiet)
     return len(stored)
+
+
+def _new_event(database: Database) -> Any:
+    return database.insert(_inbox).on_conflict_do_nothing().returning(_inbox.c.lane, _inbox.c.state)
 
 
 async def ready(
     connection: AsyncConnection, database: Database, counts: Mapping[str, int], quiet: Mapping[str, float]
 ) -> None:
     """Count new events onto their lanes. Sorted, so that two processes take the rows in one order."""
-    if not counts:
-        return
+    if counts:
+        rows = [{"lane": lane, "more": counts[lane], "quiet": quiet.get(lane, 0.0)} for lane in sorted(counts)]
+        await connection.execute(database.once(_more_ready), rows)
+
+
+def _more_ready(database: Database) -> Any:
     upsert = database.insert(_lane).values(
         key=bindparam("lane"),
         ready=bindparam("more"),
@@ -122,7 +142,7 @@ async def ready(
         owner="",
         attempts=0,
     )
-    upsert = upsert.on_conflict_do_update(
+    return upsert.on_conflict_do_update(
         index_elements=[_lane.c.key],
         set_={
             "ready": _lane.c.ready + upsert.excluded.ready,
@@ -131,8 +151,6 @@ async def ready(
             "not_before": case((bindparam("quiet") > 0, upsert.excluded.not_before), else_=_lane.c.not_before),
         },
     )
-    rows = [{"lane": lane, "more": counts[lane], "quiet": quiet.get(lane, 0.0)} for lane in sorted(counts)]
-    await connection.execute(upsert, rows)
 
 
 async def wake(connection: AsyncConnection, database: Database, now: datetime) -> int:
@@ -150,25 +168,31 @@ async def wake(connection: AsyncConnection, database: Database, now: datetime) -
 async def claim(connection: AsyncConnection, limit: int) -> list[Claim]:
     """Lease up to `limit` lanes, longest waiting first, and read the oldest events of each."""
     token = uuid4().hex
-    free = select(_lane.c.key).where(_lane.c.ready > 0, _lane.c.lease_until <= NOW, _lane.c.not_before <= NOW)
-    chosen = free.order_by(_lane.c.since).limit(limit).with_for_update(skip_locked=True)
-    taken = await connection.execute(
-        update(_lane)
-        .where(_lane.c.key.in_(chosen))
-        .values(lease_until=NOW + LEASE_SECONDS, owner=token)
-        .returning(_lane.c.key, _lane.c.attempts)
-    )
+    taken = await connection.execute(_LEASE, {"most": limit, "token": token})
     lanes = {row.key: row.attempts for row in taken}
     if not lanes:
         return []
     events: dict[str, list[Waiting]] = {lane: [] for lane in lanes}
+    records: dict[str, bytes] = {}
     for row in await connection.execute(_WAITING, {"lanes": list(lanes)}):
         # After a failure one at a time, so that a bad event costs itself and not its neighbours.
         if lanes[row.lane] and events[row.lane]:
             continue
         item = Item(key=row.key, lane=row.lane, body=row.body or b"")
         events[row.lane].append(Waiting(row.id, row.port, item, row.received_at, row.attempts))
-    return [Claim(lane, token, tuple(found)) for lane, found in events.items()]
+        records[row.lane] = row.record or b""
+    return [Claim(lane, token, tuple(found), records.get(lane, b"")) for lane, found in events.items()]
+
+
+def _lease() -> ReturningUpdate[Any]:
+    free = select(_lane.c.key).where(_lane.c.ready > 0, _lane.c.lease_until <= NOW, _lane.c.not_before <= NOW)
+    chosen = free.order_by(_lane.c.since).limit(bindparam("most")).with_for_update(skip_locked=True)
+    lease = update(_lane).where(_lane.c.key.in_(chosen))
+    lease = lease.values(lease_until=NOW + LEASE_SECONDS, owner=bindparam("token"))
+    return lease.returning(_lane.c.key, _lane.c.attempts)
+
+
+_LEASE = _lease()
 
 
 def _waiting() -> Select[Any]:
@@ -182,8 +206,10 @@ def _waiting() -> Select[Any]:
             _inbox.c.body,
             _inbox.c.received_at,
             _inbox.c.attempts,
+            _conversation.c.state.label("record"),
             place,
         )
+        .join(_conversation, _conversation.c.lane == _inbox.c.lane, isouter=True)
         .where(_inbox.c.lane.in_(bindparam("lanes", expanding=True)), _inbox.c.state == InboxState.READY)
         .subquery()
     )
@@ -195,20 +221,31 @@ _WAITING = _waiting()
 
 async def fence(connection: AsyncConnection, tokens: Mapping[str, str]) -> set[str]:
     """Of these lanes (lane -> token), the ones that are still ours; on PostgreSQL their rows stay locked."""
-    held = select(_lane.c.key, _lane.c.owner).where(_lane.c.key.in_(tokens)).order_by(_lane.c.key).with_for_update()
-    return {row.key for row in await connection.execute(held) if row.owner == tokens[row.key]}
+    held = await connection.execute(_HELD, {"lanes": list(tokens)})
+    return {row.key for row in held if row.owner == tokens[row.key]}
+
+
+_HELD = (
+    select(_lane.c.key, _lane.c.owner)
+    .where(_lane.c.key.in_(bindparam("lanes", expanding=True)))
+    .order_by(_lane.c.key)
+    .with_for_update()
+)
 
 
 async def finish(connection: AsyncConnection, handled: Mapping[str, Sequence[int]]) -> None:
     """Mark the events done and give the lanes back. The caller fenced them in this transaction."""
     ids = [i for events in handled.values() for i in events]
-    await connection.execute(update(_inbox).where(_inbox.c.id.in_(ids)).values(state=InboxState.DONE, error=""))
-    release = (
-        update(_lane)
-        .where(_lane.c.key == bindparam("lane"))
-        .values(ready=_lane.c.ready - bindparam("less"), since=NOW, lease_until=0.0, owner="", attempts=0)
-    )
-    await connection.execute(release, [{"lane": lane, "less": len(ids)} for lane, ids in handled.items()])
+    await connection.execute(_DONE, {"ids": ids})
+    await connection.execute(_RELEASE, [{"lane": lane, "less": len(ids)} for lane, ids in handled.items()])
+
+
+_DONE = update(_inbox).where(_inbox.c.id.in_(bindparam("ids", expanding=True))).values(state=InboxState.DONE, error="")
+_RELEASE = (
+    update(_lane)
+    .where(_lane.c.key == bindparam("lane"))
+    .values(ready=_lane.c.ready - bindparam("less"), since=NOW, lease_until=0.0, owner="", attempts=0)
+)
 
 
 async def fail(connection: AsyncConnection, lane: str, event: Waiting, error: str, delay: float) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple, Protocol
 from uuid import uuid4
 
 from sqlalchemy import delete, insert, select, update
@@ -19,16 +20,53 @@ from bot.store.database import NOW, Database
 from bot.store.group import Group
 from bot.store.tables import CaseRow, Inbox, InboxState, Lease, LinkRow, core
 
+
+class TurnTaker(Protocol):
+    """Whoever handles lanes in this process."""
+
+    def room(self) -> int:
+        """How many lanes they would begin with at once; 0 while they are at work and will ask themselves."""
+
+    def take(self, claims: Sequence[queue.Claim]) -> None:
+        """Handle these, which are leased."""
+
+
+class Departure(NamedTuple):
+    """An account that has room for more messages on their way."""
+
+    account: tuple[str, str]
+    rates: outbox.Rates
+    room: int
+
+
+class MessageTaker(Protocol):
+    """Whoever sends messages in this process."""
+
+    def departures(self) -> Sequence[Departure]:
+        """The accounts that could send at once."""
+
+    async def take(self, account: tuple[str, str], rows: Sequence[outbox.Row], room: int) -> None:
+        """Send these, which are leased; there was room for `room`."""
+
+
+Departing = tuple[Departure, list[outbox.Row]]
+
 MARK_SECONDS = 0.01
 """So long outcomes of sends are gathered: nobody waits for them but the next message of the same chat."""
 
 
 class Store:
-    """All reading and writing. Business time comes from the clock it was given, machine time from the database."""
+    """All reading and writing. Business time comes from the clock it was given, machine time from the database.
+
+    Where a `turns` or `messages` taker of this process is idle, the commit that makes their work leases it for
+    them too: a transaction and a wake-up less a message. All others find it by claiming.
+    """
 
     def __init__(self, url: str, clock: Clock) -> None:
         self.database = Database(url)
         self.clock = clock
+        self.turns: TurnTaker | None = None
+        self.messages: MessageTaker | None = None
         self._receive = Group(self._receive_all)
         self._mark = Group(self._mark_all, seconds=MARK_SECONDS)
         self._commit = Group(self._commit_all, most=200)
@@ -58,7 +96,15 @@ class Store:
     async def _receive_all(self, batches: Sequence[Sequence[queue.Arrival]]) -> Sequence[int]:
         arrivals = [arrival for batch in batches for arrival in batch]
         now = self.clock.now()
-        await self.database.write(lambda c: queue.receive(c, self.database, arrivals, now))
+        room = self.turns.room() if self.turns else 0
+
+        async def work(connection: AsyncConnection) -> list[queue.Claim]:
+            await queue.receive(connection, self.database, arrivals, now)
+            return await queue.claim(connection, room) if room else []
+
+        claims = await self.database.write(work)
+        if claims and self.turns:
+            self.turns.take(claims)
         return [len(batch) for batch in batches]
 
     async def handled(self, port: str, key: str) -> bool:
@@ -95,8 +141,26 @@ class Store:
 
     async def _commit_all(self, written: Sequence[turns.Written]) -> Sequence[bool]:
         now = self.clock.now()
-        ours = await self.database.write(lambda c: turns.commit(c, self.database, written, now))
+        departures = self._departures()
+
+        async def work(connection: AsyncConnection) -> tuple[set[str], list[Departing]]:
+            ours = await turns.commit(connection, self.database, written, now)
+            return ours, await self._depart(connection, departures)
+
+        ours, departing = await self.database.write(work)
+        await self._send(departing)
         return [w.claim.lane in ours for w in written]
+
+    def _departures(self) -> Sequence[Departure]:
+        return self.messages.departures() if self.messages else ()
+
+    async def _depart(self, connection: AsyncConnection, departures: Sequence[Departure]) -> list[Departing]:
+        return [(d, await outbox.claim(connection, self.database, *d)) for d in departures]
+
+    async def _send(self, departing: Sequence[Departing]) -> None:
+        for departure, rows in departing:
+            if rows and self.messages:
+                await self.messages.take(departure.account, rows, departure.room)
 
     async def fail(self, claim: queue.Claim, error: str, delay: float) -> bool:
         """Try a claimed lane again later; whether its first event became a dead letter."""
@@ -128,7 +192,13 @@ class Store:
         await self._mark(mark)
 
     async def _mark_all(self, marks: Sequence[outbox.Mark]) -> Sequence[None]:
-        await self.database.write(lambda c: outbox.mark(c, marks))
+        departures = self._departures()
+
+        async def work(connection: AsyncConnection) -> list[Departing]:
+            more = await outbox.mark(connection, marks)
+            return await self._depart(connection, departures) if more else []
+
+        await self._send(await self.database.write(work))
         return [None] * len(marks)
 
     async def hold_account(self, account: tuple[str, str], seconds: float) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,7 +14,7 @@ from bot.dialog.turn import Dossier, Link, Reason, Wants
 from bot.model.cases import CaseDraft
 from bot.model.conversations import Conversation
 from bot.model.events import conversation_lane
-from bot.model.messages import Address, Media, Outbound, Receipt
+from bot.model.messages import Media, Outbound, Receipt
 from bot.model.orders import Consent, Order, number_key
 from bot.model.parcels import Parcel
 from bot.ports import Item
@@ -97,8 +98,8 @@ def hashed(text: str) -> str:
 async def conversations(connection: AsyncConnection, lanes: Sequence[str]) -> dict[str, Conversation]:
     """The records of these lanes; a lane never seen has a fresh one."""
     rows = await connection.execute(_CONVERSATIONS, {"lanes": list(lanes)})
-    known = {row.lane: codec.conversation(row.state) for row in rows}
-    return {lane: known.get(lane) or Conversation(Address.parse(lane.removeprefix("c/"))) for lane in lanes}
+    known = {row.lane: row.state for row in rows}
+    return {lane: codec.record(lane, known.get(lane, b"")) for lane in lanes}
 
 
 _CONVERSATIONS = select(_conversations.c.lane, _conversations.c.state).where(
@@ -151,14 +152,21 @@ _DOWN = select(_feeds.c.source, _feeds.c.down_since).where(_feeds.c.down_since.i
 
 
 async def _newest(connection: AsyncConnection, buyer: int) -> tuple[int, ...]:
-    mine = select(_orders.c.id).where(_orders.c.buyer_id == buyer).order_by(_orders.c.id.desc()).limit(NEWEST)
-    return tuple((await connection.execute(mine)).scalars())
+    return tuple((await connection.execute(_NEWEST, {"buyer": buyer})).scalars())
+
+
+_NEWEST = (
+    select(_orders.c.id).where(_orders.c.buyer_id == bindparam("buyer")).order_by(_orders.c.id.desc()).limit(NEWEST)
+)
 
 
 async def _of_phone(connection: AsyncConnection, phone: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    whose = select(_orders.c.buyer_id).where(_orders.c.phone_e164 == phone).distinct().limit(3)
-    buyers = tuple(b for b in (await connection.execute(whose)).scalars() if b is not None)
+    whose = await connection.execute(_WHOSE, {"phone": phone})
+    buyers = tuple(b for b in whose.scalars() if b is not None)
     return buyers, (await _newest(connection, buyers[0]) if len(buyers) == 1 else ())
+
+
+_WHOSE = select(_orders.c.buyer_id).where(_orders.c.phone_e164 == bindparam("phone")).distinct().limit(3)
 
 
 async def _links_of(connection: AsyncConnection, hashes: set[str]) -> dict[str, Link]:
@@ -175,35 +183,49 @@ async def _counts(
     connection: AsyncConnection, wants: Mapping[str, Wants], now: datetime
 ) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
     subjects = {hashed(number_key(n)) for w in wants.values() for n in w.numbers}
-    wrong = (_guesses.c.kind == "miss", _guesses.c.at > now - GUESS_HOUR)
-    near = select(_guesses.c.subject, _guesses.c.lane).where(
-        *wrong, _guesses.c.subject.in_(subjects) | _guesses.c.lane.in_(wants)
-    )
-    asked = select(_guesses.c.lane, func.count(_guesses.c.subject.distinct()).label("n")).where(
-        _guesses.c.kind == "lookup",
-        _guesses.c.at > now - LOOKUP_DAY,
-        _guesses.c.lane.in_([lane for lane, w in wants.items() if w.trackings]),
-    )
-    wrongs = (await connection.execute(near)).all()
-    lookups = (
-        await connection.execute(asked.group_by(_guesses.c.lane)) if any(w.trackings for w in wants.values()) else ()
-    )
+    near = {"since": now - GUESS_HOUR, "subjects": list(subjects), "lanes": list(wants)}
+    wrongs = (await connection.execute(_WRONGS, near)).all()
+    asking = [lane for lane, w in wants.items() if w.trackings]
+    lookups = await connection.execute(_LOOKUPS, {"since": now - LOOKUP_DAY, "lanes": asking}) if asking else ()
     return Counter(r.subject for r in wrongs), Counter(r.lane for r in wrongs), {r.lane: r.n for r in lookups}
+
+
+_WRONGS = select(_guesses.c.subject, _guesses.c.lane).where(
+    _guesses.c.kind == "miss",
+    _guesses.c.at > bindparam("since"),
+    _guesses.c.subject.in_(bindparam("subjects", expanding=True))
+    | _guesses.c.lane.in_(bindparam("lanes", expanding=True)),
+)
+_LOOKUPS = (
+    select(_guesses.c.lane, func.count(_guesses.c.subject.distinct()).label("n"))
+    .where(
+        _guesses.c.kind == "lookup",
+        _guesses.c.at > bindparam("since"),
+        _guesses.c.lane.in_(bindparam("lanes", expanding=True)),
+    )
+    .group_by(_guesses.c.lane)
+)
 
 
 async def _consents_of(connection: AsyncConnection, buyers: Mapping[str, int | None]) -> dict[str, set[str]]:
     ids = {b for b in buyers.values() if b is not None}
-    rows = await connection.execute(
-        select(_consents)
-        .where(_consents.c.lane.in_(buyers) | _consents.c.buyer_id.in_(ids))
-        .order_by(_consents.c.at, _consents.c.id)
-    )
+    rows = await connection.execute(_CONSENTS, {"lanes": list(buyers), "buyers": list(ids)})
     given: dict[str, set[str]] = {lane: set() for lane in buyers}
     for row in rows:
         for lane, buyer in buyers.items():
             if row.lane == lane or (row.buyer_id is not None and row.buyer_id == buyer):
                 (given[lane].add if row.given else given[lane].discard)(row.purpose)
     return given
+
+
+_CONSENTS = (
+    select(_consents)
+    .where(
+        _consents.c.lane.in_(bindparam("lanes", expanding=True))
+        | _consents.c.buyer_id.in_(bindparam("buyers", expanding=True))
+    )
+    .order_by(_consents.c.at, _consents.c.id)
+)
 
 
 async def commit(
@@ -278,14 +300,15 @@ async def save_conversations(connection: AsyncConnection, database: Database, re
         for record in records
     ]
     if rows:
-        upsert = database.insert(_conversations)
-        columns = [c for c in rows[0] if c not in {"lane", "channel", "account", "chat"}]
-        await connection.execute(
-            upsert.on_conflict_do_update(
-                index_elements=[_conversations.c.lane], set_={c: upsert.excluded[c] for c in columns}
-            ),
-            sorted(rows, key=lambda row: str(row["lane"])),
-        )
+        await connection.execute(database.once(_record_row), sorted(rows, key=lambda row: str(row["lane"])))
+
+
+def _record_row(database: Database) -> Any:
+    upsert = database.insert(_conversations)
+    columns = ("buyer_id", "holder", "version", "case_id", "state", "last_inbound_at")
+    return upsert.on_conflict_do_update(
+        index_elements=[_conversations.c.lane], set_={c: upsert.excluded[c] for c in columns}
+    )
 
 
 async def _save_worded(connection: AsyncConnection, database: Database, kept: Sequence[Written], now: datetime) -> None:
@@ -307,10 +330,19 @@ async def _save_worded(connection: AsyncConnection, database: Database, kept: Se
         for w in kept
         for m in w.worded
     ]
-    if not rows:
-        return
+    if rows:
+        await connection.execute(database.once(_new_message), rows)
+
+
+_SAID = (
+    "lane", "key", "channel", "account", "chat", "purpose", "template", "body", "holder_version", "created_at",
+    "expires_at",
+)  # fmt: skip
+
+
+def _new_message(database: Database) -> Any:
     fresh = database.insert(_outbox).values(
-        {name: bindparam(name) for name in rows[0] if name != "delay"}
+        {name: bindparam(name) for name in _SAID}
         | {
             "not_before": NOW + bindparam("delay"),
             "state": 0,
@@ -324,7 +356,7 @@ async def _save_worded(connection: AsyncConnection, database: Database, kept: Se
             "sent_at": None,
         }
     )
-    await connection.execute(fresh.on_conflict_do_nothing(), rows)
+    return fresh.on_conflict_do_nothing()
 
 
 async def _save_ledgers(connection: AsyncConnection, kept: Sequence[Written], now: datetime) -> None:
@@ -363,9 +395,13 @@ async def _save_ledgers(connection: AsyncConnection, kept: Sequence[Written], no
         for w in kept
         if w.reasons
     ]
-    for table, rows in ((_consents, consents), (_guesses, guesses), (_media, files), (_decisions, decisions)):
+    ledgers: tuple[list[dict[str, Any]], ...] = (consents, guesses, files, decisions)
+    for ledger, rows in zip(_LEDGERS, ledgers, strict=True):
         if rows:
-            await connection.execute(insert(table), rows)
+            await connection.execute(ledger, rows)
+
+
+_LEDGERS = tuple(insert(table) for table in (_consents, _guesses, _media, _decisions))
 
 
 async def _save_events(connection: AsyncConnection, database: Database, kept: Sequence[Written], now: datetime) -> None:
