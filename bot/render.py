@@ -8,7 +8,7 @@ Choices degrade by the channel's limits: buttons, else a list, else a numbered m
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -212,6 +212,11 @@ def _date_text(day: date, locale: str) -> str:
     return format_skeleton("MMMEd", datetime(day.year, day.month, day.day), locale=locale)  # noqa: DTZ001 - a day has no zone
 
 
+@lru_cache(maxsize=16_384)
+def _hour_text(hour: int, minute: int, locale: str) -> str:
+    return format_time(time(hour, minute), "short", locale=locale)
+
+
 def _local(value: datetime, zone: str) -> datetime:
     # A scan's wall clock has no zone and is shown as it stands there.
     return value if value.tzinfo is None else value.astimezone(ZoneInfo(zone))
@@ -232,9 +237,8 @@ def _day(context: Context, value: date | datetime) -> str:
 @pass_context
 def _hour(context: Context, value: datetime) -> str:
     """The hour and minute of an instant, in the reader's zone."""
-    return format_time(
-        _local(value, context["zone"]).replace(tzinfo=None), "short", locale=context["locale"].replace("-", "_")
-    )
+    local = _local(value, context["zone"])
+    return _hour_text(local.hour, local.minute, context["locale"].replace("-", "_"))
 
 
 @pass_context

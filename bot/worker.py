@@ -29,6 +29,7 @@ POLL_SECONDS = 0.2
 DUE_SECONDS = 1.0
 SWEEP_SECONDS = 5.0
 KEEP_SECONDS = 6 * 3600.0
+CHECKPOINT_SECONDS = 1.0
 LISTEN_SECONDS = 15.0
 STALE = timedelta(minutes=30)
 LIVE_SECONDS = 3.0
@@ -142,6 +143,7 @@ class Worker:
             self._every(DUE_SECONDS, self._due),
             self._every(SWEEP_SECONDS, self.sweep),
             self._every(KEEP_SECONDS, self._keep),
+            self._every(CHECKPOINT_SECONDS, self.store.checkpoint),
             *(self._listen(name, port) for name, port in self.listeners.items()),
         ]
         tasks = [asyncio.create_task(loop) for loop in loops]

@@ -42,6 +42,7 @@ def _postgresql_now(element: machine_now, compiler: Any, **kw: Any) -> str:
     return "extract(epoch from clock_timestamp())::double precision"
 
 
+_CHECKPOINT = text("PRAGMA wal_checkpoint(PASSIVE)")
 NOW: ColumnElement[float] = machine_now()
 
 
@@ -123,6 +124,7 @@ class Database:
         self._sync = self._connect_sync() if self.sqlite else None
         self._writer = _Thread(self._sync) if self._sync else None
         self._reader = _Thread(self._sync.execution_options(reads=True)) if self._sync else None
+        self._copier = _Thread(self._sync.execution_options(isolation_level="AUTOCOMMIT")) if self._sync else None
 
     def _connect(self) -> AsyncEngine:
         if not self.sqlite:
@@ -185,6 +187,11 @@ class Database:
         async with self._engine.begin() as connection:
             return await connection.run_sync(work)
 
+    async def checkpoint(self) -> None:
+        """Copy what SQLite's log holds into its file, beside the writer: at a commit it would stall everybody."""
+        if self._copier is not None:
+            await self._copier.run(lambda c: c.execute(_CHECKPOINT))
+
     async def compact(self) -> None:
         """Rewrite the tables so that deleted rows leave no trace in the file."""
         if self.sqlite:
@@ -199,7 +206,7 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         async with self._turn:
-            for thread in (self._writer, self._reader):
+            for thread in (self._writer, self._reader, self._copier):
                 if thread is not None:
                     await thread.close()
         await self._engine.dispose()
@@ -230,7 +237,7 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
         "foreign_keys=ON",
         "busy_timeout=30000",
         "cache_size=-16000",
-        "wal_autocheckpoint=4000",
+        "wal_autocheckpoint=40000",  # only where nobody calls `checkpoint`
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

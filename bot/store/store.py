@@ -303,6 +303,10 @@ class Store:
         async with self.database.read() as connection:
             return await keeping.send_errors(connection, limit)
 
+    async def checkpoint(self) -> None:
+        """Keep SQLite's log short; nothing on PostgreSQL, which does it by itself."""
+        await self.database.checkpoint()
+
     async def expire(self, retention: keeping.Retention) -> int:
         """Blank and delete what has been kept long enough; how many rows."""
         return await self.database.write(lambda c: keeping.expire(c, retention, self.clock.now()))

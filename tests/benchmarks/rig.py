@@ -181,6 +181,8 @@ def drive_wismo(rig: Path, data: Path, channel: str, mode: str, extra: list[str]
     for suffix in ("", "-wal", "-shm"):
         (data / f"run.db{suffix}").unlink(missing_ok=True)
     shutil.copyfile(data / "seed.db", data / "run.db")
+    with (data / "run.db").open("rb") as copied:
+        os.fsync(copied.fileno())  # else the bot's first checkpoint waits for half a gigabyte that is not its own
     config = write_config(data, channel, 9100)
     command = f"{sys.executable} -m bot run --config {config}"
     platform = ["--platform", channel, "--secret", "s3cret", "--url", f"http://127.0.0.1:9200/hooks/{channel}"]
