@@ -6,7 +6,21 @@ from typing import Annotated
 import typer
 
 import bot
-from bot.cli import buyers, casework, chat, demo, doctor, importing, links, logs, service, setup, templates, understand
+from bot.cli import (
+    buyers,
+    casework,
+    chat,
+    demo,
+    doctor,
+    importing,
+    links,
+    logs,
+    service,
+    setup,
+    templates,
+    tracking,
+    understand,
+)
 from bot.cli.session import say
 
 
@@ -30,6 +44,8 @@ def create_cli() -> typer.Typer:
     cli.command()(buyers.erase)
     cli.command("replay-dead")(doctor.replay_dead)
     cli.command()(understand.understand)
+    cli.command()(tracking.track)
+    cli.command()(tracking.decode)
     cli.add_typer(templates.templates, name="templates")
     return cli
 

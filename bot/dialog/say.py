@@ -49,7 +49,7 @@ def answer(  # noqa: PLR0913 - one call says all there is to an answer
 def _zone(turn: Turn, record: Conversation) -> str:
     """The zone of the order spoken of, where this turn knows it; else the shop's."""
     dossier = turn.facts.found.get(record.focus) if record.focus is not None else None
-    return zone_of(dossier.order, turn.facts) if dossier is not None else turn.facts.shop.timezone
+    return zone_of(dossier.order, turn.facts, turn.now) if dossier is not None else turn.facts.shop.timezone
 
 
 def desk_facts(turn: Turn) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.dialog.turn import Dossier, Facts
+from bot.model.foreign import zone_of as only_zone
 from bot.model.orders import Duties, Order
 from bot.model.parcels import Parcel
 from bot.model.tracks import Action, Status
@@ -16,50 +17,16 @@ from bot.tracking.pace import silent_days, stalled
 from bot.tracking.standing import fence, latest_scan
 from bot.tracking.vocabulary import action, terminal
 
-ZONES = {
-    "AE": "Asia/Dubai",
-    "AR": "America/Argentina/Buenos_Aires",
-    "AT": "Europe/Vienna",
-    "BE": "Europe/Brussels",
-    "CH": "Europe/Zurich",
-    "CN": "Asia/Shanghai",
-    "CZ": "Europe/Prague",
-    "DE": "Europe/Berlin",
-    "DK": "Europe/Copenhagen",
-    "EG": "Africa/Cairo",
-    "ES": "Europe/Madrid",
-    "FI": "Europe/Helsinki",
-    "FR": "Europe/Paris",
-    "GB": "Europe/London",
-    "GR": "Europe/Athens",
-    "HK": "Asia/Hong_Kong",
-    "HU": "Europe/Budapest",
-    "IE": "Europe/Dublin",
-    "IL": "Asia/Jerusalem",
-    "IN": "Asia/Kolkata",
-    "IT": "Europe/Rome",
-    "JP": "Asia/Tokyo",
-    "KR": "Asia/Seoul",
-    "NL": "Europe/Amsterdam",
-    "NO": "Europe/Oslo",
-    "NZ": "Pacific/Auckland",
-    "PL": "Europe/Warsaw",
-    "PT": "Europe/Lisbon",
-    "RO": "Europe/Bucharest",
-    "SA": "Asia/Riyadh",
-    "SE": "Europe/Stockholm",
-    "SG": "Asia/Singapore",
-    "TH": "Asia/Bangkok",
-    "TR": "Europe/Istanbul",
-    "UA": "Europe/Kyiv",
-    "VN": "Asia/Ho_Chi_Minh",
-}
-"""Countries of one zone; elsewhere the shop's zone is used, and a day is the carrier's own local day."""
+MAINLAND = {"ES": "Europe/Madrid", "PT": "Europe/Lisbon", "NZ": "Pacific/Auckland", "UA": "Europe/Kyiv"}
+"""Countries of several zones where nearly everybody lives in one."""
 
 
-def zone_of(order: Order, facts: Facts) -> str:
-    """The zone in which an order's dates are told."""
-    return ZONES.get(order.country, facts.shop.timezone)
+def zone_of(order: Order, facts: Facts, now: datetime) -> str:
+    """The zone in which an order's dates are told: its country's where that has one, else the shop's."""
+    if order.country in MAINLAND:
+        return MAINLAND[order.country]
+    zone = only_zone(order.country, now.replace(tzinfo=None))
+    return zone.key if zone is not None else facts.shop.timezone
 
 
 def order_facts(dossier: Dossier, facts: Facts, now: datetime) -> dict[str, Any]:

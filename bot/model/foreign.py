@@ -7,7 +7,7 @@ built from these takes what is there and reads nothing into what is not.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.resources import files
 from string import ascii_uppercase
@@ -132,9 +132,8 @@ def when(written: str, *, iso: str = "", country: str = "", home: str = "") -> W
         at = utc(moment)
         origin = OffsetFrom.EXPLICIT if at is not None else OffsetFrom.UNKNOWN
         return When(written, at, moment.replace(tzinfo=None), origin)
-    zone, origin = zone_of(country, moment), OffsetFrom.LOCATION
-    if home:
-        zone, origin = ZoneInfo(home), OffsetFrom.CARRIER
+    zone = ZoneInfo(home) if home else zone_of(country, moment)
+    origin = OffsetFrom.CARRIER if home else OffsetFrom.LOCATION
     at = utc(moment.replace(tzinfo=zone)) if zone is not None else None
     if at is None:
         return When(written, moment.replace(tzinfo=UTC), moment, OffsetFrom.UNKNOWN)
@@ -153,7 +152,7 @@ def _zones() -> Mapping[str, tuple[ZoneInfo, ...]]:
     return {country: tuple(zones) for country, zones in table.items()}
 
 
-def zone_of(country: str, local: datetime) -> tzinfo | None:
+def zone_of(country: str, local: datetime) -> ZoneInfo | None:
     """The zone of a country where all of it has one offset at this wall clock; None where it has several."""
     zones = _zones().get(country, ())
     try:

@@ -1,8 +1,9 @@
 """What a scan's own words add to its code: rules in `phrases.csv`, by language.
 
-A text names the cause of a status that a code gave, or gives an unknown code a plain, early step. It never
-makes a parcel look better or worse than its code did (§6.2.5), with one exception that only takes a claim
-back: "signed at the station" is ready for pickup and not delivered (§6.2.2).
+A text names the cause of a status that a code gave, or says which step of the way an unknown code or a bare
+"in transit" was. It never makes a parcel delivered, returned or lost, which only a code can (§6.2.5), and takes
+one claim back: "signed at the station" is ready for pickup and not delivered (§6.2.2). A row without `to` is
+a plan and no event: the status stays.
 """
 
 import csv
@@ -24,8 +25,9 @@ def rules() -> Mapping[Status, tuple[Rule, ...]]:
     found: dict[Status, list[Rule]] = defaultdict(list)
     text = files("bot.tracking").joinpath("phrases.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
-        rule = (re.compile(row["pattern"], re.IGNORECASE), Status(row["to"]), row["cause"])
-        found[Status(row["status"])].append(rule)
+        pattern = re.compile(row["pattern"], re.IGNORECASE)
+        for status in map(Status, row["status"].split("|")):
+            found[status].append((pattern, Status(row["to"]) if row["to"] else status, row["cause"]))
     return {status: tuple(some) for status, some in found.items()}
 
 
@@ -44,5 +46,6 @@ def refine(scan: Scan) -> Scan:
 def _read(status: Status, text: str) -> tuple[Status, str]:
     for pattern, to, cause in rules().get(status, ()):
         if pattern.search(text):
-            return to, cause
+            # The step it was may have a cause that the same words name.
+            return (to, cause) if cause or to is status else _read(to, text)
     return status, ""

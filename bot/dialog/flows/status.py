@@ -31,7 +31,9 @@ def where(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
     record = replace(turn.conversation, focus=dossier.id)
     options = _next_steps(turn, dossier)
     told = order_facts(dossier, turn.facts, turn.now)
-    return answer(turn, "where", told, options=options, record=record, zone=zone_of(dossier.order, turn.facts))
+    return answer(
+        turn, "where", told, options=options, record=record, zone=zone_of(dossier.order, turn.facts, turn.now)
+    )
 
 
 def _next_steps(turn: Turn, dossier: Dossier) -> tuple[Option, ...]:
@@ -98,7 +100,7 @@ def not_received(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
     )
     told = order_facts(dossier, turn.facts, turn.now)
     record = replace(turn.conversation, focus=dossier.id)
-    return hand_over(turn, "not_received", case, told, record=record, zone=zone_of(dossier.order, turn.facts))
+    return hand_over(turn, "not_received", case, told, record=record, zone=zone_of(dossier.order, turn.facts, turn.now))
 
 
 def customs(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
@@ -106,7 +108,7 @@ def customs(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
     dossier = dossiers[0]
     told = order_facts(dossier, turn.facts, turn.now)
     record = replace(turn.conversation, focus=dossier.id)
-    zone = zone_of(dossier.order, turn.facts)
+    zone = zone_of(dossier.order, turn.facts, turn.now)
     wanted = [
         p for p in dossier.parcels if p.status == Status.CUSTOMS and p.cause in {"info_required", "held", "refused"}
     ]

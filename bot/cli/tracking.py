@@ -1,0 +1,156 @@
+"""`wismo decode` and `wismo track`: what a carrier's raw words mean, and what carriers say of a number now."""
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from bot.app import open_app
+from bot.cli.session import DEFAULT, ConfigOption, complete, load, say, stop
+from bot.config import Config
+from bot.engine import describe
+from bot.model.tracks import Scan, Track, TrackRef, Window
+from bot.ports import TrackingSource
+from bot.tracking.masking import mask
+from bot.tracking.phrases import refine
+from bot.tracking.timeline import derive
+from bot.tracking.vocabulary import action
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+Read = Callable[[bytes], list[Track]]
+
+
+def decode(
+    source: Annotated[str, typer.Argument(help="The carrier or aggregator whose words these are.")],
+    file: Annotated[Path, typer.Argument(help="A raw response or webhook body. - is stdin.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a carrier's raw response or webhook body means. Exit code 2: it cannot be read as that source's."""
+    reader = _reader(source)
+    try:
+        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        stop(f"✗ {file} cannot be read: {error.strerror}", 2)
+    try:
+        tracks = [_refined(track) for track in reader(body)]
+    except ValueError as error:
+        stop(f"✗ {error}", 2)
+    except Exception as error:
+        # Nobody's body may end in a traceback; that it came to this is a defect of the adapter.
+        stop(f"✗ {source}: this cannot be read ({describe(error)})", 2)
+    if not tracks:
+        stop(f"✗ {source}: there is no shipment in this", 2)
+    _tell(tracks, datetime.now(UTC), as_json)
+
+
+def _sources() -> list[str]:
+    return sorted(m.name for m in pkgutil.iter_modules(importlib.import_module("adapters.carriers").__path__))
+
+
+def _reader(source: str) -> Read:
+    name = source.strip().lower().replace("-", "_")
+    if name not in _sources():
+        stop(f"✗ there is no source {source}; there are {', '.join(_sources())}", 2)
+    reader: Read = importlib.import_module(f"adapters.carriers.{name}").read
+    return reader
+
+
+def track(
+    number: Annotated[str, typer.Argument(help="The tracking number.")],
+    carrier: Annotated[str, typer.Option(help="Whose number it is; else the source finds out.")] = "",
+    phone: Annotated[str, typer.Option(help="The last four digits of a phone, where the carrier asks (SF).")] = "",
+    postcode: Annotated[str, typer.Option(help="The recipient's postcode, where the carrier asks.")] = "",
+    as_json: JsonOption = False,
+    config: ConfigOption = DEFAULT,
+) -> None:
+    """Ask the carriers of the config about a number, now. Exit code 1: nobody knows it."""
+    ref = TrackRef("".join(number.split()).upper(), carrier.strip().lower(), phone[-4:], postcode)
+    found = complete(_asked(load(config), ref))
+    if found is None:
+        stop(f"✗ no source knows anything of {ref.number} yet")
+    _tell([_refined(found)], datetime.now(UTC), as_json)
+
+
+async def _asked(config: Config, ref: TrackRef) -> Track | None:
+    async with open_app(config) as app:
+        source: TrackingSource | None = app.worker.tracker.source_of(ref.carrier)
+        if source is None:
+            stop("✗ the config names no carrier to ask: see `carriers:` in config.example.yaml")
+        return (await source.track([ref]))[0]
+
+
+def _refined(track: Track) -> Track:
+    """The track with what its texts say; each of the source's events stays, even one told twice."""
+    return replace(track, scans=tuple(map(refine, track.scans)))
+
+
+def _tell(tracks: list[Track], now: datetime, as_json: bool) -> None:
+    if as_json:
+        told = [described(track, now) for track in tracks]
+        sys.stdout.write(msgspec.json.encode(told if len(told) > 1 else told[0]).decode() + "\n")
+        return
+    for track in tracks:
+        _show(track, now)
+
+
+def described(track: Track, now: datetime) -> dict[str, Any]:
+    """A track as plain values, its status derived from the whole timeline as of `now`."""
+    state = derive(track, now)
+    return {
+        "carrier": track.carrier,
+        "number": track.number,
+        "status": state.status.value,
+        "cause": state.cause or None,
+        "action_required": action(state.status, state.cause).value,
+        "eta": _window(track.eta),
+        "legs": [{"carrier": leg.carrier, "number": leg.number, "role": leg.role.value} for leg in track.legs],
+        "scans": [_scan(scan) for scan in track.scans],
+    }
+
+
+def _window(eta: Window | None) -> dict[str, str] | None:
+    return {"first": eta.first.isoformat(), "last": eta.last.isoformat(), "basis": eta.basis} if eta else None
+
+
+def _scan(scan: Scan) -> dict[str, Any]:
+    return {
+        "at_utc": scan.at.strftime("%Y-%m-%dT%H:%M:%SZ") if scan.at else None,
+        "at_local": scan.local.isoformat() if scan.local else None,
+        "offset_from": scan.offset_from.value,
+        "status": scan.status.value,
+        "cause": scan.cause or None,
+        "physical": scan.physical,
+        "place": _place(scan) or None,
+        "raw_code": scan.raw_code,
+        "raw_text": scan.raw_text,
+        "raw_time": scan.raw_time,
+    }
+
+
+def _place(scan: Scan) -> str:
+    text, country = scan.place.text, scan.place.country
+    return text if not country or text.endswith(country) else f"{text}, {country}".lstrip(", ")
+
+
+def _show(track: Track, now: datetime) -> None:
+    told = described(track, now)
+    cause = f" ({told['cause']})" if told["cause"] else ""
+    say(f"{track.number}  {track.carrier or 'carrier not known'}  {told['status']}{cause}")
+    if told["action_required"] != "none":
+        say(f"  to act: {told['action_required']}")
+    if track.eta:
+        say(f"  expected {track.eta.first:%d %b} to {track.eta.last:%d %b}, says {track.eta.basis}")
+    for leg in track.legs:
+        say(f"  {leg.role.value.replace('_', ' ')}: {leg.carrier or 'not known'} {leg.number}")
+    for scan in reversed(track.scans):
+        at = f"{scan.local:%Y-%m-%d %H:%M}" if scan.local else scan.raw_time or "no time"
+        cause = f"/{scan.cause}" if scan.cause else ""
+        data = "" if scan.physical else " (data)"
+        say(f"  {at:16}  {scan.status.value}{cause}{data}  {_place(scan)}  {mask(scan.raw_text)}".rstrip())

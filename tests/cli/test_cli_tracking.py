@@ -1,0 +1,39 @@
+"""`wismo decode` and `wismo track` as a seller types them."""
+
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Wismo
+
+RECORDED = Path(__file__).parents[1] / "recorded/carriers"
+PUSH = RECORDED / "seventeentrack/push_updated.json"
+
+
+def test_a_raw_body_becomes_the_normalised_timeline(wismo: Wismo) -> None:
+    told = json.loads(wismo("decode", "seventeentrack", str(PUSH), "--json").stdout)
+    assert set(told) == {"carrier", "number", "status", "cause", "action_required", "eta", "legs", "scans"}
+    assert (told["carrier"], told["number"], told["status"]) == ("china-post", "LW123456785CN", "delivered")
+    raw = json.loads(PUSH.read_text())["data"]["track_info"]["tracking"]["providers"]
+    assert len(told["scans"]) == sum(len(p["events"]) for p in raw)
+    assert {s["offset_from"] for s in told["scans"]} <= {"explicit", "location", "carrier", "unknown"}
+
+
+def test_people_read_it_newest_first_and_without_the_couriers_phone(wismo: Wismo) -> None:
+    lines = wismo("decode", "seventeentrack", str(PUSH)).stdout.splitlines()
+    assert lines[0].split() == ["LW123456785CN", "china-post", "delivered"]
+    assert "delivered" in lines[4]
+    assert "13812345678" not in "".join(lines)
+
+
+def test_what_is_no_body_of_that_source_is_one_clear_line(wismo: Wismo, tmp_path: Path) -> None:
+    for content in (b"", b"{", b"[]", b"null", b"\xff\xfe", b"<a/>", b"[" * 100_000):
+        file = tmp_path / "body"
+        file.write_bytes(content)
+        result = wismo("decode", "seventeentrack", str(file))
+        assert result.exit_code == 2, content[:20]
+        assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_an_unknown_source_or_file_is_refused(wismo: Wismo, tmp_path: Path) -> None:
+    assert "there is no source" in wismo("decode", "pigeon", str(PUSH)).stderr
+    assert wismo("decode", "seventeentrack", str(tmp_path / "none")).exit_code == 2
