@@ -1,0 +1,288 @@
+"""MyDHL API, DHL Express for its own customers: https://developer.dhl.com/api-reference/dhl-express-mydhl-api.
+
+Every event has a type code and its wall clock with an offset. The `status` of a shipment ("Success") is the call's
+and not the parcel's. Pieces repeat the shipment's events and may add their own. There is no push.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from bot.errors import Misconfigured, Temporary
+from bot.model.codes import NOTHING, Code, codes
+from bot.model.foreign import (
+    Map,
+    When,
+    a_country,
+    a_map,
+    a_moment,
+    a_number,
+    a_text,
+    day_and_clock,
+    first_text,
+    maps,
+    parse_json,
+    utc,
+    when,
+    zone_of,
+)
+from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window
+from bot.ports import Capabilities, Item, Rate, TrackingSource
+from bot.wire import judge, reached
+
+KIND = "mydhl"
+WHO = "MyDHL"
+CARRIER = "dhl"
+KEY = "carriers.mydhl.password"
+BATCH = 1
+KEPT_DAYS = 90
+NOBODYS = "0000000000"
+"""A number that no shipment has; asked to try the account."""
+
+_NUMBER = re.compile(r"[A-Za-z0-9]{5,39}")
+_OFFSET = re.compile(r"(?:GMT|UTC)?\s*([+-])([0-9]{1,2}):?([0-5][0-9])?", re.IGNORECASE)
+_NAMED = re.compile(r"shipments?/([A-Za-z0-9]{8,39})(?![A-Za-z0-9])")
+
+
+class Settings(BaseModel):
+    """The account's API user and its password, from DHL Express."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: str
+    password: SecretStr
+    base_url: str = "https://express.api.dhl.com/mydhlapi"
+    rate: Rate = Rate(per_second=1)
+
+
+def connect(settings: Settings, http: httpx.AsyncClient) -> "MyDhl":
+    return MyDhl(settings, http)
+
+
+# ---- reading ---------------------------------------------------------------------------------------------
+
+
+def read_time(event: Map) -> When:
+    """Day, clock and offset stand apart."""
+    parts = [a_text(event.get(name)) for name in ("date", "time", "GMTOffset")]
+    written = " ".join(p for p in parts if p)
+    if "T" in parts[0] and a_moment(parts[0]) is not None:
+        return when(written, iso=parts[0])
+    iso, offset = day_and_clock(parts[0], parts[1]), _OFFSET.fullmatch(parts[2])
+    if offset and "T" in iso:
+        time = when(written, iso=f"{iso}{offset[1]}{int(offset[2]):02d}:{offset[3] or '00'}")
+        if time.at is not None:
+            return time
+    return when(written, iso=iso or parts[0] or "-")
+
+
+def _area(value: object) -> Map:
+    """The first service area that is told, however deep it stands."""
+    return next(iter(maps(value)), {})
+
+
+def _suffix(description: str) -> str:
+    """The country at the end of a service area's description, as DHL writes it: "Leipzig-DEU"."""
+    return description.rpartition("-")[2].strip().casefold() if "-" in description else ""
+
+
+class _Ends:
+    """The two ends of a shipment, to tell in which country a service area lies."""
+
+    def __init__(self, raw: Map) -> None:
+        sides = [("shipperDetails", "originServiceArea"), ("receiverDetails", "destinationServiceArea")]
+        found = []
+        self._areas: dict[str, str] = {}
+        for details, area in sides:
+            told = a_map(raw.get(details))
+            country = a_country(a_map(told.get("postalAddress")).get("countryCode"))
+            found.append(country)
+            own = _area(raw.get(area)) or _area(told.get("serviceArea"))
+            for name in (a_text(own.get("code")).casefold(), _suffix(a_text(own.get("description")))):
+                if name and country:
+                    self._areas.setdefault(name, country)
+        self.origin, self.destination = found
+
+    def place(self, event: Map) -> Place:
+        area = _area(event.get("serviceArea"))
+        code, text = a_text(area.get("code")), a_text(area.get("description"))
+        country = self._areas.get(code.casefold()) or self._areas.get(_suffix(text)) or ""
+        return Place(text or code, country)
+
+    def side(self, word: Code, country: str) -> tuple[Status, str]:
+        """Arrival and clearance said of a hub, told by the country: here or there."""
+        if not country or not self.origin or not self.destination or self.origin == self.destination:
+            return word.status, word.cause
+        if word.status is Status.CUSTOMS and not word.cause:
+            sides = {self.origin: "export_processing", self.destination: "import_processing"}
+            return word.status, sides.get(country, "")
+        if word.cause == "hub_arrived" and country == self.destination:
+            return Status.ARRIVED_DESTINATION, ""
+        return word.status, word.cause
+
+
+def _scan(event: Map, ends: _Ends, whole: bool) -> Scan:
+    """One event. `whole` is False for one piece of several, whose delivery is not the shipment's."""
+    code = a_text(event.get("typeCode"))
+    word = codes("mydhl_event").get(code.upper())
+    place, time = ends.place(event), read_time(event)
+    status, cause = ends.side(word or NOTHING, place.country)
+    if status is Status.DELIVERED and not cause and not whole:
+        cause = "partial"
+    return Scan(
+        raw_code=code,
+        raw_text=a_text(event.get("description")),
+        raw_time=time.raw_time,
+        at=time.at,
+        local=time.local,
+        offset_from=time.offset_from,
+        status=status,
+        cause=cause,
+        place=place,
+        physical=(word or NOTHING).physical,
+        carrier=CARRIER,
+        source=KIND,
+        known=word is not None,
+    )
+
+
+def _events(raw: Map) -> Iterator[tuple[Map, bool]]:
+    """The shipment's events and what its pieces add; one that is told twice comes once."""
+    told = set()
+    for event in maps(raw.get("events")):
+        told.add(_same(event))
+        yield event, True
+    pieces = [maps(p.get("events")) for p in maps(raw.get("pieces"))]
+    whole = all(any(_type(e) == "OK" for e in events) for events in pieces)
+    for event in (e for events in pieces for e in events):
+        if _same(event) not in told:
+            told.add(_same(event))
+            yield event, whole
+
+
+def _type(event: Map) -> str:
+    return a_text(event.get("typeCode")).upper()
+
+
+def _same(event: Map) -> tuple[str, ...]:
+    area = _area(event.get("serviceArea"))
+    return (_type(event), *(a_text(event.get(n)) for n in ("date", "time", "GMTOffset")), a_text(area.get("code")))
+
+
+def _oldest_first(scans: Sequence[Scan]) -> list[Scan]:
+    """Among scans of one instant DHL's order is kept, which may be either."""
+    times = [s.at for s in scans if s.at is not None]
+    descending = bool(times) and times[0] > times[-1]
+    return sorted(reversed(scans) if descending else scans, key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+
+
+def read_track(raw: Map) -> Track:
+    """One shipment as a track; ValueError where it names no number."""
+    number = a_text(raw.get("shipmentTrackingNumber"))
+    if not number:
+        raise ValueError(f"{WHO}: a shipment without a number")
+    ends = _Ends(raw)
+    scans = _oldest_first([_scan(event, ends, whole) for event, whole in _events(raw)])
+    newest = next((s for s in reversed(scans) if s.status is not Status.UNKNOWN), None)
+    return Track(
+        carrier=CARRIER,
+        number=number,
+        scans=tuple(scans),
+        status=newest.status if newest else Status.UNKNOWN,
+        cause=newest.cause if newest else "" if scans else "no_data_yet",
+        eta=_eta(raw.get("estimatedDeliveryDate"), ends.destination),
+        origin=ends.origin,
+        destination=ends.destination,
+        source=KIND,
+    )
+
+
+def read(body: bytes) -> list[Track]:
+    """Every track in a raw answer; ValueError where it is none of DHL's."""
+    envelope = a_map(parse_json(body, WHO))
+    shipments = maps(envelope.get("shipments"))
+    if shipments:
+        return [read_track(shipment) for shipment in shipments]
+    if isinstance(envelope.get("shipments"), list):
+        return []
+    if a_number(envelope.get("status")) == HTTPStatus.NOT_FOUND:
+        named = _NAMED.search(a_text(envelope.get("instance")))
+        if named:
+            return [Track(CARRIER, named[1], cause="not_found", source=KIND)]
+    problem = " ".join(first_text(envelope.get("detail"), envelope.get("title"), envelope.get("message")).split())
+    raise ValueError(f"{WHO}: {problem or 'neither a shipment nor an error of theirs'}")
+
+
+def _eta(told: object, destination: str) -> Window | None:
+    moment = a_moment(told)
+    if moment is None:
+        return None
+    day = moment if moment.tzinfo else moment.replace(tzinfo=zone_of(destination, moment) or UTC)
+    return Window(day, day, CARRIER) if utc(day) is not None else None
+
+
+# ---- the port --------------------------------------------------------------------------------------------
+
+
+class MyDhl(TrackingSource):
+    kind = KIND
+
+    def __init__(self, settings: Settings, http: httpx.AsyncClient) -> None:
+        self._auth = httpx.BasicAuth(settings.username, settings.password.get_secret_value())
+        self._url = settings.base_url.rstrip("/")
+        self._http = http
+        self.capabilities = Capabilities(
+            batch=BATCH, history_days=KEPT_DAYS, per_second=settings.rate.per_second or 1.0
+        )
+
+    async def track(self, refs: Sequence[TrackRef]) -> Sequence[Track | None]:
+        if len(refs) > BATCH:
+            raise ValueError(f"{WHO}: one number a call, not {len(refs)}")
+        return [await self._one(ref) for ref in refs]
+
+    async def _one(self, ref: TrackRef) -> Track | None:
+        number = ref.number.strip()
+        if not _NUMBER.fullmatch(number):
+            return None
+        response = await self._ask(number)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        try:
+            tracks = read(response.content)
+        except ValueError as error:
+            raise Temporary(str(error)) from error
+        own = [t for t in tracks if t.number.lstrip("0") == number.lstrip("0")] or tracks
+        return replace(own[0], number=ref.number) if len(own) == 1 else None
+
+    async def _ask(self, number: str) -> httpx.Response:
+        """One call; 404 is the caller's."""
+        url = f"{self._url}/shipments/{quote(number, safe='')}/tracking"
+        params = {"trackingView": "all-checkpoints", "levelOfDetail": "all"}
+        headers = {"accept": "application/json"}
+        response = await reached(self._http.get(url, params=params, headers=headers, auth=self._auth), WHO)
+        judge(response, WHO, KEY)
+        return response
+
+    def decode(self, item: Item) -> TrackUpdate | None:
+        """Nothing is pushed here."""
+        raise ValueError(f"{WHO} pushes nothing")
+
+    async def check(self) -> str:
+        response = await self._ask(NOBODYS)
+        if response.status_code == HTTPStatus.NOT_FOUND and not _is_problem(response.content):
+            raise Misconfigured(f"{WHO} has no such address", key="carriers.mydhl.base_url")
+        return f"{WHO}: the account works"
+
+
+def _is_problem(body: bytes) -> bool:
+    """Whether a 404 is DHL's own word on a number, and not a wrong address."""
+    try:
+        return bool(first_text(*(a_map(parse_json(body, WHO)).get(name) for name in ("detail", "title"))))
+    except ValueError:
+        return False
