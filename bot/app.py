@@ -35,8 +35,9 @@ from bot.store import Store
 from bot.store.outbox import Rates
 from bot.store.store import sqlite_url
 from bot.store.vault import Vault
+from bot.tracker import Tracker
 from bot.web import Metrics, create_web
-from bot.worker import Tracker, Worker
+from bot.worker import Worker
 
 log = structlog.get_logger()
 
@@ -145,9 +146,11 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
     renderer = Renderer(template_folders(config), config.shop.locale)
     shop = Shop(config.shop.name, config.shop.country, config.shop.timezone, config.shop.locale, renderer.locales)
     vault = Vault(config.database.data / "media", config.database.media_bytes)
-    tracker = Tracker(store, list(adapters.sources.values()), clock)
     lexicon, model = Lexicon.load(), LanguageModel()
     metrics = Metrics()
+    tracker = Tracker(
+        store, list(adapters.sources.values()), clock, lambda source, how: metrics.looks.labels(source, how).inc()
+    )
     house = House(
         store=store,
         ports=adapters.ports,
@@ -159,7 +162,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
         desk=lambda now: desk_at(config, now),
         vault=vault,
         clock=clock,
-        look_up=tracker.look_up if adapters.sources else None,
+        look_up=tracker.look_up if tracker.sources else None,
     )
     engine = Engine(house)
     sending = {

@@ -132,8 +132,13 @@ class Channel(Port):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a tracking source can do; `per_second` and `per_day` are its documented budget."""
+    """What a tracking source can do; `per_second` and `per_day` are its documented budget.
 
+    `carriers` are whose parcels it knows, empty for an aggregator that knows everybody's. A `batch` of 0 is a
+    source that cannot be asked: it only tells.
+    """
+
+    carriers: frozenset[str] = frozenset()
     push: bool = False
     batch: int = 1
     needs_phone: bool = False

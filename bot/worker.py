@@ -2,27 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
-from uuid import uuid4
 
 import structlog
 
-from bot.dialog.turn import Dossier, Understanding
 from bot.engine import Engine
-from bot.errors import Temporary, WismoError
-from bot.model.clock import Clock
-from bot.model.events import parcel_lane
-from bot.model.parcels import Parcel
-from bot.model.tracks import Track, TrackRef, TrackUpdate
-from bot.ports import Item, Port, TrackingSource
+from bot.ports import Item, Port
 from bot.store import Store
-from bot.store.codec import pack
 from bot.store.keeping import Retention
 from bot.store.queue import Arrival, Claim
 from bot.store.store import fresh_owner
-from bot.store.turns import Gathered
-from bot.tracking.timeline import next_check
+from bot.tracker import Tracker
 
 LANES = 64
 POLL_SECONDS = 0.2
@@ -31,86 +20,8 @@ SWEEP_SECONDS = 5.0
 KEEP_SECONDS = 6 * 3600.0
 CHECKPOINT_SECONDS = 1.0
 LISTEN_SECONDS = 15.0
-STALE = timedelta(minutes=30)
-LIVE_SECONDS = 3.0
-NOT_KNOWN_YET = timedelta(hours=6)
 
 log = structlog.get_logger()
-
-
-class Tracker:
-    """Asks the tracking sources, in batches and within their budgets; says when one gives no answer."""
-
-    def __init__(self, store: Store, sources: Sequence[TrackingSource], clock: Clock) -> None:
-        self.store = store
-        self.sources = sources
-        self.clock = clock
-        self._turns = {id(s): asyncio.Lock() for s in sources}
-
-    def source_of(self, carrier: str) -> TrackingSource | None:
-        """The carrier's own source if there is one, else the first that knows many carriers."""
-        return next((s for s in self.sources if s.kind == carrier), self.sources[0] if self.sources else None)
-
-    async def ask(self, source: TrackingSource, refs: Sequence[TrackRef]) -> Sequence[Track | None]:
-        """One call of a source, paced; its feed is marked by how it went."""
-        async with self._turns[id(source)]:
-            try:
-                tracks = await source.track(refs)
-            except WismoError:
-                await self.store.feed_failed(source.kind)
-                raise
-            finally:
-                await asyncio.sleep(1.0 / source.capabilities.per_second)
-        await self.store.feed_answered(source.kind, ())
-        return tracks
-
-    async def look_up(self, said: Understanding, gathered: Gathered, now: datetime) -> Sequence[TrackUpdate]:
-        """Fresh tracks for what a buyer asks about, where ours are stale; nothing if the source is slow."""
-        stale = [
-            (dossier, parcel)
-            for dossier in gathered.found.values()
-            for parcel in dossier.parcels
-            if (parcel.asked_at is None and parcel.checked_at is None)
-            or (
-                parcel.checked_at is not None
-                and now - parcel.checked_at > STALE
-                and next_check(parcel, now) is not None
-            )
-        ]
-        if not stale or not self.sources:
-            return ()
-        source = self.source_of(stale[0][1].carrier)
-        if source is None or source.kind in gathered.feeds_down:
-            return ()
-        refs = [ref(dossier, parcel) for dossier, parcel in stale[: source.capabilities.batch]]
-        try:
-            async with asyncio.timeout(LIVE_SECONDS):
-                tracks = await self.ask(source, refs)
-        except (WismoError, TimeoutError) as error:
-            log.info("look_up.gave_up", source=source.kind, error=type(error).__name__)
-            return ()
-        return [TrackUpdate(uuid4().hex, now, t) for t in tracks if t is not None]
-
-
-def ref(dossier: Dossier, parcel: Parcel) -> TrackRef:
-    """What a source needs to find this parcel."""
-    order = dossier.order
-    digits = "".join(c for c in order.phone if c.isdigit())
-    return TrackRef(
-        number=parcel.number,
-        carrier=parcel.carrier,
-        phone_last4=digits[-4:],
-        postcode=order.postcode,
-        country=order.country,
-        shipped_at=parcel.shipped_at or order.placed_at,
-    )
-
-
-def _rest(error: WismoError) -> timedelta:
-    """How long a source is left alone: what it asked for, a minute for a hiccup, longer where a person must act."""
-    if isinstance(error, Temporary):
-        return timedelta(seconds=error.retry_after or 60)
-    return timedelta(minutes=10)
 
 
 class Worker:
@@ -243,54 +154,9 @@ class Worker:
             await asyncio.gather(listening, return_exceptions=True)
             await self.store.drop_lease(lease, self._owner)
 
-    # ---- parcels -----------------------------------------------------------------------------------------
-
     async def sweep(self) -> int:
-        """Look at parcels that are due, in each source's batches; how many were asked about."""
-        asked = 0
-        if not self.tracker.sources:
-            return 0
-        while True:
-            most = max(s.capabilities.batch for s in self.tracker.sources)
-            due = await self.store.due_parcels(most)
-            if not due:
-                return asked
-            by_source: dict[int, list[Dossier]] = {}
-            for dossier in due:
-                source = self.tracker.source_of(dossier.parcels[0].carrier)
-                by_source.setdefault(self.tracker.sources.index(source), []).append(dossier)
-            for index, dossiers in by_source.items():
-                if not await self._look(self.tracker.sources[index], dossiers):
-                    return asked
-                asked += len(dossiers)
-
-    async def _look(self, source: TrackingSource, dossiers: Sequence[Dossier]) -> bool:
-        now = self.tracker.clock.now()
-        step = source.capabilities.batch
-        for start in range(0, len(dossiers), step):
-            part = dossiers[start : start + step]
-            try:
-                tracks = await self.tracker.ask(source, [ref(d, d.parcels[0]) for d in part])
-            except WismoError as error:
-                log.warning("sweep.no_answer", source=source.kind, error=str(error))
-                await self.store.postpone([d.parcels[0].id for d in dossiers[start:]], now + _rest(error))
-                return False
-            await self._heard(part, tracks, now)
-        return True
-
-    async def _heard(self, dossiers: Sequence[Dossier], tracks: Sequence[Track | None], now: datetime) -> None:
-        told = [t for t in tracks if t is not None]
-        await self.store.receive(
-            [
-                Arrival("wismo", Item(key=u.id, lane=parcel_lane(u.track.number), body=pack(u)))
-                for u in (TrackUpdate(uuid4().hex, now, t) for t in told)
-            ]
-        )
-        answered = {t.number for t in told}
-        for dossier, track in zip(dossiers, tracks, strict=True):
-            parcel = replace(dossier.parcels[0], asked_at=now)
-            # What the source answered sets its own next look in the parcel's turn; the rest is asked again later.
-            known = track is not None and parcel.number in answered
-            until = (next_check(parcel, now) if known else None) or now + NOT_KNOWN_YET
-            await self.store.postpone([parcel.id], until)
-        self.wake.set()
+        """Look at parcels that are due; how many were asked about."""
+        asked = await self.tracker.sweep()
+        if asked:
+            self.wake.set()
+        return asked

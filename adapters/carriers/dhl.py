@@ -261,6 +261,7 @@ class Dhl(TrackingSource):
         self._url = settings.base_url.rstrip("/") + "/track/shipments"
         self._http = http
         self.capabilities = Capabilities(
+            carriers=frozenset({"dhl"}),
             batch=BATCH,
             history_days=KEPT_DAYS,
             per_second=settings.rate.per_second or 1.0,

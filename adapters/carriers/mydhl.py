@@ -238,7 +238,7 @@ class MyDhl(TrackingSource):
         self._url = settings.base_url.rstrip("/")
         self._http = http
         self.capabilities = Capabilities(
-            batch=BATCH, history_days=KEPT_DAYS, per_second=settings.rate.per_second or 1.0
+            carriers=frozenset({"dhl"}), batch=BATCH, history_days=KEPT_DAYS, per_second=settings.rate.per_second or 1.0
         )
 
     async def track(self, refs: Sequence[TrackRef]) -> Sequence[Track | None]:

@@ -317,7 +317,11 @@ class Ups(TrackingSource):
         self._http = http
         self._tokens = Tokens(self._ask_token, WHO, SECRET)
         self.capabilities = Capabilities(
-            push=bool(self._credential), batch=1, history_days=KEPT_DAYS, per_second=settings.rate.per_second or 1
+            carriers=frozenset({"ups"}),
+            push=bool(self._credential),
+            batch=1,
+            history_days=KEPT_DAYS,
+            per_second=settings.rate.per_second or 1,
         )
 
     async def _ask_token(self) -> httpx.Response:

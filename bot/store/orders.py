@@ -16,12 +16,13 @@ from bot.model.parcels import Parcel
 from bot.model.tracks import Status, Track, Window
 from bot.store import codec
 from bot.store.database import Database
-from bot.store.tables import Buyer, ConsentRow, core
+from bot.store.tables import Buyer, ConsentRow, Look, core
 from bot.store.tables import Order as OrderRow
 from bot.store.tables import Parcel as ParcelRow
 
 _orders = core(OrderRow)
 _parcels = core(ParcelRow)
+_looks = core(Look)
 _buyers = core(Buyer)
 _consents = core(ConsentRow)
 
@@ -132,9 +133,12 @@ async def _save_shipments(
         values = {"carrier": shipment.carrier, "items": codec.encode(shipment.items), "shipped_at": shipment.shipped_at}
         if number in known:
             await connection.execute(update(_parcels).where(_parcels.c.id == known[number]).values(**values))
+            look = update(_looks).where(_looks.c.parcel_id == known[number])
+            await connection.execute(look.values(carrier=shipment.carrier))
         else:
-            fresh = insert(_parcels).values(order_id=order_id, number=number, due_at=due_at, **values)
-            await connection.execute(fresh)
+            fresh = insert(_parcels).values(order_id=order_id, number=number, **values).returning(_parcels.c.id)
+            parcel = await connection.scalar(fresh)
+            await connection.execute(insert(_looks).values(parcel_id=parcel, carrier=shipment.carrier, due_at=due_at))
 
 
 async def _save_consents(connection: AsyncConnection, buyer: int, order: Order) -> None:
@@ -155,7 +159,10 @@ async def _save_consents(connection: AsyncConnection, buyer: int, order: Order) 
 
 _BY_ID = select(_orders).where(_orders.c.id.in_(bindparam("ids", expanding=True)))
 _BY_NUMBER = select(_orders).where(_orders.c.number_key.in_(bindparam("numbers", expanding=True)))
-_PARCELS_OF = select(_parcels).where(_parcels.c.order_id.in_(bindparam("ids", expanding=True))).order_by(_parcels.c.id)
+_WITH_LOOK = select(_parcels, _looks.c.asked_at, _looks.c.checked_at).join(
+    _looks, _looks.c.parcel_id == _parcels.c.id, isouter=True
+)
+_PARCELS_OF = _WITH_LOOK.where(_parcels.c.order_id.in_(bindparam("ids", expanding=True))).order_by(_parcels.c.id)
 _PARCELS_NUMBERED = select(_parcels).where(_parcels.c.number.in_(bindparam("numbers", expanding=True)))
 
 
@@ -194,7 +201,7 @@ async def parcels_of(connection: AsyncConnection, orders: Sequence[int]) -> dict
 async def numbered(connection: AsyncConnection, number: str) -> list[Parcel]:
     """Every parcel under this number, whichever orders it serves; on PostgreSQL their rows stay locked."""
     rows = await connection.execute(
-        select(_parcels).where(_parcels.c.number == number).order_by(_parcels.c.id).with_for_update()
+        _WITH_LOOK.where(_parcels.c.number == number).order_by(_parcels.c.id).with_for_update(of=_parcels)
     )
     return [parcel_value(row) for row in rows]
 
@@ -254,15 +261,14 @@ async def save_parcels(connection: AsyncConnection, parcels: Sequence[tuple[Parc
             "to_status": p.status.value,
             "to_cause": p.cause,
             "to_track": codec.encode(ParcelState(p.track, p.eta)),
-            "checked": p.checked_at,
-            "asked": p.asked_at,
             "changed": p.changed_at,
-            "due": due,
         }
-        for p, due in parcels
+        for p, _ in parcels
     ]
+    looks = [{"row": p.id, "to_carrier": p.carrier, "checked": p.checked_at, "due": due} for p, due in parcels]
     if rows:
         await connection.execute(_SAVE_PARCEL, rows)
+        await connection.execute(_SAVE_LOOK, looks)
 
 
 _SAVE_PARCEL = (
@@ -273,10 +279,11 @@ _SAVE_PARCEL = (
         status=bindparam("to_status"),
         cause=bindparam("to_cause"),
         track=bindparam("to_track"),
-        checked_at=bindparam("checked"),
-        asked_at=bindparam("asked"),
         changed_at=bindparam("changed"),
-        due_at=bindparam("due"),
-        lease_until=0.0,
     )
+)
+_SAVE_LOOK = (
+    update(_looks)
+    .where(_looks.c.parcel_id == bindparam("row"))
+    .values(carrier=bindparam("to_carrier"), checked_at=bindparam("checked"), due_at=bindparam("due"), lease_until=0.0)
 )

@@ -131,7 +131,8 @@ def _row(r: Any, token: str) -> Row:
     )
 
 
-async def _machine_now(connection: AsyncConnection) -> float:
+async def machine_now(connection: AsyncConnection) -> float:
+    """The database's clock."""
     return float((await connection.execute(_CLOCK)).scalar_one())
 
 
@@ -142,7 +143,7 @@ async def _clock_and_bucket(connection: AsyncConnection, key: str) -> tuple[floa
     """The machine's time and when the account's next message is on schedule; its row is locked, so that two senders
     do not both take it."""
     row = (await connection.execute(_CLOCK_AND_BUCKET, {"account": key})).first()
-    return (row.now, row.free_at) if row is not None else (await _machine_now(connection), 0.0)
+    return (row.now, row.free_at) if row is not None else (await machine_now(connection), 0.0)
 
 
 _CLOCK_AND_BUCKET = (
@@ -173,9 +174,21 @@ def _bucket_row(database: Database) -> Any:
     return upsert.on_conflict_do_update(index_elements=[_bucket.c.key], set_={"free_at": upsert.excluded.free_at})
 
 
+async def advance(
+    connection: AsyncConnection, database: Database, key: str, now: float, interval: float, ahead: float, wanted: int
+) -> int:
+    """Take up to `wanted` turns of a bucket, one an `interval` seconds and up to `ahead` seconds early; how many."""
+    found = (await connection.execute(_CLOCK_AND_BUCKET, {"account": key})).first()
+    free_at = max(found.free_at if found is not None else 0.0, now)
+    taken = max(0, min(wanted, int((now + ahead - free_at) / interval + 1e-9)))
+    if taken:
+        await _spend(connection, database, {key: free_at + taken * interval})
+    return taken
+
+
 async def hold_account(connection: AsyncConnection, database: Database, account: str, seconds: float) -> None:
     """The platform limits the whole account: nothing of it leaves for so long."""
-    now = await _machine_now(connection)
+    now = await machine_now(connection)
     await _spend(connection, database, {account: now + seconds + 1.0})
 
 

@@ -212,9 +212,23 @@ class Store:
 
     # ---- parcels -----------------------------------------------------------------------------------------
 
-    async def due_parcels(self, limit: int) -> list[Dossier]:
-        """Lease parcels that are due for a look, each in a dossier with its order."""
-        return await self.database.write(lambda c: sweep.due(c, self.clock.now(), limit))
+    async def due_parcels(self, limit: int, serves: sweep.Serves) -> list[sweep.Due]:
+        """Lease parcels of a source that are due for a look."""
+        return await self.database.write(lambda c: sweep.due(c, self.clock.now(), limit, serves))
+
+    async def looked(self, looks: Sequence[sweep.Looked], news: Sequence[queue.Arrival], now: datetime) -> None:
+        """Write down what came of looks, and the news as events of the parcels' own lanes, in one commit."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await sweep.looked(connection, looks, now)
+            if news:
+                await queue.receive(connection, self.database, news, now)
+
+        await self.database.write(work)
+
+    async def calls_left(self, source: str, per_day: int, calls: int, *, live: bool) -> int:
+        """How many of `calls` a source's daily budget allows now; they count as made."""
+        return await self.database.write(lambda c: sweep.budget(c, self.database, source, per_day, calls, live))
 
     async def parcels_numbered(self, number: str) -> list[Parcel]:
         """Every parcel under this tracking number."""

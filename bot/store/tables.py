@@ -224,14 +224,9 @@ class Order(SQLModel, table=True):
 
 
 class Parcel(SQLModel, table=True):
-    """A parcel of an order; `track` is its merged timeline, as JSON. `due_at` is its next check."""
+    """A parcel of an order; `track` is its merged timeline, as JSON."""
 
-    __table_args__ = (
-        UniqueConstraint("number", "order_id"),
-        Index(
-            "parcel_due", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")
-        ),
-    )
+    __table_args__ = (UniqueConstraint("number", "order_id"),)
     id: int | None = _id()
     order_id: int = Field(index=True)
     carrier: str = ""
@@ -241,11 +236,30 @@ class Parcel(SQLModel, table=True):
     items: bytes = _json()
     track: bytes = _json()
     shipped_at: datetime | None = _when()
-    checked_at: datetime | None = _when()
-    asked_at: datetime | None = _when()
     changed_at: datetime | None = _when()
+
+
+class Look(SQLModel, table=True):
+    """When a parcel is next asked about (`due_at`, None for never again), was last asked about and last answered for.
+
+    Apart from the parcel, whose row is wide: a sweep that hears nothing new writes here alone. `heard` is a
+    fingerprint of what a source last said.
+    """
+
+    __table_args__ = (
+        Index(
+            "look_due", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")
+        ),
+    )
+    parcel_id: int = Field(
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
+    )
+    carrier: str = ""
     due_at: datetime | None = _when()
+    asked_at: datetime | None = _when()
+    checked_at: datetime | None = _when()
     lease_until: float = _machine()
+    heard: str = ""
 
 
 class CaseRow(SQLModel, table=True):

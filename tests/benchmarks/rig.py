@@ -30,7 +30,7 @@ from bot.model.parcels import Parcel
 from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track, Window
 from bot.store import Store, codec
 from bot.store.orders import Detail, ParcelState
-from bot.store.tables import Buyer, Order
+from bot.store.tables import Buyer, Look, Order
 from bot.store.tables import Parcel as ParcelRow
 
 ORDERS, CHATS = 100_000, 1_000
@@ -78,6 +78,8 @@ async def seed(url: str) -> None:
             numbers = range(start, min(start + 2000, ORDERS + 1))
             await connection.execute(insert(Order), [_order(n, buyer, now) for n in numbers])
             await connection.execute(insert(ParcelRow), [_parcel(n, now) for n in numbers])
+            looks = [{"parcel_id": n, "checked_at": now, "asked_at": now} for n in numbers]
+            await connection.execute(insert(Look), looks)
     proof = (Proof("phone", now + timedelta(days=30), buyer=buyer),)
     chats = [address for chat in range(CHATS) for address in _addresses(chat)]
     await store.save_conversations([Conversation(a, buyer=buyer, proofs=proof, locale="en") for a in chats])
@@ -138,8 +140,6 @@ def _parcel(n: int, now: datetime) -> dict[str, object]:
         "status": "in_transit",
         "track": codec.encode(ParcelState(track, window)),
         "shipped_at": now - timedelta(days=6),
-        "checked_at": now,
-        "asked_at": now,
         "changed_at": now,
     }
 

@@ -154,7 +154,7 @@ def test_text_rules_settle_at_once_and_speak_the_vocabulary() -> None:
         for pattern, to, cause in some:
             assert known(to, cause), pattern.pattern
             plain = status in {Status.UNKNOWN, Status.IN_TRANSIT}
-            taken_back = (status, to) == (Status.DELIVERED, Status.PICKUP_READY)
+            taken_back = to is Status.PICKUP_READY and status in {Status.DELIVERED, Status.OUT_FOR_DELIVERY}
             told = status is Status.EXCEPTION and to in {Status.RETURNING, Status.CUSTOMS}
             assert to is status or plain or taken_back or told
             # Only a code delivers, loses or sends back.

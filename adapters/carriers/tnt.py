@@ -1,0 +1,304 @@
+"""TNT, now FedEx: ExpressConnect Tracking v3.1, an XML request in the form field `xml_in` with Basic authentication.
+
+A consignment has one summary code, of which the schema names four; the codes of its events are not listed there. An
+event's code is looked up first, TNT's fixed English sentence second, and the sentence never makes a delivery. Times are
+local without zone: only the depots of origin and delivery have a country that is told. No push.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import NoReturn
+from xml.parsers import expat
+from xml.sax.saxutils import escape
+
+import httpx
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from bot.errors import Misconfigured, Temporary
+from bot.model.codes import NOTHING, Code, codes
+from bot.model.foreign import LONGEST, a_country, a_moment, a_text, day_and_clock, when, zone_of
+from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window
+from bot.ports import Capabilities, Item, Rate, TrackingSource
+from bot.wire import judge, reached
+
+KIND = "tnt"
+WHO = "TNT"
+KEY = "carriers.tnt.password"
+BATCH = 10
+NOBODYS = "000000000"
+"""A number that no consignment has; asked to try the credentials."""
+DEEPEST = 32
+LARGEST = 4_000_000
+MOST = 100_000
+
+
+class Settings(BaseModel):
+    """`username` and `password` are those of the myTNT account. `market` (INTERNATIONAL or DOMESTIC) and
+    `origin_country` (ISO 3166 alpha-2) narrow the search; both may stay empty."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: str
+    password: SecretStr
+    market: str = ""
+    origin_country: str = ""
+    base_url: str = "https://necta.az.fxei.fedex.com/ectrack/track"
+    rate: Rate = Rate(per_second=1)
+
+
+def connect(settings: Settings, http: httpx.AsyncClient) -> "Tnt":
+    return Tnt(settings, http)
+
+
+# ---- XML -------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Node:
+    """An element: its local name, its own text and the elements in it."""
+
+    name: str
+    words: list[str] = field(default_factory=list)
+    inner: list["Node"] = field(default_factory=list)
+
+    def all(self, name: str) -> list["Node"]:
+        return [node for node in self.inner if node.name == name]
+
+    def first(self, *path: str) -> "Node":
+        """The first element of this path; an empty one where there is none."""
+        here = self
+        for name in path:
+            here = next(iter(here.all(name)), Node(name))
+        return here
+
+    def text(self, *path: str) -> str:
+        """The text of the first element of this path, white space folded."""
+        return a_text(" ".join("".join(self.first(*path).words).split()))
+
+
+class _Reader:
+    """Builds nodes from expat's events; whatever declares anything, is too deep or too much is refused."""
+
+    def __init__(self) -> None:
+        self.root = Node("")
+        self._open = [self.root]
+        self._count = 0
+
+    def start(self, tag: str, _: Mapping[str, str]) -> None:
+        self._count += 1
+        if len(self._open) > DEEPEST or self._count > MOST:
+            raise ValueError(f"{WHO}: XML of a size that no answer has")
+        node = Node(tag.rpartition(":")[2])
+        self._open[-1].inner.append(node)
+        self._open.append(node)
+
+    def end(self, _: str) -> None:
+        self._open.pop()
+
+    def words(self, text: str) -> None:
+        words = self._open[-1].words
+        if len(words) < LONGEST:
+            words.append(text)
+
+    def refuse(self, *_: object) -> NoReturn:
+        raise ValueError(f"{WHO}: XML with declarations of its own is not read")
+
+
+def parse_xml(body: bytes) -> Node:
+    """The root element; ValueError with one clear line where it is no XML or declares a document type."""
+    if len(body) > LARGEST:
+        raise ValueError(f"{WHO}: XML of a size that no answer has")
+    reader = _Reader()
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
+    parser.CharacterDataHandler = reader.words
+    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = parser.UnparsedEntityDeclHandler = reader.refuse
+    parser.ExternalEntityRefHandler = reader.refuse
+    try:
+        parser.Parse(body, True)
+    except (expat.ExpatError, LookupError, UnicodeError) as error:
+        raise ValueError(f"{WHO}: this is not XML") from error
+    except ValueError as error:
+        ours = str(error).startswith(f"{WHO}: ")
+        raise ValueError(str(error) if ours else f"{WHO}: this is not XML") from error
+    return reader.root.inner[0]
+
+
+# ---- reading ---------------------------------------------------------------------------------------------
+
+
+def sentence(text: str) -> str:
+    """TNT's sentence as the table spells it: capitals, and nothing but words."""
+    return " ".join("".join(c if c.isalnum() else " " for c in text.upper()).split())
+
+
+def read_code(code: str, text: str) -> tuple[Code, bool]:
+    """What an event says, and whether the table has its code. A sentence alone is no delivery."""
+    if (found := codes("tnt_status").get(code.upper())) is not None:
+        return found, True
+    return codes("tnt_text").get(sentence(text), NOTHING), False
+
+
+def read_scan(event: Node, countries: Mapping[str, str]) -> Scan:
+    """One `StatusData`."""
+    code, text = event.text("StatusCode"), event.text("StatusDescription")
+    word, known = read_code(code, text)
+    day, clock, depot = event.text("LocalEventDate"), event.text("LocalEventTime"), event.text("Depot")
+    country = countries.get(depot, countries.get("", ""))
+    moment = when(f"{day} {clock}".strip(), iso=day_and_clock(day, clock) or "-", country=country)
+    return Scan(
+        raw_code=code,
+        raw_text=text,
+        raw_time=moment.raw_time,
+        at=moment.at,
+        local=moment.local,
+        offset_from=moment.offset_from,
+        status=word.status,
+        cause=word.cause,
+        place=Place(event.text("DepotName") or depot, country),
+        physical=word.physical,
+        carrier=KIND,
+        source=KIND,
+        known=known,
+    )
+
+
+def read_track(raw: Node) -> Track:
+    """A `Consignment` as a track; ValueError where it has no number."""
+    number = next(iter(numbers(raw)), "")
+    if not number:
+        raise ValueError(f"{WHO}: a consignment without a number")
+    origin, destination = (a_country(raw.text(f"{end}Country", "CountryCode")) for end in ("Origin", "Destination"))
+    countries = depot_countries(raw, origin, destination)
+    summary = codes("tnt_summary").get(raw.text("SummaryCode").upper(), NOTHING)
+    # TNT lists the newest first; equal times keep that order's reverse.
+    scans = [read_scan(event, countries) for event in reversed(raw.all("StatusData"))]
+    return Track(
+        carrier=KIND,
+        number=number,
+        scans=tuple(sorted(scans, key=_instant)),
+        status=summary.status,
+        cause=summary.cause,
+        eta=_due(raw.text("ShipmentSummary", "DueDate"), destination),
+        origin=origin,
+        destination=destination,
+        proof_of_delivery=raw.text("POD"),
+        source=KIND,
+    )
+
+
+def depot_countries(raw: Node, origin: str, destination: str) -> Mapping[str, str]:
+    """The country of each depot that is told: the origin's own, and the one that made the consignment's delivery.
+    Within one country it is the country of any depot, under the empty name."""
+    if origin and origin == destination:
+        return {"": origin}
+    found = {}
+    delivered = (raw.text("DeliveryDate"), raw.text("DeliveryTime"))
+    for event in raw.all("StatusData"):
+        code, _ = read_code(event.text("StatusCode"), "")
+        at = (event.text("LocalEventDate"), event.text("LocalEventTime"))
+        if code.status is Status.DELIVERED and at == delivered and destination:
+            found[event.text("Depot")] = destination
+    if origin:
+        found[raw.text("OriginDepot")] = origin
+    found.pop("", None)
+    return found
+
+
+def numbers(raw: Node) -> list[str]:
+    """A consignment's numbers, its own first."""
+    told = (raw.text(name) for name in ("ConsignmentNumber", "AlternativeConsignmentNumber"))
+    return [number for number in told if number]
+
+
+def consignments(body: bytes) -> list[Node]:
+    """The consignments of an answer that have a number; ValueError where it is none of TNT's or tells an error."""
+    root = parse_xml(body)
+    if root.name != "TrackResponse":
+        raise ValueError(f"{WHO}: this is no TrackResponse")
+    if not root.all("Consignment") and root.all("Error"):
+        raise ValueError(f"{WHO} answered with error {root.text('Error', 'Code')[:20] or 'of no code'}")
+    return [raw for raw in root.all("Consignment") if numbers(raw)]
+
+
+def read(body: bytes) -> list[Track]:
+    """Every track in a raw answer; ValueError where it has none."""
+    tracks = [read_track(raw) for raw in consignments(body)]
+    if not tracks:
+        raise ValueError(f"{WHO}: an answer without a consignment number")
+    return tracks
+
+
+def _instant(scan: Scan) -> datetime:
+    return scan.at or datetime.min.replace(tzinfo=UTC)
+
+
+def _due(day: str, country: str) -> Window | None:
+    midnight = a_moment(day_and_clock(day))
+    if midnight is None:
+        return None
+    local = midnight.replace(tzinfo=zone_of(country, midnight) or UTC)
+    return Window(local, local, KIND)
+
+
+# ---- the port --------------------------------------------------------------------------------------------
+
+
+class Tnt(TrackingSource):
+    kind = KIND
+
+    def __init__(self, settings: Settings, http: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._http = http
+        self.capabilities = Capabilities(
+            carriers=frozenset({"tnt"}), batch=BATCH, per_second=settings.rate.per_second or 1
+        )
+
+    async def track(self, refs: Sequence[TrackRef]) -> Sequence[Track | None]:
+        if len(refs) > BATCH:
+            raise ValueError(f"at most {BATCH} numbers a call, not {len(refs)}")
+        if not refs:
+            return ()
+        told = await self._ask(list(dict.fromkeys(ref.number for ref in refs)))
+        return [_newest(ref.number, told) for ref in refs]
+
+    async def _ask(self, asked: Sequence[str]) -> list[Node]:
+        form = {"xml_in": self._request(asked)}
+        auth = (self._settings.username, self._settings.password.get_secret_value())
+        response = await reached(self._http.post(self._settings.base_url, data=form, auth=auth), WHO)
+        judge(response, WHO, KEY)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            raise Misconfigured(f"{WHO} has no such address", key="carriers.tnt.base_url")
+        try:
+            return consignments(response.content)
+        except ValueError as error:
+            raise Temporary(str(error)) from error
+
+    def _request(self, asked: Sequence[str]) -> str:
+        told = {"marketType": self._settings.market, "originCountry": self._settings.origin_country}
+        narrowed = "".join(f' {name}="{escape(v, {chr(34): "&quot;"})}"' for name, v in told.items() if v)
+        wanted = "".join(f"<ConsignmentNumber>{escape(number)}</ConsignmentNumber>" for number in asked)
+        return (
+            '<?xml version="1.0" encoding="UTF-8" standalone="no"?>'
+            f'<TrackRequest locale="en_US" version="3.1"><SearchCriteria{narrowed}>{wanted}</SearchCriteria>'
+            "<LevelOfDetail><Complete/></LevelOfDetail></TrackRequest>"
+        )
+
+    def decode(self, item: Item) -> TrackUpdate | None:
+        raise ValueError(f"{WHO} sends no pushes")
+
+    async def check(self) -> str:
+        await self._ask([NOBODYS])
+        return f"{WHO}: the credentials work"
+
+
+def _newest(number: str, told: Sequence[Node]) -> Track | None:
+    """The track of a number, the newest where TNT used it twice."""
+    same = [read_track(raw) for raw in told if number.casefold() in {n.casefold() for n in numbers(raw)}]
+    if not same:
+        return None
+    newest = max(same, key=lambda t: max(map(_instant, t.scans), default=datetime.min.replace(tzinfo=UTC)))
+    return replace(newest, number=number)

@@ -1,0 +1,199 @@
+"""Asking the sources: whose parcels, within which budget, and what follows from what they say. On both databases."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot import tracker as module
+from bot.errors import Temporary, WismoError
+from bot.model.clock import Clock
+from bot.model.events import Event
+from bot.model.orders import Order, Shipment
+from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track, TrackRef
+from bot.ports import Capabilities, Item, TrackingSource
+from bot.store import Store
+from bot.store.sweep import Serves, fingerprint
+from bot.tracker import Tracker
+
+EVERYBODY = Serves((), others=True)
+
+
+@dataclass
+class Feed(TrackingSource):
+    """A source in memory: says of every number what it was told to say."""
+
+    kind: str = "feed"
+    capabilities: Capabilities = field(default_factory=lambda: Capabilities(batch=2, per_second=1e6))
+    tells: dict[str, Track] = field(default_factory=dict)
+    fails: list[WismoError] = field(default_factory=list)
+    asked: list[list[str]] = field(default_factory=list)
+
+    async def track(self, refs: Sequence[TrackRef]) -> Sequence[Track | None]:
+        self.asked.append([r.number for r in refs])
+        if self.fails:
+            raise self.fails.pop(0)
+        return [self.tells.get(r.number) for r in refs]
+
+    def decode(self, item: Item) -> Event | None:
+        return None
+
+
+def track(number: str, *statuses: Status, carrier: str = "dhl", at: datetime | None = None) -> Track:
+    start = datetime(2026, 11, 1, tzinfo=UTC)
+    scans = tuple(
+        Scan(
+            f"c{n}",
+            f"step {n}",
+            "",
+            start + timedelta(hours=n),
+            (start + timedelta(hours=n)).replace(tzinfo=None),
+            OffsetFrom.EXPLICIT,
+            status,
+            place=Place("Leipzig", "DE"),
+            carrier=carrier,
+            source="feed",
+        )
+        for n, status in enumerate(statuses)
+    )
+    return Track(carrier, number, scans, statuses[-1] if statuses else Status.UNKNOWN, source="feed", at=at)
+
+
+async def shop(store: Store, *parcels: tuple[str, str]) -> None:
+    now = store.clock.now()
+    shipments = tuple(Shipment(number, carrier, shipped_at=now - timedelta(days=1)) for carrier, number in parcels)
+    await store.save_orders([(Order("1042", now, source="csv", shop="S", country="DE", parcels=shipments), "")])
+
+
+async def numbers(store: Store, serves: Serves = EVERYBODY) -> list[str]:
+    return sorted(d.ref.number for d in await store.due_parcels(100, serves))
+
+
+async def news(store: Store) -> int:
+    return (await store.health()).waiting
+
+
+async def test_a_parcel_is_leased_to_one_sweep_at_a_time(store: Store) -> None:
+    await shop(store, ("dhl", "A1"), ("dhl", "A2"))
+    assert await numbers(store) == ["A1", "A2"]
+    assert await numbers(store) == []
+
+
+async def test_a_carriers_own_source_gets_its_parcels_and_the_aggregator_the_rest(store: Store) -> None:
+    await shop(store, ("dhl", "A1"), ("ems", "A2"), ("", "A3"))
+    own = Feed("dhl", Capabilities(frozenset({"dhl"}), batch=10, per_second=1e6))
+    everybody = Feed("all")
+    tracker = Tracker(store, [everybody, own], store.clock)
+    assert await tracker.sweep() == 3
+    assert own.asked == [["A1"]]
+    assert sorted(n for call in everybody.asked for n in call) == ["A2", "A3"]
+    assert tracker.source_of("dhl") is own
+    assert tracker.source_of("tnt") is everybody
+
+
+async def test_news_become_events_and_the_same_word_again_does_not(store: Store) -> None:
+    await shop(store, ("dhl", "A1"))
+    feed = Feed(tells={"A1": track("A1", Status.ACCEPTED)})
+    tracker = Tracker(store, [feed], store.clock)
+    assert await tracker.sweep() == 1
+    assert await news(store) == 1
+    store.clock.forward(timedelta(days=1))
+    feed.tells["A1"] = replace(feed.tells["A1"], at=store.clock.now())
+    assert await tracker.sweep() == 1
+    assert await news(store) == 1
+    store.clock.forward(timedelta(days=1))
+    feed.tells["A1"] = track("A1", Status.ACCEPTED, Status.IN_TRANSIT)
+    assert await tracker.sweep() == 1
+    assert await news(store) == 2
+
+
+async def test_an_unchanged_look_tells_when_it_was_and_is_due_again_in_its_statuss_time(store: Store) -> None:
+    await shop(store, ("dhl", "A1"))
+    tracker = Tracker(store, [Feed(tells={"A1": track("A1", Status.ACCEPTED)})], store.clock)
+    await tracker.sweep()
+    (dossier,) = await store.find_orders(["1042"])
+    assert dossier.parcels[0].checked_at is not None
+    assert dossier.parcels[0].asked_at is not None
+    assert await numbers(store) == []
+    store.clock.forward(timedelta(hours=13))
+    assert await numbers(store) == ["A1"]
+
+
+async def test_what_nobody_knows_yet_is_asked_again_in_hours_and_not_said_to_be_answered(store: Store) -> None:
+    await shop(store, ("dhl", "A1"))
+    tracker = Tracker(store, [Feed()], store.clock)
+    await tracker.sweep()
+    (dossier,) = await store.find_orders(["1042"])
+    assert (dossier.parcels[0].checked_at, dossier.parcels[0].asked_at is None) == (None, False)
+    store.clock.forward(module.NOT_KNOWN_YET + timedelta(minutes=1))
+    assert await numbers(store) == ["A1"]
+
+
+async def test_a_failing_source_is_left_alone_and_its_parcels_stay_due(store: Store) -> None:
+    await shop(store, ("dhl", "A1"), ("dhl", "A2"), ("dhl", "A3"))
+    feed = Feed(fails=[Temporary("down")])
+    tracker = Tracker(store, [feed], store.clock)
+    assert await tracker.sweep() == 0
+    assert await tracker.sweep() == 0
+    assert len(feed.asked) == 1
+    assert await numbers(store) == ["A1", "A2", "A3"]
+    (dossier,) = await store.find_orders(["1042"])
+    assert dossier.parcels[0].asked_at is None
+
+
+async def test_three_failures_in_a_row_are_said_and_one_answer_ends_them(store: Store) -> None:
+    await shop(store, ("dhl", "A1"))
+    feed = Feed(fails=[Temporary("down")] * 3)
+    tracker = Tracker(store, [feed], store.clock)
+    line = tracker.lineups[0]
+    for _ in range(3):
+        line.breaker.until = 0
+        await tracker.sweep()
+    assert [source for source, _ in (await store.health()).feeds] == ["feed"]
+    line.breaker.until = 0
+    await tracker.sweep()
+    assert (await store.health()).feeds == ()
+    assert not line.breaker.failures
+
+
+def test_a_breaker_waits_longer_each_time_and_as_long_as_it_is_told() -> None:
+    breaker = module.Breaker()
+    waits = []
+    for _ in range(8):
+        breaker.failed(None)
+        waits.append(round(breaker.until - time.monotonic()))
+    assert waits == [60, 120, 240, 480, 960, 1800, 1800, 1800]
+    breaker.failed(7)
+    assert round(breaker.until - time.monotonic()) == 7
+
+
+async def test_a_days_budget_is_kept_with_a_reserve_for_buyers(store: Store) -> None:
+    day = [await store.calls_left("dhl", 250, 100, live=False), await store.calls_left("dhl", 250, 100, live=False)]
+    assert day == [50, 0]
+    assert await store.calls_left("dhl", 250, 100, live=True) == 50
+    assert await store.calls_left("dhl", 250, 1, live=True) == 0
+
+
+async def test_over_budget_is_not_asked_and_not_an_error(store: Store) -> None:
+    await shop(store, *[("dhl", f"A{n}") for n in range(4)])
+    feed = Feed(capabilities=Capabilities(batch=1, per_second=1e6, per_day=10))
+    tracker = Tracker(store, [feed], store.clock)
+    assert await tracker.sweep() == 2
+    assert (await store.health()).feeds == ()
+    (dossier,) = await store.find_orders(["1042"])
+    assert sum(p.asked_at is None for p in dossier.parcels) == 2
+
+
+@pytest.mark.parametrize("change", [{"at": datetime(2026, 1, 1, tzinfo=UTC)}, {"source": "other"}])
+def test_when_it_was_said_is_no_news(change: dict[str, object]) -> None:
+    told = track("A1", Status.ACCEPTED)
+    assert fingerprint(replace(told, **change)) == fingerprint(told)  # type: ignore[arg-type]
+    assert fingerprint(replace(told, cause="x")) != fingerprint(told)
+
+
+def test_a_source_that_only_tells_is_never_asked() -> None:
+    clock = Clock()
+    tracker = Tracker(Store("sqlite:///:memory:", clock), [Feed(capabilities=Capabilities(batch=0))], clock)
+    assert tracker.sources == []
