@@ -7,6 +7,7 @@ An adapter module `adapters.<kind>.<name>` has `class Settings(pydantic.BaseMode
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -157,6 +158,21 @@ class TrackingSource(Port):
     @abstractmethod
     async def track(self, refs: Sequence[TrackRef]) -> Sequence[Track | None]:
         """One answer a ref, in order, None where the source knows nothing yet. At most `capabilities.batch`."""
+
+    async def refresh(self, refs: Sequence[TrackRef]) -> Sequence[Track | None]:
+        """As `track`, and have an aggregator ask the carrier now, which may cost."""
+        return await self.track(refs)
+
+    async def stop(self, refs: Sequence[TrackRef]) -> None:
+        """Nobody needs to hear of these any more."""
+
+    async def resume(self, refs: Sequence[TrackRef]) -> Sequence[TrackRef]:
+        """Hear again of numbers that the source has stopped; those of which it will."""
+        return refs
+
+    async def missed(self, since: datetime) -> Sequence[TrackRef]:
+        """Numbers of which the source had news since then and could not push them."""
+        return ()
 
 
 class OrderSource(Port):

@@ -34,6 +34,8 @@ ROUND = 1000
 """Parcels leased at once, in as many calls as the source's batch needs."""
 LATER = timedelta(minutes=10)
 """So long parcels wait whose source has no call left in its budget."""
+RECONCILED = timedelta(hours=6)
+"""Sources give up on a push within an hour or two (facts 2.1); looking further back costs little."""
 REST_SECONDS, MOST_REST_SECONDS = 60.0, 1800.0
 
 log = structlog.get_logger()
@@ -174,6 +176,24 @@ class Tracker:
                 asked += len(due[start : start + step])
         return asked
 
+    async def reconcile(self) -> int:
+        """Ask about what sources could not push in the last hours; how many numbers that were."""
+        since = self.clock.now() - RECONCILED
+        return sum([await self._reconcile(line, since) for line in self.lineups if line.source.capabilities.push])
+
+    async def _reconcile(self, line: Lineup, since: datetime) -> int:
+        now = self.clock.now()
+        try:
+            refs = await line.source.missed(since)
+            step = line.source.capabilities.batch
+            for start in range(0, len(refs), step):
+                tracks = await self.ask(line, refs[start : start + step]) or ()
+                await self.store.receive([news(t, now) for t in tracks if t is not None])
+        except WismoError as error:
+            log.warning("reconcile.no_answer", source=line.source.kind, error=str(error))
+            return 0
+        return len(refs)
+
     async def _look(self, line: Lineup, due: Sequence[Due]) -> bool:
         now = self.clock.now()
         try:
@@ -184,10 +204,24 @@ class Tracker:
         if tracks is None:
             return False
         told = [judge(d, t, now) for d, t in zip(due, tracks, strict=True)]
-        updates = [TrackUpdate(uuid4().hex, now, t) for _, t in told if t is not None]
-        items = [Item(key=u.id, lane=parcel_lane(u.track.number), body=pack(u)) for u in updates]
-        await self.store.looked([look for look, _ in told], [Arrival("wismo", item) for item in items], now)
+        await self.store.looked([look for look, _ in told], [news(t, now) for _, t in told if t is not None], now)
+        await self._let_go(line, [d.ref for d, (look, _) in zip(due, told, strict=True) if look.due_at is None])
         return True
+
+    async def _let_go(self, line: Lineup, refs: Sequence[TrackRef]) -> None:
+        """The journey of these is over: an aggregator need not look at them for us any more."""
+        if not refs or not line.source.capabilities.push:
+            return
+        try:
+            await line.source.stop(refs)
+        except WismoError as error:
+            log.info("sweep.not_stopped", source=line.source.kind, error=str(error))
+
+
+def news(track: Track, now: datetime) -> Arrival:
+    """What was heard as an event of the parcel's own lane."""
+    update = TrackUpdate(uuid4().hex, now, track)
+    return Arrival("wismo", Item(key=update.id, lane=parcel_lane(track.number), body=pack(update)))
 
 
 def judge(due: Due, track: Track | None, now: datetime) -> tuple[Looked, Track | None]:

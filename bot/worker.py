@@ -18,6 +18,7 @@ POLL_SECONDS = 0.2
 DUE_SECONDS = 1.0
 SWEEP_SECONDS = 5.0
 KEEP_SECONDS = 6 * 3600.0
+RECONCILE_SECONDS = 3600.0
 CHECKPOINT_SECONDS = 1.0
 LISTEN_SECONDS = 15.0
 
@@ -54,6 +55,7 @@ class Worker:
             self._every(DUE_SECONDS, self._due),
             self._every(SWEEP_SECONDS, self.sweep),
             self._every(KEEP_SECONDS, self._keep),
+            self._every(RECONCILE_SECONDS, self.tracker.reconcile),
             self._every(CHECKPOINT_SECONDS, self.store.checkpoint),
             *(self._listen(name, port) for name, port in self.listeners.items()),
         ]

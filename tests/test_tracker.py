@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from bot import tracker as module
 from bot.errors import Temporary, WismoError
@@ -30,6 +31,14 @@ class Feed(TrackingSource):
     tells: dict[str, Track] = field(default_factory=dict)
     fails: list[WismoError] = field(default_factory=list)
     asked: list[list[str]] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    unpushed: list[TrackRef] = field(default_factory=list)
+
+    async def stop(self, refs: Sequence[TrackRef]) -> None:
+        self.stopped += [r.number for r in refs]
+
+    async def missed(self, since: datetime) -> Sequence[TrackRef]:
+        return self.unpushed
 
     async def track(self, refs: Sequence[TrackRef]) -> Sequence[Track | None]:
         self.asked.append([r.number for r in refs])
@@ -197,3 +206,28 @@ def test_a_source_that_only_tells_is_never_asked() -> None:
     clock = Clock()
     tracker = Tracker(Store("sqlite:///:memory:", clock), [Feed(capabilities=Capabilities(batch=0))], clock)
     assert tracker.sources == []
+
+
+async def test_what_could_not_be_pushed_is_asked_about(store: Store) -> None:
+    await shop(store, ("dhl", "A1"))
+    feed = Feed(
+        capabilities=Capabilities(push=True, batch=2, per_second=1e6),
+        tells={"A1": track("A1", Status.ACCEPTED)},
+        unpushed=[TrackRef("A1"), TrackRef("A2"), TrackRef("A3")],
+    )
+    assert await Tracker(store, [feed], store.clock).reconcile() == 3
+    assert feed.asked == [["A1", "A2"], ["A3"]]
+    assert await news(store) == 1
+
+
+async def test_an_aggregator_lets_go_of_a_journey_that_is_over(store: Store) -> None:
+    await shop(store, ("dhl", "A1"), ("dhl", "A2"))
+    feed = Feed(capabilities=Capabilities(push=True, batch=10, per_second=1e6))
+    feed.tells = {"A1": track("A1", Status.RETURNED), "A2": track("A2", Status.ACCEPTED)}
+    tracker = Tracker(store, [feed], store.clock)
+    await tracker.sweep()
+    assert feed.stopped == []
+    await store.database.write(lambda c: c.execute(text("UPDATE parcel SET status = 'returned' WHERE number = 'A1'")))
+    store.clock.forward(timedelta(days=1))
+    await tracker.sweep()
+    assert feed.stopped == ["A1"]

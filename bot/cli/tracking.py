@@ -67,23 +67,24 @@ def track(
     carrier: Annotated[str, typer.Option(help="Whose number it is; else the source finds out.")] = "",
     phone: Annotated[str, typer.Option(help="The last four digits of a phone, where the carrier asks (SF).")] = "",
     postcode: Annotated[str, typer.Option(help="The recipient's postcode, where the carrier asks.")] = "",
+    refresh: Annotated[bool, typer.Option(help="Have an aggregator ask the carrier now; that may cost.")] = False,
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT,
 ) -> None:
     """Ask the carriers of the config about a number, now. Exit code 1: nobody knows it."""
     ref = TrackRef("".join(number.split()).upper(), carrier.strip().lower(), phone[-4:], postcode)
-    found = complete(_asked(load(config), ref))
+    found = complete(_asked(load(config), ref, refresh))
     if found is None:
         stop(f"✗ no source knows anything of {ref.number} yet")
     _tell([_refined(found)], datetime.now(UTC), as_json)
 
 
-async def _asked(config: Config, ref: TrackRef) -> Track | None:
+async def _asked(config: Config, ref: TrackRef, refresh: bool) -> Track | None:
     async with open_app(config) as app:
         source: TrackingSource | None = app.worker.tracker.source_of(ref.carrier)
         if source is None:
             stop("✗ the config names no carrier to ask: see `carriers:` in config.example.yaml")
-        return (await source.track([ref]))[0]
+        return (await (source.refresh if refresh else source.track)([ref]))[0]
 
 
 def _refined(track: Track) -> Track:

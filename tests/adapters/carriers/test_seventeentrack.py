@@ -15,18 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from adapters.carriers.seventeentrack import (
-    BATCH,
-    Settings,
-    SeventeenTrack,
+from adapters.carriers.seventeentrack.reading import (
     carrier_key,
     carrier_slug,
-    connect,
     read_status,
     read_time,
     read_track,
     tables,
 )
+from adapters.carriers.seventeentrack.source import BATCH, Settings, SeventeenTrack, connect
 from bot.errors import Misconfigured, Refused, Temporary, WismoError
 from bot.model.parcels import Parcel
 from bot.model.tracks import Leg, OffsetFrom, Role, Status, TrackRef
@@ -474,3 +471,31 @@ async def test_a_broken_line_is_temporary() -> None:
 async def test_the_check_tells_the_quota() -> None:
     assert await Wire(getquota=recorded("getquota")).port().check() == "17TRACK: 187 of 200 numbers left"
     assert "key works" in await Wire(getquota=envelope()).port().check()
+
+
+async def test_the_carrier_is_asked_at_once_where_that_is_wanted() -> None:
+    wire = Wire(getRealTimeTrackInfo=recorded("gettrackinfo"))
+    (track,) = await wire.port().refresh([REF])
+    assert track == read_track(item())
+    assert [call for call, _ in wire.asked] == ["getRealTimeTrackInfo"]
+
+
+async def test_stopping_is_calm_about_numbers_and_loud_about_the_account() -> None:
+    wire = Wire(stoptrack=envelope(rejected=[rejection("A1", -18019902)]))
+    await wire.port().stop([TrackRef("A1")])
+    with pytest.raises(Misconfigured):
+        await Wire(stoptrack=envelope(rejected=[rejection("A1", -18010004)])).port().stop([TrackRef("A1")])
+
+
+async def test_a_number_is_resumed_once() -> None:
+    wire = Wire(retrack=envelope([{"number": "A1", "carrier": 3011}], [rejection("A2", -18019905)]))
+    assert [r.number for r in await wire.port().resume([TrackRef("A1"), TrackRef("A2")])] == ["A1"]
+
+
+async def test_pushes_that_failed_are_listed_page_by_page() -> None:
+    listed = {"number": "A1", "carrier": 3011, "push_status": "Failure"}
+    body = {"code": 0, "page": {"page_total": 2, "page_no": 1}, "data": {"accepted": [listed, {"number": None}]}}
+    wire = Wire(gettracklist=json.dumps(body).encode())
+    missed = await wire.port().missed(datetime(2026, 11, 1, tzinfo=UTC))
+    assert missed == [TrackRef("A1", "china-post")] * 2
+    assert [asked["page_no"] for _, asked in wire.asked] == [1, 2]

@@ -1,0 +1,226 @@
+"""What 17TRACK's answers and pushes say. Pure; its statuses, errors and carrier keys are tables beside the package."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+
+from bot.model.codes import NOTHING, Code, codes, rows
+from bot.model.foreign import (
+    Map,
+    When,
+    a_country,
+    a_list,
+    a_map,
+    a_moment,
+    a_number,
+    a_text,
+    first_text,
+    maps,
+    parse_json,
+    utc,
+    when,
+)
+from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, Window
+
+KIND = "seventeentrack"
+
+# ---- tables ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The code tables: statuses, what an error asks for, carriers by key and keys by any of their names."""
+
+    statuses: Mapping[str, Code]
+    errors: Mapping[int, str]
+    carriers: Mapping[int, str]
+    keys: Mapping[str, int]
+
+
+@cache
+def tables() -> Tables:
+    carriers = rows("seventeentrack_carriers")
+    named = {_plain(row[column]): int(row["key"]) for column in ("name", "slug") for row in carriers}
+    return Tables(
+        statuses=codes("seventeentrack_status"),
+        errors={int(row["code"]): row["does"] for row in rows("seventeentrack_errors")},
+        carriers={int(row["key"]): row["slug"] for row in carriers},
+        keys=named,
+    )
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum())
+
+
+def carrier_slug(key: object) -> str:
+    """Our name of a carrier key; `x-<key>` for one that the table does not have, empty for none."""
+    number = a_number(key)
+    return tables().carriers.get(number, f"x-{number}") if number > 0 else ""
+
+
+def carrier_key(carrier: str) -> int | None:
+    """17TRACK's key of a carrier as the shop wrote it; None lets 17TRACK detect it."""
+    if carrier.startswith("x-") and carrier[2:].isdecimal():
+        return int(carrier[2:])
+    return tables().keys.get(_plain(carrier))
+
+
+# ---- reading ---------------------------------------------------------------------------------------------
+
+
+def _country(address: object) -> str:
+    return a_country(a_map(address).get("country"))
+
+
+def read_time(event: Map) -> When:
+    """`time_raw` is the carrier's own; where it names no zone, 17TRACK put one in by the place."""
+    raw = a_map(event.get("time_raw"))
+    day, hour, zone = a_text(raw.get("date")), a_text(raw.get("time")), a_text(raw.get("timezone"))
+    written = f"{day} {hour} {zone}".strip() or first_text(event.get("time_iso"), event.get("time_utc"))
+    own = when(written, iso=f"{day}T{hour}{zone}" if day and hour and zone else "-")
+    if own.offset_from is OffsetFrom.EXPLICIT:
+        return own
+    told = when(written, iso=a_text(event.get("time_iso")) or "-")
+    if told.offset_from is OffsetFrom.EXPLICIT:
+        return told if zone or not raw else told._replace(offset_from=OffsetFrom.LOCATION)
+    local = told if told.local else when(written, iso=f"{day}T{hour or '00:00:00'}")
+    if (at := utc(a_moment(event.get("time_utc")))) is not None:
+        return When(written, at, local.local, OffsetFrom.LOCATION)
+    return local
+
+
+def read_status(code: str, country: str = "", origin: str = "", destination: str = "") -> tuple[Status, str]:
+    """Our word for a status or sub-status. An unknown sub falls back to its main, an unknown main to unknown.
+
+    17TRACK says departure and arrival of any port and customs of either side: only the country of the scan
+    tells which. Where it does not, the plain step is all that is said.
+    """
+    known = tables().statuses
+    word = known.get(code) or known.get(code.partition("_")[0]) or NOTHING
+    status, cause = word.status, word.cause
+    if code == "InTransit_Departure" and (not origin or country != origin or origin == destination):
+        return Status.IN_TRANSIT, "hub_departed"
+    if code == "InTransit_Arrival" and (not destination or country != destination or origin == destination):
+        return Status.IN_TRANSIT, "hub_arrived"
+    if code == "InTransit_CustomsProcessing" and country and origin != destination:
+        return status, {origin: "export_processing", destination: "import_processing"}.get(country, "")
+    return status, cause
+
+
+def read_scan(event: Map, carrier: str, origin: str, destination: str) -> Scan:
+    """One event of one provider; `stage` speaks where there is no sub-status."""
+    country = _country(event.get("address"))
+    code = a_text(event.get("sub_status")) or a_text(event.get("stage"))
+    status, cause = read_status(code, country, origin, destination)
+    time = read_time(event)
+    return Scan(
+        raw_code=code,
+        raw_text=a_text(event.get("description")),
+        raw_time=time.raw_time,
+        at=time.at,
+        local=time.local,
+        offset_from=time.offset_from,
+        status=status,
+        cause=cause,
+        place=Place(a_text(event.get("location")), country),
+        physical=status is not Status.LABEL_CREATED,
+        carrier=carrier,
+        source=KIND,
+    )
+
+
+def read_track(raw: Map) -> Track:
+    """An accepted item or a push's `data` as a track; ValueError where it is about no number."""
+    number = a_text(raw.get("number"))
+    if not number:
+        raise ValueError("a 17TRACK item without a tracking number")
+    info = a_map(raw.get("track_info"))
+    shipping = a_map(info.get("shipping_info"))
+    origin, destination = _country(shipping.get("shipper_address")), _country(shipping.get("recipient_address"))
+    carrier = carrier_slug(raw.get("carrier"))
+    providers = [a_map(p) for p in a_list(a_map(info.get("tracking")).get("providers"))]
+    scans = [
+        read_scan(event, slug, origin, destination)
+        for p in providers
+        for slug in [carrier_slug(a_map(p.get("provider")).get("key")) or carrier]
+        for event in reversed(a_list(p.get("events")))
+        if isinstance(event, dict)
+    ]
+    newest = a_map(info.get("latest_event"))
+    if not scans and newest:
+        scans = [read_scan(newest, carrier, origin, destination)]
+    scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    synced = _synced(providers)
+    status, cause = _summary(info, _country(newest.get("address")), origin, destination)
+    return Track(
+        carrier=carrier,
+        number=number,
+        scans=tuple(scans),
+        status=status,
+        cause=cause,
+        eta=_eta(info, carrier, synced),
+        legs=_legs(number, providers, a_map(info.get("misc_info"))),
+        origin=origin,
+        destination=destination,
+        source=KIND,
+        at=synced,
+    )
+
+
+def read(body: bytes) -> list[Track]:
+    """Every track in a raw answer or push; ValueError where it is none of 17TRACK's."""
+    data = parsed(body).get("data")
+    if isinstance(data, dict) and "accepted" in data:
+        return [read_track(item) for item in maps(data["accepted"]) if a_map(item.get("track_info"))]
+    found = maps(data)
+    if not found:
+        raise ValueError("17TRACK: neither an answer nor a push")
+    return [read_track(item) for item in found]
+
+
+def _summary(info: Map, country: str, origin: str, destination: str) -> tuple[Status, str]:
+    latest = a_map(info.get("latest_status"))
+    code = a_text(latest.get("sub_status")) or a_text(latest.get("status"))
+    status, cause = read_status(code, country, origin, destination)
+    if status is Status.UNKNOWN and not cause:
+        return read_status(a_text(latest.get("status")))
+    return status, cause
+
+
+def _synced(providers: Sequence[Map]) -> datetime | None:
+    times = (utc(a_moment(p.get("latest_sync_time"))) for p in providers)
+    return max((t for t in times if t is not None), default=None)
+
+
+def _eta(info: Map, carrier: str, said_at: datetime | None) -> Window | None:
+    said = a_map(a_map(info.get("time_metrics")).get("estimated_delivery_date"))
+    days = [a_moment(said.get(end)) for end in ("from", "to")]
+    ends = sorted(d.replace(tzinfo=d.tzinfo or UTC) for d in days if d is not None)
+    if not ends:
+        return None
+    official = a_text(said.get("source")).casefold() == "official"
+    return Window(ends[0], ends[-1], carrier if official and carrier else KIND, said_at)
+
+
+def _legs(number: str, providers: Sequence[Map], misc: Map) -> tuple[Leg, ...]:
+    """Who carries it under which number; one carrier with one number needs no telling."""
+    local, local_key = a_text(misc.get("local_number")), a_number(misc.get("local_key"))
+    keys = list(dict.fromkeys(k for p in providers if (k := a_number(a_map(p.get("provider")).get("key"))) > 0))
+    if local_key > 0 and local_key not in keys:
+        keys.append(local_key)
+    several = len(keys) > 1
+    if not several and (not local or local == number):
+        return ()
+    last = local_key if local_key > 0 else keys[-1] if several else 0
+    first_mile = tuple(Leg(carrier_slug(k), number, Role.FIRST_MILE) for k in keys if k != last)
+    return (*first_mile, Leg(carrier_slug(last), local or number, Role.LAST_MILE))
+
+
+def parsed(body: bytes) -> Map:
+    """The object of a body; ValueError where it is none."""
+    found = parse_json(body, "17TRACK")
+    if not isinstance(found, dict):
+        raise ValueError("17TRACK sent JSON that is no object")  # noqa: TRY004 - what a caller handles is ValueError
+    return found
