@@ -163,6 +163,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
         vault=vault,
         clock=clock,
         look_up=tracker.look_up if tracker.sources else None,
+        count=lambda what, of: metrics.alarms.labels(what, of).inc(),
     )
     engine = Engine(house)
     sending = {

@@ -62,10 +62,11 @@ class KeepPart(_Part):
     keys: int = Field(365, ge=7)
     messages: int = Field(540, ge=1)
     dead: int = Field(90, ge=1)
+    tracks: int = Field(540, ge=1)
 
     def retention(self) -> Retention:
         """As the store takes it."""
-        return Retention(self.inbox, self.keys, self.messages, self.dead)
+        return Retention(self.inbox, self.keys, self.messages, self.dead, self.tracks)
 
 
 class DatabasePart(_Part):

@@ -27,7 +27,7 @@ from bot.model.events import Event, Notice, StaffAct, conversation_lane, parcel_
 from bot.model.messages import Address, Choice, Inbound, Kind, Limits, Media, Outbound, Purpose, Receipt, Reply
 from bot.model.orders import OrderUpdate
 from bot.model.parcels import Parcel
-from bot.model.tracks import TrackUpdate
+from bot.model.tracks import Track, TrackUpdate
 from bot.ports import Channel, Port
 from bot.render import Renderer
 from bot.store import Store, codec
@@ -62,7 +62,11 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What the engine works with; made once by `app`. `limits` are by the channel's kind."""
+    """What the engine works with; made once by `app`. `limits` are by the channel's kind.
+
+    `count` is told what somebody should be alarmed by: a wrong proof (of which shop), a carrier's code that no
+    table has (of which source).
+    """
 
     store: Store
     ports: Mapping[str, Port]
@@ -75,6 +79,7 @@ class House:
     vault: Vault
     clock: Clock
     look_up: LookUp | None = None
+    count: Callable[[str, str], None] = lambda what, of: None
 
 
 class Engine:
@@ -234,6 +239,7 @@ class Engine:
         after = handoff.settle(before, decision.conversation)
         if decision.misses:
             # The alarm of a shop whose orders are being guessed at; the order and the chat are nobody's to read here.
+            self.house.count("proof_missed", self.house.shop.name)
             log.warning("proof.missed", shop=self.house.shop.name, slowed_seconds=decision.say_after.total_seconds())
         worded, offered = self._worded(decision.replies, after.version, decision.say_after.total_seconds())
         if decision.replies:
@@ -348,12 +354,20 @@ class Engine:
     async def _tracked(self, update: TrackUpdate, written: Written) -> tuple[tuple[Parcel, datetime | None], ...]:
         now = self.house.clock.now()
         known = [p for p, _ in written.parcels] or await self.house.store.parcels_numbered(update.track.number)
+        self._count_unknown(update.track, known[0].track if known else None)
         parcels = []
         for parcel in known:
             fresh, _ = apply(parcel, update.track, now)
             fresh = replace(fresh, checked_at=now)
             parcels.append((fresh, next_check(fresh, now)))
         return tuple(parcels)
+
+    def _count_unknown(self, heard: Track, before: Track | None) -> None:
+        unknown = {s.raw_code for s in heard.scans if not s.known}
+        told = {s.raw_code for s in before.scans if not s.known} if before and unknown else set()
+        for code in sorted(unknown - told):
+            self.house.count("unknown_code", heard.source)
+            log.info("tracking.unknown_code", source=heard.source, code=code[:40])
 
     # ---- failing -----------------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ class Metrics:
         self.ack = Histogram("wismo_ack_seconds", "From a call's last byte to its answer", ["port"], **make)  # type: ignore[arg-type]
         self.sends = Counter("wismo_sends", "Messages by outcome", ["channel", "state"], **make)  # type: ignore[arg-type]
         self.looks = Counter("wismo_looks", "Calls of tracking sources by outcome", ["source", "outcome"], **make)  # type: ignore[arg-type]
+        self.alarms = Counter("wismo_alarms", "Things to look at: wrong proofs, unknown codes", ["what", "of"], **make)  # type: ignore[arg-type]
         self.rows = Gauge("wismo_rows", "Rows by where they stand", ["state"], **make)  # type: ignore[arg-type]
         self.oldest = Gauge("wismo_oldest_waiting_seconds", "Age of the oldest waiting event", **make)  # type: ignore[arg-type]
         self.feeds = Gauge("wismo_feed_down", "1 while a tracking source gives no answer", ["source"], **make)  # type: ignore[arg-type]

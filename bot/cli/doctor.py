@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -129,10 +130,30 @@ async def _queues(store: Store) -> AsyncIterator[Finding]:
         yield Finding(False, text, "; ".join(reasons) or "no reason was kept")
     async for finding in _letters(store, health.dead):
         yield finding
-    for source, since in health.feeds:
-        text = f"{source}: no answer since {since:%d %b %H:%M} UTC; buyers are told so"
-        yield Finding(False, text, "see the source's own status page; it is asked again by itself")
+    async for finding in _tracking(store):
+        yield finding
     yield Finding(True, f"cases: {health.cases} open" + (" (`wismo cases`)" if health.cases else ""))
+
+
+async def _tracking(store: Store) -> AsyncIterator[Finding]:
+    feeds, carriers = await store.tracking()
+    for feed in feeds:
+        answered = f"last answer {_when(feed.answered_at)}"
+        if feed.down_since is not None:
+            text = f"{feed.source}: no answer since {_when(feed.down_since)}; {answered}; buyers are told so"
+            yield Finding(False, text, "see the source's own status page; it is asked again by itself")
+        else:
+            failing = f", {feed.failures} failures since" if feed.failures else ""
+            yield Finding(True, f"{feed.source}: {answered}{failing}")
+    if carriers:
+        yield Finding(True, "parcels on their way, by carrier:")
+        say(f"    {'carrier':20} {'open':>7} {'due now':>8} {'not asked yet':>14}   last answer")
+    for c in carriers:
+        say(f"    {c.carrier or 'not known':20} {c.open:7} {c.due:8} {c.not_asked:14}   {_when(c.answered_at)}")
+
+
+def _when(at: datetime | None) -> str:
+    return f"{at:%d %b %H:%M} UTC" if at is not None else "never"
 
 
 async def _letters(store: Store, count: int) -> AsyncIterator[Finding]:

@@ -15,6 +15,7 @@ from bot.cli import (
     importing,
     links,
     logs,
+    scanning,
     service,
     setup,
     templates,
@@ -46,6 +47,7 @@ def create_cli() -> typer.Typer:
     cli.command()(understand.understand)
     cli.command()(tracking.track)
     cli.command()(tracking.decode)
+    cli.command()(scanning.scan)
     cli.add_typer(templates.templates, name="templates")
     return cli
 

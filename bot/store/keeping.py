@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import delete, func, or_, select, text, update
+from sqlalchemy import case, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.orders import number_key
@@ -26,6 +26,7 @@ from bot.store.tables import (
     InboxState,
     Lane,
     LinkRow,
+    Look,
     MediaRow,
     Order,
     Outbox,
@@ -37,7 +38,7 @@ from bot.store.tables import (
 _inbox, _outbox, _lane, _orders, _parcels = map(core, (Inbox, Outbox, Lane, Order, Parcel))
 _conversations, _aliases, _cases, _consents = map(core, (Conversation, Alias, CaseRow, ConsentRow))
 _links, _guesses, _decisions, _media, _buckets = map(core, (LinkRow, Guess, DecisionRow, MediaRow, Bucket))
-_feeds, _buyers = map(core, (Feed, Buyer))
+_feeds, _buyers, _looks = map(core, (Feed, Buyer, Look))
 
 BY_LANE = (_conversations, _aliases, _inbox, _outbox, _cases, _consents, _guesses, _decisions, _media)
 PERSONAL = ("name", "email", "phone", "phone_e164", "address", "postcode", "city")
@@ -46,12 +47,14 @@ PERSONAL = ("name", "email", "phone", "phone_e164", "address", "postcode", "city
 @dataclass(frozen=True, slots=True)
 class Retention:
     """How many days things are kept: `inbox` bodies after they are done, `keys` against repeats, `messages`
-    the texts and media sent and received (a dispute's last clock), `dead` letters."""
+    the texts and media sent and received (a dispute's last clock), `dead` letters, `tracks` the carriers' raw
+    words of journeys that are over (as long as the last dispute's clock runs)."""
 
     inbox: int = 30
     keys: int = 365
     messages: int = 540
     dead: int = 90
+    tracks: int = 540
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,27 @@ class Health:
     oldest: float
     feeds: tuple[tuple[str, datetime], ...]
     cases: int
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierHealth:
+    """How the parcels of one carrier are looked at: how many are on their way, due now, and never asked about."""
+
+    carrier: str
+    open: int
+    due: int
+    not_asked: int
+    answered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedHealth:
+    """How one source answers; `failures` in a row, `down_since` where that is said to buyers."""
+
+    source: str
+    answered_at: datetime | None
+    failures: int
+    down_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +146,27 @@ async def health(connection: AsyncConnection, now: datetime) -> Health:
     )
 
 
+async def tracking(connection: AsyncConnection, now: datetime) -> tuple[list[FeedHealth], list[CarrierHealth]]:
+    """The sources, and the parcels on their way by carrier."""
+    feeds = await connection.execute(select(_feeds).order_by(_feeds.c.source))
+    carriers = await connection.execute(
+        select(
+            _looks.c.carrier,
+            func.count().label("open"),
+            func.sum(case((_looks.c.due_at <= now, 1), else_=0)).label("due"),
+            func.sum(case((_looks.c.asked_at.is_(None), 1), else_=0)).label("not_asked"),
+            func.max(_looks.c.checked_at).label("answered_at"),
+        )
+        .where(_looks.c.due_at.is_not(None))
+        .group_by(_looks.c.carrier)
+        .order_by(_looks.c.carrier)
+    )
+    return (
+        [FeedHealth(r.source, r.last_ok_at, r.failures, r.down_since) for r in feeds],
+        [CarrierHealth(r.carrier, r.open, r.due, r.not_asked, r.answered_at) for r in carriers],
+    )
+
+
 async def dead_letters(connection: AsyncConnection, limit: int) -> list[DeadLetter]:
     """The newest dead letters."""
     rows = await connection.execute(
@@ -160,6 +205,13 @@ async def expire(connection: AsyncConnection, keep: Retention, now: datetime) ->
         delete(_media).where(_media.c.at < before(keep.messages)),
         delete(_guesses).where(_guesses.c.at < before(7)),
         delete(_decisions).where(_decisions.c.at < before(keep.messages)),
+        update(_parcels)
+        .where(
+            _parcels.c.changed_at < before(keep.tracks),
+            _parcels.c.track != b"",
+            _parcels.c.id.in_(select(_looks.c.parcel_id).where(_looks.c.due_at.is_(None))),
+        )
+        .values(track=b""),
     )
     return sum([(await connection.execute(step)).rowcount for step in steps])
 

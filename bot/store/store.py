@@ -307,6 +307,11 @@ class Store:
         async with self.database.read() as connection:
             return await keeping.health(connection, self.clock.now())
 
+    async def tracking(self) -> tuple[list[keeping.FeedHealth], list[keeping.CarrierHealth]]:
+        """How the sources answer, and how the parcels of each carrier are looked at."""
+        async with self.database.read() as connection:
+            return await keeping.tracking(connection, self.clock.now())
+
     async def dead_letters(self, limit: int = 50) -> list[keeping.DeadLetter]:
         """Events that could not be handled, newest first."""
         async with self.database.read() as connection:

@@ -1,9 +1,13 @@
 """`wismo decode` and `wismo track` as a seller types them."""
 
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.cli.conftest import Wismo
+from bot.model.orders import Order, Shipment
+from bot.store import Store, codec
+from tests.cli.conftest import Wismo, WithStore
 
 RECORDED = Path(__file__).parents[1] / "recorded/carriers"
 PUSH = RECORDED / "seventeentrack/push_updated.json"
@@ -37,3 +41,37 @@ def test_what_is_no_body_of_that_source_is_one_clear_line(wismo: Wismo, tmp_path
 def test_an_unknown_source_or_file_is_refused(wismo: Wismo, tmp_path: Path) -> None:
     assert "there is no source" in wismo("decode", "pigeon", str(PUSH)).stderr
     assert wismo("decode", "seventeentrack", str(tmp_path / "none")).exit_code == 2
+
+
+async def one_parcel(store: Store) -> None:
+    order = Order("1042", datetime(2026, 11, 1, tzinfo=UTC), source="csv", parcels=(Shipment("FF1", "forwarder"),))
+    await store.save_orders([(order, "")])
+
+
+def test_staff_write_a_scan_down_by_hand(
+    wismo: Wismo, write_config: Callable[..., Path], with_store: WithStore
+) -> None:
+    write_config()
+    with_store(one_parcel)
+    said = wismo("scan", "ff1", "--status", "customs/held", "--at", "2026-11-20T15:20", "--country", "DE")
+    assert said.exit_code == 0
+    assert "2026-11-20 14:20 UTC" in said.stdout
+
+    async def event(store: Store) -> object:
+        (claim,) = await store.claim(5)
+        return codec.unpack(claim.events[0].item.body)
+
+    update = with_store(event)
+    assert update.track.scans[0].offset_from.value == "location"
+    assert (update.track.scans[0].status.value, update.track.scans[0].cause) == ("customs", "held")
+
+
+def test_a_scan_by_hand_that_cannot_be_is_refused(
+    wismo: Wismo, write_config: Callable[..., Path], with_store: WithStore
+) -> None:
+    write_config()
+    with_store(one_parcel)
+    assert "has no cause" in wismo("scan", "FF1", "--status", "customs/eaten").stderr
+    assert "there is no status" in wismo("scan", "FF1", "--status", "gone").stderr
+    assert "is no time" in wismo("scan", "FF1", "--status", "customs", "--at", "yesterday").stderr
+    assert "no order has" in wismo("scan", "FF2", "--status", "customs").stderr
