@@ -349,7 +349,7 @@ class Engine:
         if written.order is not None and update.order.updated_at < written.order[0].updated_at:
             return written
         order = replace(update.order, shop=self.house.shop.name)
-        return replace(written, order=(order, e164(order.phone, order.country)))
+        return replace(written, order=(order, e164(order.phone, order.country)), link=update.link or written.link)
 
     async def _tracked(self, update: TrackUpdate, written: Written) -> tuple[tuple[Parcel, datetime | None], ...]:
         now = self.house.clock.now()

@@ -50,12 +50,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What to tell the caller of a webhook once `items` are safely stored."""
+    """What to tell the caller of a webhook once `items` are safely stored.
+
+    `link` is a token: each channel's link that brings it along is added to the JSON of `body`, with its QR code.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     items: tuple[Item, ...] = ()
+    link: str = ""
 
 
 class Rate(BaseModel):

@@ -7,8 +7,10 @@
 
 import asyncio
 import hmac
+import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -18,7 +20,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from bot.ports import Answer, Port, Request
+from bot.errors import WismoError
+from bot.links import drawn
+from bot.ports import Answer, Channel, Port, Request
 from bot.store import Store
 from bot.store.queue import Arrival
 
@@ -88,7 +92,22 @@ class Hooks:
             log.error("hook.not_stored", port=name, error=type(error).__name__)
             return Answer(503)
         self.stored()
-        return answer
+        return await self._with_links(answer) if answer.link else answer
+
+    async def _with_links(self, answer: Answer) -> Answer:
+        """The answer with each channel's link, and its QR code as a picture."""
+        links = {}
+        for name, port in self.ports.items():
+            if not isinstance(port, Channel):
+                continue
+            try:
+                link = await port.deep_link(answer.link)
+            except WismoError as error:
+                log.warning("hook.no_link", channel=name, error=str(error))
+                continue
+            if link is not None:
+                links[name] = {"url": link, "qr": drawn(link)}
+        return replace(answer, body=json.dumps({**json.loads(answer.body), "links": links}).encode())
 
 
 def _request(scope: Scope, body: bytes) -> Request:

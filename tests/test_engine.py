@@ -135,7 +135,7 @@ async def test_a_scan_text_never_becomes_a_link_or_a_mention(house: Home) -> Non
 
 
 async def test_a_link_proves_its_order_once_and_the_first_chat_is_told_of_a_second(house: Home) -> None:
-    from bot.dialog.identity import token, token_hash  # noqa: PLC0415
+    from bot.model.tokens import token, token_hash  # noqa: PLC0415
 
     text = token(bytes(range(16)))
     (dossier,) = [d for d in await house.store.find_orders(["1042"]) if d.order.number == "1042"]

@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -23,6 +24,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, Val
 
 from bot.model.events import Event, order_lane, parcel_lane
 from bot.model.orders import Consent, Duties, Item, Order, OrderUpdate, Shipment
+from bot.model.tokens import token, token_hash
 from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track, TrackUpdate
 from bot.ports import Answer, Port, Request
 from bot.ports import Item as Stored
@@ -156,7 +158,8 @@ class Rest(Port):
         scope, model = wanted
         if scope not in key.scopes:
             return _fault(403, f"this key has no scope {scope}; add it to web.api_keys")
-        return _taken(request.body, model, parts)
+        link = _link_token(key, parts[2]) if model is OrderBody else ""
+        return _taken(request.body, model, parts, link)
 
     def _signed_by(self, request: Request) -> tuple[Key | None, str]:
         """Whose signature it is, or None and what to do."""
@@ -178,7 +181,8 @@ class Rest(Port):
     def decode(self, item: Stored) -> Event:
         told = msgspec.json.decode(item.body)
         if "order" in told:
-            return _order(item.key, told["order"], OrderBody.model_validate(told["body"]))
+            update = _order(item.key, told["order"], OrderBody.model_validate(told["body"]))
+            return replace(update, link=told.get("link", ""))
         return _scans(item.key, told["carrier"], told["number"], ScansBody.model_validate(told["body"]))
 
     async def check(self) -> str:
@@ -194,7 +198,13 @@ def _route(parts: Sequence[str]) -> tuple[str, type[_Body]] | None:
     return None
 
 
-def _taken(raw: bytes, model: type[_Body], parts: Sequence[str]) -> Answer:
+def _link_token(key: Key, number: str) -> str:
+    """The token of an order's link: 128 bits that only the key's secret can tell, the same for every repeat."""
+    made = hmac.new(key.secret.get_secret_value().encode(), f"link/{number}".encode(), hashlib.sha256).digest()
+    return token(made)
+
+
+def _taken(raw: bytes, model: type[_Body], parts: Sequence[str], link: str) -> Answer:
     try:
         told = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError):
@@ -208,12 +218,13 @@ def _taken(raw: bytes, model: type[_Body], parts: Sequence[str]) -> Answer:
         ]
         return _json(422, {"error": "these fields are not as the schema says", "fields": fields})
     if model is OrderBody:
-        content, lane = {"order": parts[2], "body": told}, order_lane(SOURCE, parts[2])
+        content = {"order": parts[2], "body": told, "link": token_hash(link)}
+        lane = order_lane(SOURCE, parts[2])
     else:
         content, lane = {"carrier": parts[2], "number": parts[3], "body": told}, parcel_lane(parts[3])
     body = msgspec.json.encode(content)
     key = hashlib.sha256(body).hexdigest()
-    return _json(202, {"accepted": True}, (Stored(key, lane, body),))
+    return replace(_json(202, {"accepted": True}, (Stored(key, lane, body),)), link=link)
 
 
 def _json(status: int, told: Mapping[str, Any], items: tuple[Stored, ...] = ()) -> Answer:

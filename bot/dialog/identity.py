@@ -6,10 +6,8 @@ order text, existing or not, so that nothing about an order can be learned by as
 
 import re
 import unicodedata
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from hashlib import sha256
 
 import phonenumbers
 
@@ -23,7 +21,6 @@ LINK_LASTS = timedelta(days=30)
 """After delivery."""
 MISSES = 5
 """Wrong guesses an hour, per chat and per typed order text, after which typed proof is closed there."""
-TOKEN_PREFIX = "wismo-"  # noqa: S105 - what marks a token, no secret
 FACTORS = ("email", "postcode", "last4", "phone")
 _PLACEHOLDER = re.compile(r"^(n/?a|none|null|test|unknown|x+|0+|1234|12345|123456|-+)$")
 
@@ -99,16 +96,6 @@ def proof_of_buyer(buyer: int, now: datetime) -> Proof:
 def proves(conversation: Conversation, dossier: Dossier, now: datetime) -> bool:
     """Whether this chat may hear of this order."""
     return conversation.proves(dossier.id, dossier.buyer, now)
-
-
-def token(random: bytes) -> str:
-    """A link's token from 16 random bytes."""
-    return TOKEN_PREFIX + urlsafe_b64encode(random).decode().rstrip("=")
-
-
-def token_hash(text: str) -> str:
-    """A token as it is stored."""
-    return sha256(text.encode()).hexdigest()
 
 
 def link_holds(link: Link | None, dossier: Dossier | None, now: datetime) -> bool:

@@ -14,6 +14,7 @@ from bot.dialog.lexicon import Lexicon, folded, tokens_of
 from bot.dialog.turn import Entity, Understanding
 from bot.model.conversations import Conversation
 from bot.model.messages import Inbound, Kind
+from bot.model.tokens import LINK_PREFIX
 
 STRONG = 0.8
 """An intent at this score in the guessed language ends the search; else the other languages are tried."""
@@ -24,7 +25,6 @@ LONGEST = 4000
 """Characters that are read; what stands behind them changes no meaning."""
 NODS = "👍👌🙏❤😊🙂✅"
 """Said without a word, and meant as a yes or a thank-you."""
-_PREFIX = "wismo-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def _unsaid(found: Sequence[Entity], left: str) -> tuple[tuple[str, float], ...]
 
 
 def _link(start: str) -> Entity:
-    token = start if start.startswith(_PREFIX) else _PREFIX + start
+    token = start if start.startswith(LINK_PREFIX) else LINK_PREFIX + start
     return Entity("link", token, start)
 
 

@@ -88,11 +88,13 @@ def number_key(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OrderUpdate:
-    """The shop told us of an order; `at` is when we heard it, UTC."""
+    """The shop told us of an order; `at` is when we heard it, UTC. `link` is the SHA-256 of the token that the
+    shop was answered with, for its buyer's link."""
 
     id: str
     at: datetime
     order: Order
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

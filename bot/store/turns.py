@@ -86,6 +86,7 @@ class Written:
     events: tuple[tuple[str, object, datetime | None], ...] = ()
     parcels: tuple[tuple[Parcel, datetime | None], ...] = ()
     order: tuple[Order, str] | None = None
+    link: str = ""
     receipts: tuple[Receipt, ...] = ()
     media: tuple[Media, ...] = ()
 
@@ -252,7 +253,10 @@ async def _write_records(connection: AsyncConnection, database: Database, w: Wri
     if w.withdraw:
         await outbox.withdraw(connection, w.claim.lane)
     if w.order is not None:
-        await orders.save_order(connection, database, *w.order, due_at=now)
+        order = await orders.save_order(connection, database, *w.order, due_at=now)
+        if order is not None and w.link:
+            fresh = {"hash": w.link, "order_id": order, "created_at": now, "revoked": False, "first_chat": ""}
+            await connection.execute(database.insert(_links).values(**fresh).on_conflict_do_nothing())
     if w.parcels:
         await orders.save_parcels(connection, w.parcels)
     for receipt in w.receipts:

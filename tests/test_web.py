@@ -1,0 +1,78 @@
+"""HTTP in, through the web app: what is stored, and what the caller is told."""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from adapters.shops.rest import Rest, Settings
+from bot.store import Store
+from bot.web import Metrics, create_web
+from tests.house import Home, Wire, home
+
+KEYS = [{"key": "shop", "secret": "s3cret", "scopes": ["orders"]}]
+ORDER = {"updated_at": "2026-11-24T10:00:00+08:00", "email": "a@example.org", "postcode": "10115", "country": "DE"}
+
+
+@dataclass
+class Linked(Wire):
+    """A platform with deep links."""
+
+    async def deep_link(self, token: str) -> str | None:
+        return f"https://chat.example/{token}"
+
+
+async def put(store: Store, number: str, body: Mapping[str, object]) -> httpx.Response:
+    rest = Rest(Settings.model_validate({"keys": KEYS}))
+    web = create_web(store, {"wire": Linked(), "rest": rest}, Metrics(), stored=lambda: None)
+    raw, stamp, path = json.dumps(body).encode(), str(int(time.time())), f"/api/orders/{number}"
+    sign = hmac.new(b"s3cret", f"{stamp}.PUT.{path}.".encode() + raw, hashlib.sha256).hexdigest()
+    headers = {"x-wismo-key": "shop", "x-wismo-timestamp": stamp, "x-wismo-signature": f"v1={sign}"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url="http://shop") as client:
+        return await client.put(path, content=raw, headers=headers)
+
+
+@pytest.fixture
+async def bot(store: Store, tmp_path: Path) -> Home:
+    async with home(store, tmp_path) as made:
+        made.engine.house.ports["rest"] = Rest(Settings.model_validate({"keys": KEYS}))  # type: ignore[index]
+        return made
+
+
+async def test_the_answer_to_an_order_holds_the_links_that_prove_it(bot: Home) -> None:
+    answer = await put(bot.store, "A-77", ORDER)
+    assert answer.status_code == 202
+    link = answer.json()["links"]["wire"]
+    assert link["qr"].startswith("data:image/svg+xml")
+    await bot.work()
+    token = link["url"].removeprefix("https://chat.example/")
+    assert "A-77" in await bot.ask("", start=token)
+
+
+async def test_a_repeat_has_the_same_link_and_a_revoked_one_stays_revoked(bot: Home) -> None:
+    first = (await put(bot.store, "A-77", ORDER)).json()["links"]
+    await bot.work()
+    (dossier,) = await bot.store.find_orders(["a77"])
+    assert await bot.store.revoke_links(dossier.id) == 1
+    later = ORDER | {"updated_at": "2026-11-24T11:00:00+08:00"}
+    assert (await put(bot.store, "A-77", later)).json()["links"] == first
+    await bot.work()
+    token = first["wire"]["url"].removeprefix("https://chat.example/")
+    assert "does not work any more" in await bot.ask("", start=token)
+
+
+async def test_every_order_has_a_link_of_its_own(store: Store) -> None:
+    one, two = [(await put(store, number, ORDER)).json()["links"]["wire"]["url"] for number in ("1", "2")]
+    assert one != two
+
+
+async def test_a_refused_order_gets_no_link(store: Store) -> None:
+    answer = await put(store, "1", {"country": "DE"})
+    assert answer.status_code == 422
+    assert "links" not in answer.json()
