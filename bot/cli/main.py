@@ -48,6 +48,7 @@ def create_cli() -> typer.Typer:
     cli.command()(tracking.track)
     cli.command()(tracking.decode)
     cli.command()(scanning.scan)
+    cli.command()(scanning.scans)
     cli.add_typer(templates.templates, name="templates")
     return cli
 

@@ -1,11 +1,13 @@
 """`wismo scan`: staff write down by hand what a carrier or a forwarder told them."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bot.cli.session import DEFAULT, ConfigOption, complete, load, open_store, say, stop
+from bot.cli.tracking import reader
 from bot.config import Config
 from bot.model.foreign import When, a_country, when
 from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track
@@ -53,6 +55,35 @@ def scan(
     complete(_written(load(config), "".join(number.split()).upper(), made))
     sure = "" if moment.offset_from is not OffsetFrom.UNKNOWN else "; its zone is not known: add +08:00 or --country"
     say(f"✓ {status.value} of {number} at {moment.at:%Y-%m-%d %H:%M} UTC{sure}")
+
+
+def scans(
+    file: Annotated[Path, typer.Argument(help="A forwarder's list as CSV or JSON.")],
+    config: ConfigOption = DEFAULT,
+) -> None:
+    """Take over a freight forwarder's list of scans; a line that cannot be read is named and nothing is taken."""
+    read = reader("manual")
+    try:
+        tracks = read(file.read_bytes())
+    except OSError as error:
+        stop(f"✗ {file} cannot be read: {error.strerror}", 2)
+    except ValueError as error:
+        stop(f"✗ {file.name}: {error}", 2)
+    strangers = complete(_taken(load(config), tracks))
+    say(f"✓ {sum(len(t.scans) for t in tracks)} scans of {len(tracks)} numbers")
+    for number in strangers:
+        say(f"  {number}: no order has such a parcel, so its scans were left out")
+    for word in sorted({s.raw_code for t in tracks for s in t.scans if not s.known}):
+        say(f"  {word}: not one of our words, so it is kept and means nothing yet")
+
+
+async def _taken(config: Config, tracks: list[Track]) -> list[str]:
+    async with open_store(config) as store:
+        now = store.clock.now()
+        strangers = [t.number for t in tracks if not await store.parcels_numbered(t.number)]
+        known = [t for t in tracks if t.number not in strangers]
+        await store.receive([news(t, now) for t in known])
+        return strangers
 
 
 def _now() -> When:

@@ -33,13 +33,13 @@ def decode(
     as_json: JsonOption = False,
 ) -> None:
     """Say what a carrier's raw response or webhook body means. Exit code 2: it cannot be read as that source's."""
-    reader = _reader(source)
+    read = reader(source)
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         stop(f"✗ {file} cannot be read: {error.strerror}", 2)
     try:
-        tracks = [_refined(track) for track in reader(body)]
+        tracks = [_refined(track) for track in read(body)]
     except ValueError as error:
         stop(f"✗ {error}", 2)
     except Exception as error:
@@ -54,12 +54,13 @@ def _sources() -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(importlib.import_module("adapters.carriers").__path__))
 
 
-def _reader(source: str) -> Read:
+def reader(source: str) -> Read:
+    """How a source's raw words are read; ends the program where there is no such source."""
     name = source.strip().lower().replace("-", "_")
     if name not in _sources():
         stop(f"✗ there is no source {source}; there are {', '.join(_sources())}", 2)
-    reader: Read = importlib.import_module(f"adapters.carriers.{name}").read
-    return reader
+    read: Read = importlib.import_module(f"adapters.carriers.{name}").read
+    return read
 
 
 def track(

@@ -75,3 +75,18 @@ def test_a_scan_by_hand_that_cannot_be_is_refused(
     assert "there is no status" in wismo("scan", "FF1", "--status", "gone").stderr
     assert "is no time" in wismo("scan", "FF1", "--status", "customs", "--at", "yesterday").stderr
     assert "no order has" in wismo("scan", "FF2", "--status", "customs").stderr
+
+
+def test_a_forwarders_list_is_taken_and_strangers_are_named(
+    wismo: Wismo, write_config: Callable[..., Path], with_store: WithStore, tmp_path: Path
+) -> None:
+    write_config()
+    with_store(one_parcel)
+    file = tmp_path / "list.csv"
+    file.write_text("number,at,status\nFF1,2026-11-02T10:00Z,departed\nFF9,2026-11-02T10:00Z,saucer\n")
+    said = wismo("scans", str(file)).stdout
+    assert "2 scans of 2 numbers" in said
+    assert "FF9: no order has such a parcel" in said
+    assert "saucer: not one of our words" in said
+    file.write_text("number,at,status\nFF1,soon,departed\n")
+    assert "line 2 has no time" in wismo("scans", str(file)).stderr

@@ -1,0 +1,126 @@
+"""EMS and China Post: SM4, what an event says, and how the platform is asked."""
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from adapters.carriers.ems import Settings, connect, decrypt, encrypt, read, read_code
+from bot.errors import Misconfigured, Refused, WismoError
+from bot.model.parcels import Parcel
+from bot.model.tracks import OffsetFrom, Status, TrackRef
+from bot.tracking.masking import mask
+from bot.tracking.standing import standing
+from bot.tracking.timeline import apply
+
+RECORDED = Path(__file__).parents[2] / "recorded/carriers/ems"
+KEY = bytes.fromhex("0123456789abcdeffedcba9876543210")
+
+
+def recorded(name: str) -> bytes:
+    return (RECORDED / f"{name}.json").read_bytes()
+
+
+def test_the_cipher_is_the_standards() -> None:
+    # The example of GB/T 32907-2016, appendix A.1; a block of padding follows it.
+    from base64 import b64decode  # noqa: PLC0415
+
+    cipher = b64decode(encrypt(KEY, KEY).removeprefix("|$4|"))
+    assert cipher[:16].hex() == "681edf34d206965e86b3e94f536e4246"
+    assert decrypt(encrypt("义乌".encode(), KEY), KEY).decode() == "义乌"
+    with pytest.raises(ValueError, match="not encrypted with our key"):
+        decrypt("|$4|AAAA", KEY)
+
+
+def test_an_answer_becomes_a_timeline_in_chinas_time_and_at_the_place_abroad() -> None:
+    (track,) = read(recorded("pull"))
+    assert (track.number, track.carrier, track.origin) == ("EA000000005CN", "ems", "CN")
+    assert [s.status.value for s in track.scans] == [
+        "accepted",
+        "customs",
+        "unknown",
+        "departed_origin",
+        "arrived_destination",
+        "unknown",
+        "delivered",
+    ]
+    assert track.scans[0].at is not None
+    assert (track.scans[0].at.isoformat(), track.scans[0].offset_from) == (
+        "2026-10-01T02:30:00+00:00",
+        OffsetFrom.CARRIER,
+    )
+    assert track.scans[-1].offset_from is OffsetFrom.LOCATION
+    assert [s.known for s in track.scans].count(False) == 1
+
+
+def test_what_was_taken_back_does_not_count() -> None:
+    (track,) = read(recorded("pull"))
+    last = track.scans[-1].at
+    assert last is not None
+    parcel, _ = apply(Parcel(1, 1, "", track.number), track, last)
+    assert "EXA" not in {s.raw_code for s in standing(track, last)}
+    assert parcel.status is Status.DELIVERED
+
+
+def test_a_couriers_name_and_phone_are_masked() -> None:
+    (track,) = read(recorded("pull"))
+    shown = mask(track.scans[0].raw_text)
+    assert "13800000000" not in shown
+    assert "某某某" not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("【北京】已妥投", "delivered"),
+        ("未妥投,收件人不在", "unknown"),
+        ("投递结果反馈", "unknown"),
+        ("已签收", "delivered"),
+    ],
+)
+def test_the_couriers_report_delivers_only_by_its_words(text: str, status: str) -> None:
+    assert read_code("704", text)[0].status.value == status
+
+
+async def ask(answer: httpx.Response) -> object:
+    asked: list[httpx.Request] = []
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return answer
+
+    settings = Settings(
+        sender_no="s", authorization=SecretStr("a"), secret_key=SecretStr(KEY.hex()), base_url="http://ems.test/open"
+    )
+    port = connect(settings, httpx.AsyncClient(transport=httpx.MockTransport(serve)))
+    (track,) = await port.track([TrackRef("EA000000005CN")])
+    form = dict(p.split("=", 1) for p in asked[0].content.decode().split("&"))
+    assert (form["apiCode"], form["senderNo"]) == ("040001", "s")
+    return track
+
+
+async def test_an_encrypted_answer_is_read() -> None:
+    inner = json.loads(json.loads(recorded("pull"))["retBody"])
+    sealed = encrypt(json.dumps(inner).encode(), KEY)
+    assert await ask(httpx.Response(200, json={"retCode": "00000", "retBody": sealed})) == read(recorded("pull"))[0]
+    assert await ask(httpx.Response(200, json={"retCode": "00000", "retBody": "{}"})) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (httpx.Response(200, content=recorded("refused")), Misconfigured),
+        (httpx.Response(200, json={"retCode": "E1"}), Refused),
+        (httpx.Response(401), Misconfigured),
+    ],
+)
+async def test_what_the_platform_refuses_becomes_our_errors(answer: httpx.Response, error: type[WismoError]) -> None:
+    with pytest.raises(error):
+        await ask(answer)
+
+
+def test_a_wrong_key_is_told_at_once() -> None:
+    with pytest.raises(ValidationError, match="16 bytes"):
+        Settings(sender_no="s", authorization=SecretStr("a"), secret_key=SecretStr("short"))
