@@ -15,6 +15,7 @@ from bot.cli import (
     importing,
     links,
     logs,
+    recognising,
     scanning,
     service,
     setup,
@@ -45,6 +46,7 @@ def create_cli() -> typer.Typer:
     cli.command()(buyers.erase)
     cli.command("replay-dead")(doctor.replay_dead)
     cli.command()(understand.understand)
+    cli.command()(recognising.recognise)
     cli.command()(tracking.track)
     cli.command()(tracking.decode)
     cli.command()(scanning.scan)

@@ -38,7 +38,7 @@ def understand(
         return read([heard], Conversation(NOBODY), lexicon, model, country)
 
     if file is not None:
-        for line in _lines(file):
+        for line in lines_of(file):
             sys.stdout.write(msgspec.json.encode(described(meaning(line))).decode() + "\n")
     elif as_json:
         sys.stdout.write(msgspec.json.encode(described(meaning(text or ""))).decode() + "\n")
@@ -46,7 +46,8 @@ def understand(
         _show(meaning(text or ""))
 
 
-def _lines(file: Path) -> Iterator[str]:
+def lines_of(file: Path) -> Iterator[str]:
+    """The lines of a file or of stdin; ends the program where it cannot be read."""
     try:
         raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:

@@ -169,7 +169,7 @@ def _tokens(reading: _Reading) -> None:
         if m.start() in postcodes and not (best and best.score > BARE):
             code = postcodes[m.start()]
             reading.take(code.start(), code.end(), Entity("postcode", code[0], code[0]))
-        elif best is not None and not number.isdigit():
+        elif best is not None and best.score > BARE and not number.isdigit():
             reading.take(m.start(), m.end(), Entity("tracking", number, raw, best.score, best.carrier))
         elif raw.startswith("#") or (not number.isdigit() and number[-1].isdigit()):
             reading.take(m.start(), m.end(), Entity("order", raw.lstrip("#"), raw, 0.8))

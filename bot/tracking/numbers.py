@@ -1,23 +1,29 @@
-"""Tracking numbers: which carrier's they look like, and how sure that is. Pure.
+"""Tracking numbers: which carrier's a number looks like, and how sure that is. Pure.
 
-A pattern with letters around the digits says much; bare digits say little, since one random number in ten
-passes some carrier's check. A failed check lowers the score and rejects nothing: carriers' own developer
-numbers fail it. Rules from the carriers' published formats and the UPU's S10.
+Formats are data (`formats.csv`, `posts.csv`). Letters around the digits say much; bare digits say little, since
+one random number in ten passes some carrier's check. A failed check lowers the score and rejects nothing:
+carriers' own developer numbers fail it.
 """
 
+import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
-FRAMED, BARE, FAILED = 0.95, 0.5, 0.6
-"""Scores of a number framed by letters and of bare digits with a passed check; a failed check multiplies."""
+from bot.tracking.checksums import CHECKS, gs1, s10
+
+__all__ = ["BARE", "FRAMED", "Candidate", "Format", "candidates", "compact", "formats", "gs1", "rows", "s10"]
+
+FRAMED, BARE = 0.95, 0.5
+"""About what a number framed by letters scores, and the most that bare digits score by themselves."""
+FAILED, NONE = 0.6, 0.97
+"""What a failed check and a format without one take off."""
+LETTER_LESS = 22
+"""So many digits are no phone, order or date any more: as good as framed."""
 _SPACES = re.compile(r"[\s\-]+")
-_COUNTRY = (
-    "A[DEFGILMNORSTUWXZ]|B[ABDEFGHIJLMNOQRSTVWYZ]|C[ACDFGHIKLMNORUVWXYZ]|D[EJKMOZ]|E[CEGHRST]|F[IJKMOR]"
-    "|G[ABDEFGHILMNPQRSTUWY]|H[KMNRTU]|I[DELMNOQRST]|J[EMOP]|K[EGHIMNPRWYZ]|L[ABCIKRSTUVY]"
-    "|M[ACDEFGHKLMNOPQRSTUVWXYZ]|N[ACEFGILOPRUZ]|OM|P[AEFGHKLMNRSTWY]|QA|R[EOSUW]"
-    "|S[ABCDEGHIJKLMNORSTVXYZ]|T[CDFGHJKLMNORTVWZ]|U[AGMSYZ]|V[ACEGINU]|W[FS]|Y[ET]|Z[AMW]"
-)
+_S10 = re.compile(r"[A-Z]{2}\d{9}([A-Z]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,87 +33,53 @@ class Candidate:
     carrier: str
     score: float
     valid: bool | None = None
+    number: str = ""
+    format: str = ""
+
+    @property
+    def checksum(self) -> str:
+        """ok, failed or none."""
+        return {True: "ok", False: "failed", None: "none"}[self.valid]
 
 
-def gs1(digits: str) -> bool:
-    """GS1's modulo 10 over a whole number."""
-    total = sum(int(d) * (3 if place % 2 == 0 else 1) for place, d in enumerate(reversed(digits[:-1])))
-    return (10 - total % 10) % 10 == int(digits[-1])
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a carrier's numbers look; `weight` is the score of one whose check passes."""
+
+    carrier: str
+    name: str
+    pattern: re.Pattern[str]
+    check: Callable[[str], bool] | None
+    weight: float
+
+    def read(self, number: str) -> Candidate | None:
+        """The number as this format's, None where it is not."""
+        if not self.pattern.fullmatch(number):
+            return None
+        valid = self.check(number) if self.check is not None else None
+        score = self.weight * (FAILED if valid is False else NONE if valid is None else 1.0)
+        return Candidate(self.carrier, score, valid, number, self.name)
 
 
-def s10(digits: str) -> bool:
-    """UPU S10: eight digits and their check."""
-    total = sum(int(d) * w for d, w in zip(digits, (8, 6, 4, 2, 3, 5, 9, 7), strict=False))
-    check = 11 - total % 11
-    return {10: 0, 11: 5}.get(check, check) == int(digits[8])
+def rows(name: str) -> list[dict[str, str]]:
+    """The rows of a table beside this module."""
+    text = files("bot.tracking").joinpath(name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
 
 
-def mod7(digits: str) -> bool:
-    """DHL Express: the leading digits as one number, modulo 7."""
-    return int(digits[:-1]) % 7 == int(digits[-1])
+@cache
+def formats() -> tuple[Format, ...]:
+    """All formats but S10's, which goes by the country."""
+    return tuple(
+        Format(r["carrier"], r["format"], re.compile(r["pattern"]), CHECKS.get(r["check"]), float(r["weight"]))
+        for r in rows("formats.csv")
+    )
 
 
-def ups(number: str) -> bool:
-    """UPS 1Z: over the fifteen characters behind it."""
-    values = [int(c) if c.isdigit() else (ord(c) - 3) % 10 for c in number[2:17]]
-    total = sum(v * (2 if place % 2 else 1) for place, v in enumerate(values))
-    return number[17].isdigit() and (10 - total % 10) % 10 == int(number[17])
-
-
-def fedex12(digits: str) -> bool:
-    """FedEx Express: weights 3, 1, 7, modulo 11, modulo 10."""
-    total = sum(int(d) * (3, 1, 7)[place % 3] for place, d in enumerate(digits[:11]))
-    return total % 11 % 10 == int(digits[11])
-
-
-def _inner(check: Callable[[str], bool]) -> Callable[[str], bool]:
-    return lambda number: check(re.sub(r"\D", "", number))
-
-
-def _either(number: str) -> bool:
-    digits = re.sub(r"\D", "", number)
-    return s10(digits) or mod7(digits)
-
-
-_Rule = tuple[str, re.Pattern[str], Callable[[str], bool] | None]
-
-
-def _rule(carrier: str, pattern: str, check: Callable[[str], bool] | None = None) -> _Rule:
-    return carrier, re.compile(pattern), check
-
-
-_FRAMED: tuple[_Rule, ...] = (
-    _rule("ups", r"1Z[A-Z0-9]{15}\d", ups),
-    _rule("tnt", r"G[DE]\d{9}WW", _either),
-    _rule("ems", r"E[A-Z]\d{9}CN", _inner(s10)),
-    _rule("china-post", r"[A-Z]{2}\d{9}CN", _inner(s10)),
-    _rule("yanwen", r"[A-Z]{2}\d{9}YR"),
-    _rule("usps", r"[A-Z]{2}\d{9}US", _inner(s10)),
-    _rule("royal-mail", r"[A-Z]{2}\d{9}GB", _inner(s10)),
-    _rule("deutsche-post", r"[A-Z]{2}\d{9}DE", _inner(s10)),
-    _rule("la-poste", r"[A-Z]{2}\d{9}FR", _inner(s10)),
-    _rule("correios", r"[A-Z]{2}\d{9}BR", _inner(s10)),
-    _rule("russian-post", r"[A-Z]{2}\d{9}RU", _inner(s10)),
-    _rule("", rf"[A-Z]{{2}}\d{{9}}(?:{_COUNTRY})", _inner(s10)),
-    _rule("sf", r"SF[A-Z0-9]\d{11,12}"),
-    _rule("yunexpress", r"YT\d{16}"),
-    _rule("cainiao", r"(?:LP|CNG?)\d{14,18}"),
-    _rule("4px", r"4PX\d{10,16}[A-Z]{0,2}"),
-    _rule("dhl", r"J?JD\d{18}|JVGL\d{10,16}"),
-    _rule("dhl", r"GM\d{10,37}|(?:RX|UV)\d{14,37}"),
-    _rule("gofo", r"GFUS\d{14}"),
-    _rule("amazon", r"TB[AMC]\d{12}"),
-    _rule("deutsche-post", r"0034\d{16}", gs1),
-    _rule("usps", r"(?:420\d{5}(?:\d{4})?)?9[1-5]\d{20}", lambda n: gs1(n[-22:])),
-    _rule("fedex", r"96\d{20}", lambda n: gs1(n[7:])),
-)
-_BARE: tuple[_Rule, ...] = (
-    _rule("dhl", r"\d{10,11}", mod7),
-    _rule("fedex", r"\d{12}", fedex12),
-    _rule("fedex", r"\d{15}", gs1),
-    _rule("usps", r"\d{20}", gs1),
-    _rule("tnt", r"\d{9}", _either),
-)
+@cache
+def posts() -> Mapping[str, str]:
+    """The designated operator of a country, by ISO 3166 alpha-2."""
+    return {row["country"]: row["carrier"] for row in rows("posts.csv")}
 
 
 def compact(text: str) -> str:
@@ -117,12 +89,19 @@ def compact(text: str) -> str:
 
 def candidates(number: str) -> tuple[Candidate, ...]:
     """Whose a compact number may be, likeliest first; empty where it looks like no carrier's."""
-    rules, base = (_BARE, BARE) if number.isdigit() and len(number) < 20 else (_FRAMED + _BARE, FRAMED)
-    found = []
-    for carrier, pattern, check in rules:
-        if pattern.fullmatch(number):
-            valid = check(number) if check is not None else None
-            found.append(Candidate(carrier, base * (FAILED if valid is False else 1.0), valid))
-            if base == FRAMED:
-                break
-    return tuple(sorted(found, key=lambda c: -c.score))
+    found = [c for f in formats() if (c := f.read(number)) is not None]
+    return tuple(sorted(found + _post(number), key=lambda c: -c.score))
+
+
+def _post(number: str) -> list[Candidate]:
+    """UPU S10: the country says whose; EMS has a name of its own in China and is a service everywhere."""
+    shape = _S10.fullmatch(number) if len(number) == 13 else None
+    if shape is None or shape[1] not in posts() or (number[:2] in {"GD", "GE"} and shape[1] == "WW"):
+        return []
+    valid = s10(number)
+    score = FRAMED * (1.0 if valid else FAILED)
+    post = Candidate(posts()[shape[1]], score, valid, number, "S10")
+    if number[0] != "E":
+        return [post]
+    ems = Candidate("ems", score * (1.02 if shape[1] == "CN" else 0.9), valid, number, "S10 EMS")
+    return [post, ems]
