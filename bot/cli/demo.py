@@ -30,6 +30,7 @@ from bot.model.conversations import Conversation
 from bot.model.events import StaffAct, conversation_lane
 from bot.model.messages import Address
 from bot.model.orders import number_key
+from bot.model.parcels import Parcel
 from bot.ports import Item
 from bot.store.codec import pack
 from bot.store.queue import Arrival
@@ -90,9 +91,14 @@ async def _demo(port: int, browser: bool, data: Path) -> None:
 async def _caught_up(app: composition.App) -> None:
     """Until every parcel's first news are in, so that the first question already has its answer."""
     async with asyncio.timeout(CATCH_UP_SECONDS):
-        await app.worker.sweep()
-        while (await app.store.health()).waiting:  # noqa: ASYNC110 - rows ring no bell
+        while await _missing(app):  # noqa: ASYNC110 - rows ring no bell
             await asyncio.sleep(0.1)
+
+
+async def _missing(app: composition.App) -> bool:
+    """Whether a parcel was not asked about yet, or its news wait for their turn."""
+    _, carriers = await app.store.tracking()
+    return any(c.not_asked for c in carriers) or bool((await app.store.health()).waiting)
 
 
 def _listen(port: int) -> socket.socket:
@@ -143,4 +149,7 @@ def _backstage(page: Any, town: Any, app: composition.App) -> Any:
             rows.append(page.OrderRow(order.number, order.name, order.country, status, order.postcode))
         return rows
 
-    return page.Backstage(conversation, case, act, orders, addresses)
+    async def parcels(number: str) -> Sequence[Parcel]:
+        return [p for d in await app.store.find_orders([number_key(number)]) for p in d.parcels]
+
+    return page.Backstage(conversation, case, act, orders, parcels, addresses)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from importlib.resources import files
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from nicegui import ui
 
 from bot.model.conversations import BOT, QUEUE, Conversation
 from bot.model.messages import Address
+from bot.model.parcels import Parcel
 from bot.pages.bubbles import SKINS, Bubble, Button, Skin, phone
 from bot.sandbox.platform import Line, Phone, Platform
 from bot.sandbox.shop import SHOWN
@@ -52,6 +54,7 @@ class Backstage:
     case: Callable[[Address], Awaitable[str]]
     act: Callable[[Address, str, str], Awaitable[None]]
     orders: Callable[[], Awaitable[Sequence[OrderRow]]]
+    parcels: Callable[[str], Awaitable[Sequence[Parcel]]]
     addresses: Mapping[str, Address]
 
 
@@ -198,7 +201,7 @@ def _button(title: str, pressed: Callable[[], Awaitable[None]]) -> ui.element:
 
 def _orders(stage: Backstage) -> None:
     with ui.element("section").classes("card wide"):
-        ui.html("<h2>Orders of the shop</h2>", sanitize=False)
+        ui.html("<h2>Orders of the shop</h2><p>Open one to see its parcels' way.</p>", sanitize=False)
         columns = [
             {"name": n, "label": n.capitalize(), "field": n, "align": "left", "sortable": True}
             for n in ("number", "buyer", "country", "postcode", "status")
@@ -207,6 +210,7 @@ def _orders(stage: Backstage) -> None:
         wanted.props('aria-label="Find an order"')
         table = ui.table(columns=columns, rows=[], row_key="number", pagination=ROWS).props("dense flat")
         wanted.bind_value_to(table, "filter")
+        table.on("rowClick", lambda e: ui.navigate.to(f"/orders/{quote(str(e.args[1]['number']), safe='')}"))
 
     async def tick() -> None:
         rows = [

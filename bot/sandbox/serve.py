@@ -4,6 +4,7 @@ from fastapi import FastAPI
 from nicegui import ui
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from bot.sandbox import parcelpage
 from bot.sandbox.page import Backstage, build
 from bot.sandbox.town import HOSTS, Town
 
@@ -16,6 +17,10 @@ def make_page(town: Town, stage: Backstage) -> FastAPI:
     @ui.page("/")
     def index() -> None:
         build(town, stage)
+
+    @ui.page("/orders/{number}")
+    async def order(number: str) -> None:
+        await parcelpage.build(number, stage.parcels, town.clock.now())
 
     ui.run_with(app, title="Wismo demo", favicon="📦", show_welcome_message=False)
     return app

@@ -20,6 +20,8 @@ from bot.sandbox.platform import Bucket, Event, Platform, Rules
 from bot.sandbox.shop import Journey, Step
 
 BATCH = 40
+NUMBERED = frozenset({"register", "gettrackinfo", "getRealTimeTrackInfo", "stoptrack", "retrack"})
+"""Methods that take a list of numbers."""
 
 
 class SeventeenTrackApi(Platform):
@@ -34,6 +36,7 @@ class SeventeenTrackApi(Platform):
         self.rates = Bucket(3, 0.0, 10**6)
         self.journeys = {j.number: j for j in journeys}
         self.registered: set[str] = set()
+        self.stopped: dict[str, bool] = {}
         self.told: dict[str, int] = {}
 
     def routes(self) -> list[Route]:
@@ -47,7 +50,7 @@ class SeventeenTrackApi(Platform):
 
     def push(self) -> None:
         """Push every registered number of which there is news."""
-        for number in self.registered:
+        for number in self.registered - {n for n, stopped in self.stopped.items() if stopped}:
             happened = len(list(self._happened(self.journeys[number])))
             if happened != self.told.get(number):
                 self.told[number] = happened
@@ -68,7 +71,11 @@ class SeventeenTrackApi(Platform):
             told = {"quota_total": 1000, "quota_used": used, "quota_remain": 1000 - used}
             return JSONResponse({"code": 0, "data": told})
         body = await request.json()
-        if method not in {"register", "gettrackinfo"} or not isinstance(body, list) or not 1 <= len(body) <= BATCH:
+        if method == "gettracklist" and isinstance(body, dict) and not self.rules.fault(method, body):
+            # Every push of ours is delivered in the end, so none is listed as failed.
+            page = {"data_total": 0, "page_total": 0, "page_no": body.get("page_no", 1), "page_size": BATCH}
+            return JSONResponse({"page": page, "code": 0, "data": {"accepted": [], "rejected": []}})
+        if method not in NUMBERED or not isinstance(body, list) or not 1 <= len(body) <= BATCH:
             error = {"code": -18010204, "message": "The number of the submitted parameters is wrong."}
             return JSONResponse({"code": 0, "data": {"errors": [error]}})
         return self._answer(method, body)
@@ -83,6 +90,9 @@ class SeventeenTrackApi(Platform):
             elif method == "register":
                 self.registered.add(number)
                 accepted.append({"origin": 1, "number": number, "carrier": self.journeys[number].carrier})
+            elif method in {"stoptrack", "retrack"}:
+                self.stopped[number] = method == "stoptrack"
+                accepted.append({"number": number, "carrier": self.journeys[number].carrier})
             else:
                 journey = self.journeys[number]
                 self.told[number] = len(list(self._happened(journey)))
@@ -98,7 +108,17 @@ class SeventeenTrackApi(Platform):
         known = number in self.registered
         if method == "register":
             return -18019901 if known else 0
-        return 0 if known else -18019902
+        if not known:
+            return -18019902
+        # Stopped once, tracked again once: 17TRACK allows no second time.
+        return self._stop_fault(method, self.stopped.get(number))
+
+    def _stop_fault(self, method: str, stopped: bool | None) -> int:
+        if method == "stoptrack" and stopped:
+            return -18019906
+        if method == "retrack" and not stopped:
+            return -18019904 if stopped is None else -18019905
+        return 0
 
     def _happened(self, journey: Journey) -> Iterable[tuple[Step, datetime]]:
         now = self.clock.now()

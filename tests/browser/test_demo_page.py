@@ -88,3 +88,20 @@ def test_nothing_is_cut_off_at_phone_width(browser: Browser, demo: str, shots: P
     for button in small.locator("button:visible").all():
         box = button.bounding_box()
         assert box is None or box["height"] >= 30, "a button is too small for a thumb"
+
+
+@pytest.mark.parametrize(("name", "width"), [("laptop", 1366), ("phone", 390)])
+def test_an_orders_parcels_are_seen_with_their_way(
+    browser: Browser, demo: str, shots: Path, name: str, width: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 844})
+    page.goto(demo)
+    page.get_by_label("Find an order").fill("1042")
+    page.locator(".q-table tbody tr").filter(has_text="1042").first.click()
+    expect(page.get_by_role("heading", name="Order 1042")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator("svg.routemap .here").first).to_be_visible()
+    assert page.locator(".timeline .scan").count() >= 3
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "something is wider than the screen"
+    page.screenshot(path=shots / f"parcel-{name}.png", full_page=True)
+    page.get_by_text("Back to the phones").click()
+    expect(page.locator(".phone")).to_have_count(3)
