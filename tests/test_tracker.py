@@ -16,7 +16,8 @@ from bot.model.orders import Order, Shipment
 from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track, TrackRef
 from bot.ports import Capabilities, Item, TrackingSource
 from bot.store import Store
-from bot.store.sweep import Serves, fingerprint
+from bot.store.keeping import Retention
+from bot.store.sweep import Looked, Serves, fingerprint
 from bot.tracker import Tracker
 
 EVERYBODY = Serves((), others=True)
@@ -231,3 +232,18 @@ async def test_an_aggregator_lets_go_of_a_journey_that_is_over(store: Store) -> 
     store.clock.forward(timedelta(days=1))
     await tracker.sweep()
     assert feed.stopped == ["A1"]
+
+
+async def test_raw_words_of_a_journey_that_is_over_are_kept_for_the_last_dispute_and_no_longer(store: Store) -> None:
+    await shop(store, ("dhl", "A1"), ("dhl", "A2"))
+    now = store.clock.now()
+    ids = {p.number: p.id for d in await store.find_orders(["1042"]) for p in d.parcels}
+    await store.database.write(lambda c: c.execute(text("UPDATE parcel SET track = '{}'")))
+    over = [Looked(ids["A1"], None, "h", answered=True), Looked(ids["A2"], now, "h", answered=True)]
+    await store.looked(over, [], now)
+    assert await store.expire(Retention()) == 0
+    store.clock.forward(timedelta(days=541))
+    await store.expire(Retention())
+    async with store.database.read() as connection:
+        kept = (await connection.execute(text("SELECT number FROM parcel WHERE length(track) > 0"))).scalars().all()
+    assert kept == ["A2"]

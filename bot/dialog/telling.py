@@ -13,6 +13,7 @@ from bot.model.orders import Duties, Order
 from bot.model.parcels import Parcel
 from bot.model.tracks import Action, Status
 from bot.tracking.masking import mask
+from bot.tracking.numbers import not_tracked_through
 from bot.tracking.pace import silent_days, stalled
 from bot.tracking.standing import fence, latest_scan
 from bot.tracking.vocabulary import action, terminal
@@ -75,6 +76,10 @@ def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> d
         told["silent_days"] = silent
     if parcel.checked_at is not None:
         told["as_of"] = parcel.checked_at
+    elif parcel.asked_at is None:
+        told["not_asked"] = True
+    if not_tracked_through(parcel.carrier, parcel.number) and not terminal(parcel.status, parcel.cause):
+        told["untracked"] = True
     told |= _window(parcel, now)
     down = facts.feeds_down.get(parcel.carrier) or facts.feeds_down.get(parcel.track.source if parcel.track else "")
     if down is not None:

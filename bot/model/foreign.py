@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from string import ascii_uppercase
 from typing import Any, NamedTuple
@@ -140,21 +140,27 @@ def when(written: str, *, iso: str = "", country: str = "", home: str = "") -> W
     return When(written, at, moment, origin)
 
 
-@lru_cache(maxsize=512)
-def _zones() -> Mapping[str, tuple[ZoneInfo, ...]]:
-    table: dict[str, list[ZoneInfo]] = {}
+@cache
+def _zone_names() -> Mapping[str, tuple[str, ...]]:
+    names: dict[str, list[str]] = {}
     for line in files("tzdata").joinpath("zoneinfo/zone.tab").read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             country, _, name, *_ = line.split("\t")
-            table.setdefault(country, []).append(ZoneInfo(name))
+            names.setdefault(country, []).append(name)
     # All of China's carriers write Beijing time, wherever the scan was made.
-    table["CN"] = [ZoneInfo("Asia/Shanghai")]
-    return {country: tuple(zones) for country, zones in table.items()}
+    names["CN"] = ["Asia/Shanghai"]
+    return {country: tuple(some) for country, some in names.items()}
+
+
+@cache
+def _zones(country: str) -> tuple[ZoneInfo, ...]:
+    # Only of the countries that are asked for: all the world's zones are twenty megabytes.
+    return tuple(ZoneInfo(name) for name in _zone_names().get(country, ()))
 
 
 def zone_of(country: str, local: datetime) -> ZoneInfo | None:
     """The zone of a country where all of it has one offset at this wall clock; None where it has several."""
-    zones = _zones().get(country, ())
+    zones = _zones(country)
     try:
         offsets = {local.replace(tzinfo=zone).utcoffset() for zone in zones}
     except (OverflowError, ValueError):

@@ -6,6 +6,7 @@ import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import httpx
 from starlette.applications import Starlette
@@ -14,6 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount
 
 from bot.model.clock import Clock
+from bot.sandbox.carriers import CarrierApi, DhlApi, FedExApi, SfApi, TntApi, UpsApi
 from bot.sandbox.platform import Phone, Platform
 from bot.sandbox.seventeentrack import SeventeenTrackApi
 from bot.sandbox.shop import SHOWN, Shop, make_shop
@@ -38,6 +40,7 @@ class Town:
     slack: SlackApi
     whatsapp: WhatsAppApi
     carriers: SeventeenTrackApi
+    direct: tuple[CarrierApi, ...]
     app: Starlette
     http: httpx.AsyncClient
     base: str
@@ -50,7 +53,7 @@ class Town:
     @property
     def platforms(self) -> tuple[Platform, ...]:
         """Everything that delivers to the bot."""
-        return self.telegram, self.whatsapp, self.slack, self.carriers
+        return self.telegram, self.whatsapp, self.slack, self.carriers, *self.direct
 
     def phone(self, platform: Platform) -> Phone:
         """The one person on a platform."""
@@ -94,7 +97,8 @@ class Town:
                 },
             },
             "carriers": {
-                "seventeentrack": {"token": self.carriers.token, "base_url": f"{self.base}/17track/track/v2.4"}
+                "seventeentrack": {"token": self.carriers.token, "base_url": f"{self.base}/17track/track/v2.4"},
+                **{carrier.name: carrier.settings(self.base) for carrier in self.direct},
             },
         }
 
@@ -119,6 +123,7 @@ def make_town(clock: Clock, http: httpx.AsyncClient, port: int) -> Town:
         clock, http, "106540352242922", secrets.token_hex(24), secrets.token_hex(16), f"{base}/graph"
     )
     carriers = SeventeenTrackApi(clock, http, secrets.token_hex(16).upper(), shop.journeys)
+    direct = tuple(api(clock, http, shop.journeys) for api in (UpsApi, FedExApi, DhlApi, SfApi, TntApi))
     shown = next(o for o in shop.orders if o.number == str(SHOWN))
     german = next(o for o in shop.orders if o.country == "DE" and shop.stories[o.number] == "moving")
     telegram.phones["700100200"] = phone_of("700100200", shown.name.split()[0], shown.phone, "en")
@@ -126,9 +131,10 @@ def make_town(clock: Clock, http: httpx.AsyncClient, port: int) -> Town:
         "DE.4915112340077", "DE.4915112340077", german.name.split()[0], german.phone, "de"
     )
     slack.phones["D0SAM"] = Phone("D0SAM", "U0SAM", "Sam", "", "en")
-    parts = (("/telegram", telegram), ("/slack", slack), ("/graph", whatsapp), ("/17track", carriers))
+    chats = (("/telegram", telegram), ("/slack", slack), ("/graph", whatsapp), ("/17track", carriers))
+    parts: list[tuple[str, Any]] = [*chats, *((carrier.path, carrier) for carrier in direct)]
     app = Starlette(
         routes=[Mount(path, routes=platform.routes()) for path, platform in parts],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)],
     )
-    return Town(clock, shop, telegram, slack, whatsapp, carriers, app, http, base)
+    return Town(clock, shop, telegram, slack, whatsapp, carriers, direct, app, http, base)

@@ -207,9 +207,11 @@ async def expire(connection: AsyncConnection, keep: Retention, now: datetime) ->
         delete(_decisions).where(_decisions.c.at < before(keep.messages)),
         update(_parcels)
         .where(
-            _parcels.c.changed_at < before(keep.tracks),
+            # By the narrow table first: the parcels' own is as wide as their raw words.
+            _parcels.c.id.in_(
+                select(_looks.c.parcel_id).where(_looks.c.due_at.is_(None), _looks.c.checked_at < before(keep.tracks))
+            ),
             _parcels.c.track != b"",
-            _parcels.c.id.in_(select(_looks.c.parcel_id).where(_looks.c.due_at.is_(None))),
         )
         .values(track=b""),
     )

@@ -14,7 +14,19 @@ from importlib.resources import files
 
 from bot.tracking.checksums import CHECKS, gs1, s10
 
-__all__ = ["BARE", "FRAMED", "Candidate", "Format", "candidates", "compact", "formats", "gs1", "rows", "s10"]
+__all__ = [
+    "BARE",
+    "FRAMED",
+    "Candidate",
+    "Format",
+    "candidates",
+    "compact",
+    "formats",
+    "gs1",
+    "not_tracked_through",
+    "rows",
+    "s10",
+]
 
 FRAMED, BARE = 0.95, 0.5
 """About what a number framed by letters scores, and the most that bare digits score by themselves."""
@@ -80,6 +92,13 @@ def formats() -> tuple[Format, ...]:
 def posts() -> Mapping[str, str]:
     """The designated operator of a country, by ISO 3166 alpha-2."""
     return {row["country"]: row["carrier"] for row in rows("posts.csv")}
+
+
+def not_tracked_through(carrier: str, number: str) -> bool:
+    """Whether a number is China Post's ordinary small packet (U…CN, or nine digits), which nobody scans on the
+    whole way (facts 3.6)."""
+    ordinary = re.fullmatch(r"U[A-Z]\d{9}CN", number) or (carrier == "china-post" and re.fullmatch(r"\d{9}", number))
+    return bool(ordinary)
 
 
 def compact(text: str) -> str:

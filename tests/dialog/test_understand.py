@@ -11,7 +11,7 @@ from bot.dialog.turn import Understanding
 from bot.dialog.understand import understand
 from bot.model.conversations import Conversation
 from bot.model.messages import Address, Choice, Inbound
-from bot.tracking.numbers import candidates, gs1, s10
+from bot.tracking.numbers import candidates, gs1, not_tracked_through, s10
 from tests.house import LEXICON, MODEL
 
 CHAT = Address("test", "shop", "anna")
@@ -255,3 +255,12 @@ def test_check_digits() -> None:
     assert candidates("1Z999AA10123456784")[0].valid is True
     assert candidates("1Z999AA10123456785")[0].valid is False
     assert candidates("HELLO") == ()
+
+
+@pytest.mark.parametrize(
+    ("carrier", "number", "ordinary"),
+    [("china-post", "UA000000005CN", True), ("china-post", "123456789", True), ("china-post", "RB123456785CN", False)],
+)
+def test_an_ordinary_small_packet_is_known_by_its_number(carrier: str, number: str, ordinary: bool) -> None:
+    assert not_tracked_through(carrier, number) is ordinary
+    assert not not_tracked_through("tnt", "123456789")
