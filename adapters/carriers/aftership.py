@@ -111,7 +111,7 @@ def read_scans(raw: Map, carrier: str, origin: str, destination: str) -> tuple[S
     """The checkpoints, oldest first."""
     scans: list[Scan] = []
     for point in maps(raw.get("checkpoints")):
-        country = _country(point.get("country_region"), point.get("country_iso3"), point.get("country_iso2"))
+        country = _country(point.get("country_region"), point.get("country_iso3"), point.get("country_name"))
         tag, subtag = a_text(point.get("tag")), a_text(point.get("subtag"))
         code, known = read_code(tag, subtag, country, origin, destination)
         at = first_text(point.get("checkpoint_time"), point.get("created_at"))

@@ -15,6 +15,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 
 from bot.model.tracks import Scan, Status
+from bot.tracking.vocabulary import known
 
 Rule = tuple[re.Pattern[str], Status, str]
 
@@ -33,7 +34,10 @@ def rules() -> Mapping[Status, tuple[Rule, ...]]:
 
 def refine(scan: Scan) -> Scan:
     """The scan with what its text adds; the same scan where that is nothing. Applying it twice changes nothing."""
-    if scan.cause or not scan.raw_text:
+    if scan.cause:
+        # A list may bring causes of its own; one that the vocabulary has not is none.
+        return scan if known(scan.status, scan.cause) else refine(replace(scan, cause=""))
+    if not scan.raw_text:
         return scan
     status, cause = _read(scan.status, scan.raw_text)
     if status is scan.status and not cause:

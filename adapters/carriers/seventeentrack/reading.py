@@ -136,6 +136,8 @@ def read_track(raw: Map) -> Track:
     number = a_text(raw.get("number"))
     if not number:
         raise ValueError("a 17TRACK item without a tracking number")
+    if a_map(raw.get("track")):
+        return _read_v1(number, a_map(raw.get("track")))
     info = a_map(raw.get("track_info"))
     shipping = a_map(info.get("shipping_info"))
     origin, destination = _country(shipping.get("shipper_address")), _country(shipping.get("recipient_address"))
@@ -169,11 +171,72 @@ def read_track(raw: Map) -> Track:
     )
 
 
+def _told(item: Map) -> bool:
+    return bool(a_map(item.get("track_info")) or a_map(item.get("track")))
+
+
+def _silent(item: Map) -> Track:
+    """An accepted number of which nothing was heard yet."""
+    number = a_text(item.get("number"))
+    if not number:
+        raise ValueError("a 17TRACK item without a tracking number")
+    return Track(carrier_slug(item.get("carrier")), number, cause="no_data_yet", source=KIND)
+
+
+V1 = {"10": "InTransit", "20": "Expired", "30": "AvailableForPickup", "35": "DeliveryFailure", "40": "Delivered"} | {
+    "0": "NotFound",
+    "50": "Exception",
+}
+"""The main statuses as numbers, as v1 of the API gave them (facts 5.1)."""
+
+
+def _read_v1(number: str, track: Map) -> Track:
+    """A track of the API's first version: events are words and a wall clock, and only the newest has a status."""
+    newest = a_map(track.get("z0"))
+    main = V1.get(a_text(track.get("e")), "")
+    scans: list[Scan] = []
+    for mile, key in (("z1", "w1"), ("z2", "w2")):
+        carrier = carrier_slug(track.get(key))
+        for event in reversed(maps(track.get(mile))):
+            alike = all(event.get(k) == newest.get(k) for k in ("a", "z"))
+            scans.append(_scan_v1(event, main if alike else "", carrier))
+    if not scans and newest:
+        scans = [_scan_v1(newest, main, carrier_slug(track.get("w1")))]
+    scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    status, cause = read_status(main)
+    return Track(carrier_slug(track.get("w1")), number, tuple(scans), status, cause, source=KIND)
+
+
+def _scan_v1(event: Map, main: str, carrier: str) -> Scan:
+    time = when(a_text(event.get("a")))
+    status, cause = read_status(main) if main else (Status.UNKNOWN, "")
+    place = first_text(event.get("c"), event.get("d"))
+    return Scan(
+        raw_code=main,
+        raw_text=a_text(event.get("z")),
+        raw_time=time.raw_time,
+        at=time.at,
+        local=time.local,
+        offset_from=time.offset_from,
+        status=status,
+        cause=cause,
+        place=Place(place),
+        carrier=carrier,
+        source=KIND,
+    )
+
+
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer or push; ValueError where it is none of 17TRACK's."""
     data = parsed(body).get("data")
     if isinstance(data, dict) and "accepted" in data:
-        return [read_track(item) for item in maps(data["accepted"]) if a_map(item.get("track_info"))]
+        tracks = [read_track(item) if _told(item) else _silent(item) for item in maps(data["accepted"])]
+        if not tracks:
+            refused = ", ".join(a_text(r.get("number")) for r in maps(data.get("rejected")))
+            raise ValueError(
+                f"17TRACK: nothing was accepted (rejected: {refused})" if refused else "17TRACK: no number"
+            )
+        return tracks
     found = maps(data)
     if not found:
         raise ValueError("17TRACK: neither an answer nor a push")

@@ -132,9 +132,10 @@ class SeventeenTrack(TrackingSource):
     def decode(self, item: Item) -> TrackUpdate | None:
         body = parsed(item.body)
         data = a_map(body.get("data"))
-        if body.get("event") not in {"TRACKING_UPDATED", "TRACKING_STOPPED"}:
+        event = a_text(body.get("event"))
+        if event not in {"TRACKING_UPDATED", "TRACKING_STOPPED"}:
             raise ValueError("not a push of 17TRACK that we know")
-        if body["event"] == "TRACKING_STOPPED" and not a_map(data.get("track_info")):
+        if event == "TRACKING_STOPPED" and not a_map(data.get("track_info")):
             return None
         track = read_track(data)
         heard = track.at or max((s.at for s in track.scans if s.at is not None), default=datetime.fromtimestamp(0, UTC))

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from adapters.carriers.seventeentrack.reading import (
     carrier_key,
     carrier_slug,
+    read,
     read_status,
     read_time,
     read_track,
@@ -499,3 +500,25 @@ async def test_pushes_that_failed_are_listed_page_by_page() -> None:
     missed = await wire.port().missed(datetime(2026, 11, 1, tzinfo=UTC))
     assert missed == [TrackRef("A1", "china-post")] * 2
     assert [asked["page_no"] for _, asked in wire.asked] == [1, 2]
+
+
+def test_the_first_versions_answers_are_read_too() -> None:
+    events = [
+        {"a": "2026-10-14 09:05", "b": None, "c": "BERLIN", "d": "", "z": "Delivered"},
+        {"a": "2026-10-13 08:00", "c": "BERLIN", "z": "Arrived at customs"},
+    ]
+    track = {"b": 301, "c": 605, "e": 40, "w1": 3011, "w2": 7041, "z0": events[0], "z1": [], "z2": events}
+    body = {"code": 0, "data": {"accepted": [{"number": "A1", "track": track}], "rejected": []}}
+    (found,) = read(json.dumps(body).encode())
+    assert (found.carrier, found.status) == ("china-post", Status.DELIVERED)
+    assert [(s.status, s.carrier, s.offset_from) for s in found.scans] == [
+        (Status.UNKNOWN, "dhl-paket", OffsetFrom.UNKNOWN),
+        (Status.DELIVERED, "dhl-paket", OffsetFrom.UNKNOWN),
+    ]
+
+
+def test_an_accepted_number_without_news_is_told_as_that_and_refusals_are_named() -> None:
+    (silent,) = read(recorded("register"))
+    assert (silent.number, silent.cause) == ("SF1234567890123", "no_data_yet")
+    with pytest.raises(ValueError, match="rejected: A1"):
+        read(envelope(rejected=[rejection("A1", -18019903)]))
