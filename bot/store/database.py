@@ -236,7 +236,7 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         "busy_timeout=30000",
-        "cache_size=-16000",
+        "cache_size=-4000",
         "wal_autocheckpoint=40000",  # only where nobody calls `checkpoint`
     ):
         cursor.execute(f"PRAGMA {pragma}")
