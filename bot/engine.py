@@ -18,19 +18,26 @@ import structlog
 from bot import handoff
 from bot.dialog.decide import decide
 from bot.dialog.identity import e164, proves
-from bot.dialog.turn import Decision, Desk, Facts, Reason, Shop, Turn, Understanding
+from bot.dialog.turn import Decision, Desk, Dossier, Facts, Reason, Shop, Turn, Understanding
 from bot.dialog.wants import wants
 from bot.errors import Refused, WismoError
 from bot.model.clock import Clock
-from bot.model.conversations import Conversation
+from bot.model.conversations import BOT, QUEUE, Conversation
 from bot.model.events import Event, Notice, StaffAct, conversation_lane, parcel_lane
 from bot.model.messages import Address, Choice, Inbound, Kind, Limits, Media, Outbound, Purpose, Receipt, Reply
-from bot.model.orders import OrderUpdate
+from bot.model.orders import Consent, OrderUpdate
 from bot.model.parcels import Parcel
 from bot.model.tracks import Track, TrackUpdate
 from bot.ports import Channel, Port
+from bot.proactive.announce import Outlook
+from bot.proactive.gate import House as GateRules
+from bot.proactive.leave import Door, Left, leave
+from bot.proactive.pushes import UPDATES
+from bot.proactive.sighting import sight
+from bot.proactive.wording import Words
 from bot.render import Renderer
 from bot.store import Store, codec
+from bot.store.pushes import Pushed, Standing
 from bot.store.queue import Claim
 from bot.store.turns import Gathered, Worded, Written
 from bot.store.vault import Vault
@@ -43,6 +50,7 @@ RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
 log = structlog.get_logger()
 
 Understand = Callable[[Sequence[Inbound], Conversation], Understanding]
+Expect = Callable[[Dossier, Parcel, datetime], Outlook]
 LookUp = Callable[[Understanding, Gathered, datetime], Awaitable[Sequence[TrackUpdate]]]
 
 
@@ -57,6 +65,7 @@ class Lane:
     receipts: tuple[Receipt, ...] = ()
     acts: tuple[StaffAct, ...] = ()
     notices: tuple[Notice, ...] = ()
+    somebody_else: bool = False
     said: Understanding = field(default_factory=Understanding)
 
 
@@ -78,6 +87,8 @@ class House:
     desk: Callable[[datetime], Desk]
     vault: Vault
     clock: Clock
+    expect: Expect
+    gate: GateRules
     look_up: LookUp | None = None
     count: Callable[[str, str], None] = lambda what, of: None
 
@@ -172,12 +183,22 @@ class Engine:
         lanes = [self._understood(lane, now) for lane in lanes]
         wanted = {lane.claim.lane: wants(lane.conversation, lane.said) for lane in lanes if lane.inbound}
         gathered: Mapping[str, Gathered] = {}
+        asking = {lane.claim.lane: told for lane in lanes if (told := [n for n in lane.notices if n.order is not None])}
+        standing = await self.house.store.standing(asking) if asking else {}
         if wanted:
             buyers = {lane.claim.lane: lane.conversation.buyer for lane in lanes}
             gathered = await self.house.store.gather(wanted, buyers)
         await asyncio.gather(
             *(
-                self._guarded(lane.claim, self._turn(lane, gathered.get(lane.claim.lane) or Gathered(), now))
+                self._guarded(
+                    lane.claim,
+                    self._turn(
+                        lane,
+                        gathered.get(lane.claim.lane) or Gathered(),
+                        standing.get(lane.claim.lane) or Standing(),
+                        now,
+                    ),
+                )
                 for lane in lanes
             )
         )
@@ -186,23 +207,24 @@ class Engine:
         conversation = lane.conversation
         for message in lane.inbound:
             conversation = _heard(conversation, message, self.house.shop.country)
-        lane = replace(lane, conversation=conversation)
+        changed = bool(lane.conversation.phone) and conversation.phone != lane.conversation.phone
+        lane = replace(lane, conversation=conversation, somebody_else=changed)
         speaking = tuple(m for m in lane.inbound if m.kind not in {Kind.BLOCKED, Kind.UNBLOCKED})
         return replace(lane, said=self.house.understand(speaking, conversation)) if speaking else lane
 
-    async def _turn(self, lane: Lane, gathered: Gathered, now: datetime) -> None:
+    async def _turn(self, lane: Lane, gathered: Gathered, standing: Standing, now: datetime) -> None:
         updates: Sequence[TrackUpdate] = ()
         if self.house.look_up is not None and lane.inbound:
             # Only what this chat has proved: how long an answer takes must not tell that an order exists.
             proved = {i: d for i, d in gathered.found.items() if proves(lane.conversation, d, now)}
             updates = await self.house.look_up(lane.said, replace(gathered, found=proved), now)
             gathered = _refreshed(gathered, updates, now)
-        written = self._decide(lane, gathered, now)
+        written = self._decide(lane, gathered, standing, now)
         fresh = tuple((parcel_lane(u.track.number), u, None) for u in updates)
         await self.house.store.commit(replace(written, events=(*written.events, *fresh)))
 
-    def _decide(self, lane: Lane, gathered: Gathered, now: datetime) -> Written:
-        written = Written(lane.claim, lane.conversation, receipts=lane.receipts)
+    def _decide(self, lane: Lane, gathered: Gathered, standing: Standing, now: datetime) -> Written:
+        written = Written(lane.claim, lane.conversation, receipts=lane.receipts, unfollow=lane.somebody_else)
         key = f"{lane.claim.events[-1].id}"
         for act in lane.acts:
             written = self._handed(written, act, key)
@@ -211,8 +233,12 @@ class Engine:
             record = written.conversation or lane.conversation
             turn = Turn(key, record, speaking, lane.said, self._facts(gathered, now), now)
             written = self._decided(written, decide(turn), now)
+        unasked = [n for n in lane.notices if n.order is not None]
+        if unasked:
+            written = self._left(written, unasked, standing, now)
         for notice in lane.notices:
-            written = self._noticed(written, notice, key)
+            if notice.order is None:
+                written = self._noticed(written, notice, key)
         files = tuple(f for m in lane.inbound for f in m.media if f.digest)
         return replace(written, media=files)
 
@@ -261,6 +287,7 @@ class Engine:
             misses=decision.misses,
             looked_up=decision.looked_up,
             used_link=decision.used_link,
+            follow=_followed(after, decision.consents),
             reasons=(*written.reasons, *decision.reasons),
             events=(*written.events, *warnings),
         )
@@ -311,6 +338,49 @@ class Engine:
             reasons=(*written.reasons, handed.reason),
         )
 
+    def _left(self, written: Written, notices: Sequence[Notice], standing: Standing, now: datetime) -> Written:
+        """What is to be told unasked passes the gate, or waits in the lane, or is left out; each with its reason."""
+        record = written.conversation
+        assert record is not None  # noqa: S101 - a conversation's turn always has one
+        house = self.house
+        door = Door(
+            record=record,
+            dossiers=standing.dossiers,
+            left={
+                i: Left([(s.key, s.urgent, s.at) for s in b.sent], b.count, b.consents)
+                for i, b in standing.buyers.items()
+            },
+            shop=house.shop,
+            house=house.gate,
+            limits=self._limits(record.address),
+            words=Words(house.expect, house.desk, house.shop),
+            held=handoff.held_by_person(record),
+            now=now,
+        )
+        leaving = leave(door, notices)
+        worded, offered = self._worded(leaving.replies, record.version, 0.0)
+        pushed = tuple(
+            Pushed(
+                g.buyer, g.notice.fact_key, g.notice.template, g.urgent, g.notice.order or 0, g.notice.parcel,
+                f"{g.reply}:0", g.seen,
+            )
+            for g in leaving.gone
+        )  # fmt: skip
+        if offered:
+            record = replace(record, offered=offered)
+        case = leaving.cases[0] if leaving.cases and record.case is None else None
+        if case is not None and record.holder == BOT:
+            record = replace(record, holder=QUEUE)
+        return replace(
+            written,
+            conversation=record,
+            worded=(*written.worded, *worded),
+            case=written.case or case,
+            pushed=pushed,
+            events=(*written.events, *((conversation_lane(record.address), n, n.due_at) for n in leaving.later)),
+            reasons=(*written.reasons, *leaving.reasons),
+        )
+
     def _noticed(self, written: Written, notice: Notice, key: str) -> Written:
         record = written.conversation
         assert record is not None  # noqa: S101 - a conversation's turn always has one
@@ -339,7 +409,9 @@ class Engine:
         for place in range(len(claim.events)):
             event = self._decode(claim, place)
             if isinstance(event, TrackUpdate):
-                written = replace(written, parcels=await self._tracked(event, written))
+                parcels = await self._tracked(event, written)
+                sights = tuple((p.order_id, sight(p, self.house.clock.now())) for p, _ in parcels)
+                written = replace(written, parcels=parcels, sights=sights)
             elif isinstance(event, OrderUpdate):
                 written = self._ordered(event, written)
         await self.house.store.commit(written)
@@ -425,6 +497,13 @@ def _heard(conversation: Conversation, message: Inbound, country: str) -> Conver
         name=message.name or conversation.name,
         phone=phone,
     )
+
+
+def _followed(record: Conversation, consents: Sequence[Consent]) -> tuple[int, ...]:
+    """The orders that a chat is told of once it has asked for it; a buyer who is known is found by their orders."""
+    if not any(c.given and c.purpose == UPDATES for c in consents):
+        return ()
+    return tuple(p.order for p in record.proofs if p.order is not None)
 
 
 def _refreshed(gathered: Gathered, updates: Sequence[TrackUpdate], now: datetime) -> Gathered:

@@ -130,6 +130,10 @@ class Channel(Port):
         """Point the platform's webhook at `url` where its API allows; one line of what was done."""
         return f"set the webhook to {url} in the platform's console"
 
+    def chat_of(self, phone: str) -> str:
+        """The chat in which whoever has this number (E.164) can be written to first; empty where a platform has none."""
+        return ""
+
     async def deep_link(self, token: str) -> str | None:
         """A link that opens this account's chat and brings `token` along; None where the platform has none."""
         return None

@@ -8,25 +8,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.dialog.turn import Dossier, Facts
-from bot.model.foreign import zone_of as only_zone
 from bot.model.orders import Duties, Order
 from bot.model.parcels import Parcel
 from bot.model.tracks import Action, Status
+from bot.model.zones import only_zone
 from bot.tracking.masking import mask
 from bot.tracking.numbers import not_tracked_through
 from bot.tracking.pace import silent_days, stalled
 from bot.tracking.standing import fence, latest_scan
 from bot.tracking.vocabulary import action, terminal
 
-MAINLAND = {"ES": "Europe/Madrid", "PT": "Europe/Lisbon", "NZ": "Pacific/Auckland", "UA": "Europe/Kyiv"}
-"""Countries of several zones where nearly everybody lives in one."""
-
 
 def zone_of(order: Order, facts: Facts, now: datetime) -> str:
-    """The zone in which an order's dates are told: its country's where that has one, else the shop's."""
-    if order.country in MAINLAND:
-        return MAINLAND[order.country]
-    zone = only_zone(order.country, now.replace(tzinfo=None))
+    """The zone in which an order's dates are told: its buyer's by country and postcode, else the shop's."""
+    zone = only_zone(order.country, order.postcode, now)
     return zone.key if zone is not None else facts.shop.timezone
 
 

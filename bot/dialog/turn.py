@@ -164,10 +164,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a message was sent, or was not: the rule and its inputs, free of personal data."""
+    """Why a message was sent, or was not: the rule and its inputs, free of personal data. `about` is what it concerns
+    where that is no chat: `o/<id>` an order, `p/<id>` a parcel."""
 
     rule: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

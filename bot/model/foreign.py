@@ -153,14 +153,15 @@ def _zone_names() -> Mapping[str, tuple[str, ...]]:
 
 
 @cache
-def _zones(country: str) -> tuple[ZoneInfo, ...]:
+def zones_of_country(country: str) -> tuple[ZoneInfo, ...]:
+    """All zones of a country, empty where it is not known."""
     # Only of the countries that are asked for: all the world's zones are twenty megabytes.
     return tuple(ZoneInfo(name) for name in _zone_names().get(country, ()))
 
 
 def zone_of(country: str, local: datetime) -> ZoneInfo | None:
     """The zone of a country where all of it has one offset at this wall clock; None where it has several."""
-    zones = _zones(country)
+    zones = zones_of_country(country)
     try:
         offsets = {local.replace(tzinfo=zone).utcoffset() for zone in zones}
     except (OverflowError, ValueError):

@@ -9,13 +9,14 @@ from uuid import uuid4
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.dialog.turn import Dossier, Wants
+from bot.dialog.turn import Dossier, Reason, Wants
 from bot.model.cases import Case
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
+from bot.model.events import Notice
 from bot.model.orders import Order
 from bot.model.parcels import Parcel
-from bot.store import keeping, migrate, orders, outbox, queue, sweep, turns
+from bot.store import keeping, migrate, orders, outbox, pushes, queue, sweep, turns, watching
 from bot.store.database import NOW, Database
 from bot.store.group import Group
 from bot.store.tables import CaseRow, Inbox, InboxState, Lease, LinkRow, core
@@ -247,6 +248,37 @@ class Store:
         """A source gave none; from the third failure in a row it is said to be down since the first."""
         await self.database.write(lambda c: sweep.failed(c, self.database, source, self.clock.now()))
 
+    # ---- watching ----------------------------------------------------------------------------------------
+
+    async def due_watches(self, limit: int) -> list[watching.Due]:
+        """Lease orders that the announcer has to look at."""
+        return await self.database.write(lambda c: watching.due(c, self.clock.now(), limit))
+
+    async def looked_at(
+        self, looks: Sequence[watching.Looked], news: Sequence[queue.Arrival], reasons: Sequence[Reason]
+    ) -> None:
+        """Write down what came of looks with what they have to tell people, in one commit."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await watching.looked(connection, looks)
+            await turns.save_reasons(connection, reasons, self.clock.now())
+            if news:
+                await queue.receive(connection, self.database, news, self.clock.now())
+
+        await self.database.write(work)
+
+    async def reach(self, ids: Sequence[int], purpose: str) -> Mapping[int, watching.Reach]:
+        """Where the buyers of these orders can be told things."""
+        return await self.database.view(lambda c: watching.reach(c, ids, purpose))
+
+    async def feeds_down(self) -> frozenset[str]:
+        """Sources that give no answer now."""
+        return await self.database.view(watching.feeds_down)
+
+    async def standing(self, notices: Mapping[str, Sequence[Notice]]) -> dict[str, pushes.Standing]:
+        """What each lane's notices rest on."""
+        return await self.database.view(lambda c: pushes.standing(c, notices))
+
     # ---- orders and links --------------------------------------------------------------------------------
 
     async def find_orders(self, numbers: Sequence[str]) -> list[Dossier]:
@@ -261,7 +293,10 @@ class Store:
         async def work(connection: AsyncConnection) -> int:
             now = self.clock.now()
             ids = [await orders.save_order(connection, self.database, o, p, now) for o, p in batch]
-            return sum(i is not None for i in ids)
+            fresh = [(i, o) for i, (o, _) in zip(ids, batch, strict=True) if i is not None]
+            for i, order in fresh:
+                await watching.watch(connection, self.database, i, order, now)
+            return len(fresh)
 
         return await self.database.write(work)
 

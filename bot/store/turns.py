@@ -17,8 +17,9 @@ from bot.model.events import conversation_lane
 from bot.model.messages import Media, Outbound, Receipt
 from bot.model.orders import Consent, Order, number_key
 from bot.model.parcels import Parcel
+from bot.proactive.watching import Sight
 from bot.ports import Item
-from bot.store import codec, orders, outbox, queue
+from bot.store import codec, orders, outbox, pushes, queue, watching
 from bot.store.database import NOW, Database
 from bot.store.tables import CaseRow, ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
 from bot.store.tables import Conversation as ConversationRow
@@ -70,7 +71,10 @@ class Worded:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """All that one lane's turn writes. `events` go to other lanes: (lane, event, due time or None)."""
+    """All that one lane's turn writes. `events` go to other lanes, or wait in this one: (lane, event, due time or
+    None). `sights` are parcels at a glance, each with its order. `follow` are orders that this chat is told of from
+    now on; `unfollow` that somebody else has the chat now.
+    """
 
     claim: queue.Claim
     conversation: Conversation | None = None
@@ -89,6 +93,10 @@ class Written:
     link: str = ""
     receipts: tuple[Receipt, ...] = ()
     media: tuple[Media, ...] = ()
+    pushed: tuple[pushes.Pushed, ...] = ()
+    sights: tuple[tuple[int, Sight], ...] = ()
+    follow: tuple[int, ...] = ()
+    unfollow: bool = False
 
 
 def hashed(text: str) -> str:
@@ -232,8 +240,13 @@ _CONSENTS = (
 async def commit(
     connection: AsyncConnection, database: Database, written: Sequence[Written], now: datetime
 ) -> set[str]:
-    """Write these turns, those of them whose lane is still ours; the lanes that were written."""
+    """Write these turns, those of them whose lane is still ours and whose pushes nobody was faster with; the lanes
+    that were written."""
     ours = await queue.fence(connection, {w.claim.lane: w.claim.token for w in written})
+    pushing = {w.claim.lane: w.pushed for w in written if w.pushed and w.claim.lane in ours}
+    if pushing and (late := await pushes.counted(connection, pushing)):
+        await queue.give_back(connection, [w.claim for w in written if w.claim.lane in late])
+        ours -= late
     kept = [w for w in written if w.claim.lane in ours]
     if not kept:
         return set()
@@ -245,6 +258,7 @@ async def commit(
     await _save_worded(connection, database, kept, now)
     await _save_ledgers(connection, kept, now)
     await _save_events(connection, database, kept, now)
+    await pushes.save(connection, {w.claim.lane: w.pushed for w in kept if w.pushed}, now)
     await queue.finish(connection, {w.claim.lane: [e.id for e in w.claim.events] for w in kept})
     return ours
 
@@ -254,11 +268,17 @@ async def _write_records(connection: AsyncConnection, database: Database, w: Wri
         await outbox.withdraw(connection, w.claim.lane)
     if w.order is not None:
         order = await orders.save_order(connection, database, *w.order, due_at=now)
+        if order is not None:
+            await watching.watch(connection, database, order, w.order[0], now)
         if order is not None and w.link:
             fresh = {"hash": w.link, "order_id": order, "created_at": now, "revoked": False, "first_chat": ""}
             await connection.execute(database.insert(_links).values(**fresh).on_conflict_do_nothing())
     if w.parcels:
         await orders.save_parcels(connection, w.parcels)
+        await watching.save_sights(connection, database, w.sights)
+    if w.unfollow:
+        await watching.unfollow(connection, w.claim.lane)
+    await watching.follow(connection, database, w.claim.lane, w.follow)
     for receipt in w.receipts:
         await outbox.record_receipt(connection, receipt)
     if w.used_link:
@@ -363,19 +383,34 @@ def _new_message(database: Database) -> Any:
     return fresh.on_conflict_do_nothing()
 
 
+async def _consent_rows(connection: AsyncConnection, kept: Sequence[Written]) -> list[dict[str, Any]]:
+    """The ledger's new rows. Whoever says stop says so for all chats of whose orders they were told."""
+    rows: list[dict[str, Any]] = []
+    for w in kept:
+        if not w.consents:
+            continue
+        mine = w.conversation.buyer if w.conversation else None
+        stops = any(not c.given for c in w.consents)
+        buyers = {mine, *(await watching.buyers_of_chat(connection, w.claim.lane))} if stops else {mine}
+        if stops:
+            await pushes.withdraw_unasked(connection, w.claim.lane, [b for b in buyers if b is not None])
+        rows += [
+            {
+                "buyer_id": buyer,
+                "lane": w.claim.lane,
+                "purpose": c.purpose,
+                "source": c.source,
+                "given": c.given,
+                "at": c.at,
+            }
+            for c in w.consents
+            for buyer in sorted(buyers, key=str)
+        ]
+    return rows
+
+
 async def _save_ledgers(connection: AsyncConnection, kept: Sequence[Written], now: datetime) -> None:
-    consents = [
-        {
-            "buyer_id": w.conversation.buyer if w.conversation else None,
-            "lane": w.claim.lane,
-            "purpose": c.purpose,
-            "source": c.source,
-            "given": c.given,
-            "at": c.at,
-        }
-        for w in kept
-        for c in w.consents
-    ]
+    consents = await _consent_rows(connection, kept)
     guesses = [
         {"kind": "miss", "lane": w.claim.lane, "subject": hashed(number_key(m)), "at": now}
         for w in kept
@@ -392,17 +427,27 @@ async def _save_ledgers(connection: AsyncConnection, kept: Sequence[Written], no
     decisions = [
         {
             "lane": w.claim.lane,
+            "about": about,
             "turn": w.claim.events[0].item.key if w.claim.events else "",
             "at": now,
-            "reasons": codec.encode(w.reasons),
+            "reasons": codec.encode([r for r in w.reasons if r.about == about]),
         }
         for w in kept
-        if w.reasons
+        for about in dict.fromkeys(r.about for r in w.reasons)
     ]
     ledgers: tuple[list[dict[str, Any]], ...] = (consents, guesses, files, decisions)
     for ledger, rows in zip(_LEDGERS, ledgers, strict=True):
         if rows:
             await connection.execute(ledger, rows)
+
+
+async def save_reasons(connection: AsyncConnection, reasons: Sequence[Reason], now: datetime) -> None:
+    """Write down why something was made or left out, for what each concerns."""
+    rows = [
+        {"lane": "", "about": r.about, "turn": "look", "at": now, "reasons": codec.encode([r])} for r in reasons
+    ]
+    if rows:
+        await connection.execute(insert(_decisions), rows)
 
 
 _LEDGERS = tuple(insert(table) for table in (_consents, _guesses, _media, _decisions))
