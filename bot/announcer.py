@@ -13,11 +13,11 @@ from bot.model.cases import CaseDraft
 from bot.model.clock import Clock
 from bot.model.events import Notice, conversation_lane
 from bot.model.messages import Address
-from bot.proactive.watching import ParcelTold, Sight, Watched
 from bot.ports import Channel, Item
 from bot.proactive.announce import Announced, Outlook, Rules, announce
 from bot.proactive.pushes import UPDATES, Push
 from bot.proactive.reaching import Chat, choose
+from bot.proactive.watching import ParcelTold, Sight, Watched
 from bot.store import Store
 from bot.store.codec import pack
 from bot.store.queue import Arrival
@@ -36,9 +36,7 @@ class Announcer:
     """Looks at orders; several processes may, each at orders of its own. `expect` says what is expected of an open
     parcel."""
 
-    def __init__(
-        self, store: Store, channels: Sequence[Channel], clock: Clock, expect: Expect, rules: Rules
-    ) -> None:
+    def __init__(self, store: Store, channels: Sequence[Channel], clock: Clock, expect: Expect, rules: Rules) -> None:
         self.store = store
         self.clock = clock
         self.expect = expect
@@ -76,9 +74,7 @@ class Announcer:
         return announce(due.order, due.parcels, due.told, outlooks, now, self.rules)
 
     async def _address(self, reach: Reach) -> Address | None:
-        chats = [
-            Chat(c.record.address, c.record.reachable, c.chosen_at, c.record.last_inbound_at) for c in reach.chats
-        ]
+        chats = [Chat(c.record.address, c.record.reachable, c.chosen_at, c.record.last_inbound_at) for c in reach.chats]
         by_phone = []
         for channel in self._channels:
             chat = channel.chat_of(reach.phone) if reach.phone else ""

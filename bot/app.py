@@ -21,6 +21,7 @@ from httpx_aiohttp import AiohttpTransport
 from pydantic import ValidationError
 from starlette.applications import Starlette
 
+from bot.announcer import Announcer
 from bot.config import Config, Faults, told
 from bot.dialog.language import LanguageModel
 from bot.dialog.lexicon import Lexicon
@@ -29,6 +30,7 @@ from bot.dialog.understand import understand
 from bot.engine import Engine, House
 from bot.model.clock import Clock
 from bot.ports import Channel, Port, TrackingSource
+from bot.proactive.expecting import Expectations
 from bot.render import Renderer
 from bot.sender import Account, Sender
 from bot.store import Store
@@ -151,6 +153,10 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
     tracker = Tracker(
         store, list(adapters.sources.values()), clock, lambda source, how: metrics.looks.labels(source, how).inc()
     )
+    expectations = Expectations(home=shop.country, alpha=config.proactive.stall_share)
+    announcer = Announcer(
+        store, list(adapters.channels.values()), clock, expectations.at_a_glance, config.proactive.rules()
+    )
     house = House(
         store=store,
         ports=adapters.ports,
@@ -162,6 +168,8 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
         desk=lambda now: desk_at(config, now),
         vault=vault,
         clock=clock,
+        expect=lambda dossier, parcel, now: expectations.of_parcel(dossier.order, parcel, now),
+        gate=config.proactive.gate(),
         look_up=tracker.look_up if tracker.sources else None,
         count=lambda what, of: metrics.alarms.labels(what, of).inc(),
     )
@@ -172,7 +180,8 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
     }
     sender = Sender(store, sending, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
     listeners = {name: port for name, port in adapters.ports.items() if port.listens}
-    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention())
+    looks = announcer if config.proactive.enabled else None
+    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention(), looks)
     web = create_web(
         store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(), stored=worker.wake.set
     )

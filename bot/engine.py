@@ -33,7 +33,7 @@ from bot.proactive.announce import Outlook
 from bot.proactive.gate import House as GateRules
 from bot.proactive.leave import Door, Left, leave
 from bot.proactive.pushes import UPDATES
-from bot.proactive.sighting import sight
+from bot.proactive.sighting import Home, sight
 from bot.proactive.wording import Words
 from bot.render import Renderer
 from bot.store import Store, codec
@@ -406,12 +406,12 @@ class Engine:
 
     async def _other(self, claim: Claim) -> None:
         written = Written(claim)
+        known: Sequence[tuple[Parcel, Home]] = ()
         for place in range(len(claim.events)):
             event = self._decode(claim, place)
             if isinstance(event, TrackUpdate):
-                parcels = await self._tracked(event, written)
-                sights = tuple((p.order_id, sight(p, self.house.clock.now())) for p, _ in parcels)
-                written = replace(written, parcels=parcels, sights=sights)
+                known = known or await self.house.store.parcels_numbered(event.track.number)
+                written = self._tracked(event, known, written)
             elif isinstance(event, OrderUpdate):
                 written = self._ordered(event, written)
         await self.house.store.commit(written)
@@ -423,16 +423,16 @@ class Engine:
         order = replace(update.order, shop=self.house.shop.name)
         return replace(written, order=(order, e164(order.phone, order.country)), link=update.link or written.link)
 
-    async def _tracked(self, update: TrackUpdate, written: Written) -> tuple[tuple[Parcel, datetime | None], ...]:
+    def _tracked(self, update: TrackUpdate, known: Sequence[tuple[Parcel, Home]], written: Written) -> Written:
         now = self.house.clock.now()
-        known = [p for p, _ in written.parcels] or await self.house.store.parcels_numbered(update.track.number)
-        self._count_unknown(update.track, known[0].track if known else None)
-        parcels = []
-        for parcel in known:
-            fresh, _ = apply(parcel, update.track, now)
-            fresh = replace(fresh, checked_at=now)
-            parcels.append((fresh, next_check(fresh, now)))
-        return tuple(parcels)
+        parcels = [p for p, _ in written.parcels] or [p for p, _ in known]
+        self._count_unknown(update.track, parcels[0].track if parcels else None)
+        fresh = [replace(apply(p, update.track, now)[0], checked_at=now) for p in parcels]
+        return replace(
+            written,
+            parcels=tuple((p, next_check(p, now)) for p in fresh),
+            sights=tuple((p.order_id, sight(p, home, now)) for p, (_, home) in zip(fresh, known, strict=True)),
+        )
 
     def _count_unknown(self, heard: Track, before: Track | None) -> None:
         unknown = {s.raw_code for s in heard.scans if not s.known}

@@ -131,7 +131,7 @@ class Channel(Port):
         return f"set the webhook to {url} in the platform's console"
 
     def chat_of(self, phone: str) -> str:
-        """The chat in which whoever has this number (E.164) can be written to first; empty where a platform has none."""
+        """The chat in which whoever has this number (E.164) can be written to first, or empty."""
         return ""
 
     async def deep_link(self, token: str) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
+from bot.announcer import Announcer
 from bot.engine import Engine
 from bot.ports import Item, Port
 from bot.store import Store
@@ -16,6 +17,7 @@ from bot.tracker import Tracker
 LANES = 64
 POLL_SECONDS = 0.2
 DUE_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 SWEEP_SECONDS = 5.0
 KEEP_SECONDS = 6 * 3600.0
 RECONCILE_SECONDS = 3600.0
@@ -35,12 +37,14 @@ class Worker:
         tracker: Tracker,
         listeners: Mapping[str, Port],
         retention: Retention,
+        announcer: Announcer | None = None,
     ) -> None:
         self.store = store
         self.engine = engine
         self.tracker = tracker
         self.listeners = listeners
         self.retention = retention
+        self.announcer = announcer
         self.wake = asyncio.Event()
         self._handed: list[Claim] = []
         self._idle = False
@@ -54,6 +58,7 @@ class Worker:
             self._lanes(),
             self._every(DUE_SECONDS, self._due),
             self._every(SWEEP_SECONDS, self.sweep),
+            self._every(LOOK_SECONDS, self.announce),
             self._every(KEEP_SECONDS, self._keep),
             self._every(RECONCILE_SECONDS, self.tracker.reconcile),
             self._every(CHECKPOINT_SECONDS, self.store.checkpoint),
@@ -162,3 +167,11 @@ class Worker:
         if asked:
             self.wake.set()
         return asked
+
+    async def announce(self) -> int:
+        """Look at orders that are due, until none is; how many there were."""
+        looked = 0
+        while self.announcer is not None and (found := await self.announcer.look()):
+            looked += found
+            self.wake.set()
+        return looked

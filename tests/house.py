@@ -4,11 +4,12 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from bot.announcer import Announcer
 from bot.dialog.identity import e164
 from bot.dialog.language import LanguageModel
 from bot.dialog.lexicon import Lexicon
@@ -18,12 +19,16 @@ from bot.engine import Engine, House
 from bot.errors import WismoError
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
-from bot.model.events import Event, StaffAct, conversation_lane
+from bot.model.events import Event, StaffAct, conversation_lane, parcel_lane
 from bot.model.hours import parse_hours
 from bot.model.markup import plain
 from bot.model.messages import Address, Contact, Inbound, Kind, Limits, Media, MediaKind, Outbound
 from bot.model.orders import Order
+from bot.model.tracks import Track, TrackUpdate
 from bot.ports import Channel, Item
+from bot.proactive.announce import Rules
+from bot.proactive.expecting import Expectations
+from bot.proactive.gate import House as GateRules
 from bot.render import Renderer
 from bot.sender import Account, Sender
 from bot.store import Store, codec
@@ -55,9 +60,13 @@ class Wire(Channel):
     )
     sent: list[Outbound] = field(default_factory=list)
     failing: list[WismoError] = field(default_factory=list)
+    phones: bool = False
 
     async def account(self) -> str:
         return "shop"
+
+    def chat_of(self, phone: str) -> str:
+        return phone.removeprefix("+") if self.phones else ""
 
     async def send(self, message: Outbound) -> str:
         if self.failing:
@@ -99,6 +108,7 @@ class Home:
     sender: Sender
     clock: Clock
     renderer: Renderer
+    announcer: Announcer
     numbers: count = field(default_factory=lambda: count(1))  # type: ignore[type-arg]
 
     def address(self, chat: str = "anna") -> Address:
@@ -127,6 +137,22 @@ class Home:
         while claims := await self.store.claim(16):
             await self.engine.handle(claims)
             await self.engine.settle()
+
+    async def hear_of(self, track: Track) -> None:
+        """A source tells of a parcel; its turn is taken, and what follows from it."""
+        update = TrackUpdate(f"u{next(self.numbers)}", self.clock.now(), track)
+        await self.store.receive([Arrival("wismo", Item(update.id, parcel_lane(track.number), codec.pack(update)))])
+        await self.work()
+
+    async def pass_time(self, by: timedelta = timedelta(0)) -> list[Outbound]:
+        """Turn the clock on, look at what is due, handle it, and send: what left."""
+        self.clock.forward(by)
+        sent = []
+        while await self.announcer.look() + await self.store.wake():
+            await self.work()
+        await self.work()
+        sent += await self.send()
+        return sent
 
     async def send(self) -> list[Outbound]:
         """Send all that may leave now; what left."""
@@ -166,6 +192,7 @@ async def home(store: Store, folder: Path, shop: Shop | None = None, rates: Rate
     def desk(now: datetime) -> Desk:
         return Desk(HOURS.open_at(now, zone), HOURS.next_open(now, zone), HOURS.after(now, 60, zone), HOURS.text)
 
+    expectations = Expectations("CN")
     house = House(
         store=store,
         ports={"wire": wire},
@@ -177,9 +204,12 @@ async def home(store: Store, folder: Path, shop: Shop | None = None, rates: Rate
         desk=desk,
         vault=Vault(folder / "media"),
         clock=store.clock,
+        expect=lambda d, p, now: expectations.of_parcel(d.order, p, now),
+        gate=GateRules(),
     )
+    announcer = Announcer(store, [wire], store.clock, expectations.at_a_glance, Rules())
     sender = Sender(store, {"wire": Account("wire", wire, rates or Rates(0, 0))}, store.clock)
-    yield Home(store, Engine(house), wire, sender, store.clock, renderer)
+    yield Home(store, Engine(house), wire, sender, store.clock, renderer, announcer)
 
 
 @asynccontextmanager

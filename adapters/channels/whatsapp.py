@@ -248,6 +248,9 @@ class WhatsApp(Channel):
         told = await self._call("GET", f"{self._base}/{self.settings.phone_number_id}")
         return f"WhatsApp number {told.get('display_phone_number', self.settings.phone_number_id)} answers"
 
+    def chat_of(self, phone: str) -> str:
+        return phone.removeprefix("+")
+
     async def deep_link(self, token: str) -> str | None:
         told = await self._call("GET", f"{self._base}/{self.settings.phone_number_id}")
         digits = "".join(c for c in str(told.get("display_phone_number", "")) if c.isdecimal())

@@ -13,7 +13,12 @@ from zoneinfo import ZoneInfo
 
 from bot.model.foreign import zones_of_country
 
-MAINLAND: Mapping[str, str] = {"UA": "Europe/Kyiv", "CY": "Asia/Nicosia", "DE": "Europe/Berlin", "MY": "Asia/Kuala_Lumpur"}
+MAINLAND: Mapping[str, str] = {
+    "CY": "Asia/Nicosia",
+    "DE": "Europe/Berlin",
+    "MY": "Asia/Kuala_Lumpur",
+    "UA": "Europe/Kyiv",
+}
 """Countries of several zones where all clocks agree, or nearly everybody lives in one."""
 
 

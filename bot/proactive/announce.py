@@ -14,8 +14,8 @@ from typing import NamedTuple
 from bot.dialog.turn import Reason
 from bot.model.cases import CaseDraft
 from bot.model.tracks import Status
-from bot.proactive.watching import ParcelTold, Sight, Told, Watched
 from bot.proactive.pushes import KINDS, Push
+from bot.proactive.watching import ParcelTold, Sight, Told, Watched
 from bot.tracking.vocabulary import rank, terminal
 
 DAY = timedelta(days=1)
@@ -106,9 +106,7 @@ def announce(
         _unsent(look)
     kept = {p.parcel: _parcel(look, p, outlooks.get(p.parcel, Outlook())) for p in parcels}
     after = replace(told, said=tuple(sorted(look.said)), parcels=kept)
-    return Announced(
-        after, tuple(look.pushes), tuple(look.cases), tuple(look.reasons), _again(look, parcels, kept)
-    )
+    return Announced(after, tuple(look.pushes), tuple(look.cases), tuple(look.reasons), _again(look, parcels, kept))
 
 
 def _unsent(look: _Look) -> None:

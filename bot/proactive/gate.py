@@ -91,9 +91,7 @@ def judge(asked: Asked, house: House, now: datetime) -> Verdict:
         return _later(asked, day, "gate.quiet_hours")
     if house.business and not asked.urgent and not business_day(asked.country, _local(asked, now).date()):
         return _later(asked, _next_morning(asked, house, now), "gate.not_a_business_day")
-    sent, most = (
-        (asked.ledger.urgent, house.urgent_a_day) if asked.urgent else (asked.ledger.calm, house.calm_a_day)
-    )
+    sent, most = (asked.ledger.urgent, house.urgent_a_day) if asked.urgent else (asked.ledger.calm, house.calm_a_day)
     if sent >= most:
         return _later(asked, _next_morning(asked, house, now), "gate.enough_for_today")
     closed = asked.window and (asked.heard is None or now - asked.heard >= FREE_TEXT)

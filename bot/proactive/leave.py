@@ -172,7 +172,7 @@ def _digest(replies: Sequence[Reply]) -> Reply:
     return replace(
         first,
         template="digest",
-        facts={"lines": lines},
+        facts={"numbers": list(dict.fromkeys(str(r.facts["number"]) for r in replies)), "lines": lines},
         key=f"digest:{first.key}",
         options=(),
         expires_at=min(ends, default=None),
@@ -191,5 +191,3 @@ def _reason(notice: Notice, verdict: Verdict) -> Reason:
         inputs["until"] = verdict.until.isoformat()
     about = f"p/{notice.parcel}" if notice.parcel is not None else f"o/{notice.order}"
     return Reason(verdict.rule, inputs, about)
-
-

@@ -1,19 +1,37 @@
 """A parcel's timeline reduced to what the announcer needs of it. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from bot.model.orders import Order
 from bot.model.parcels import Parcel
 from bot.model.tracks import Scan, Status
+from bot.model.zones import zones_of
 from bot.proactive.watching import Sight, Watched
+from bot.tracking.stages import moved, whereabouts
 from bot.tracking.standing import fence, standing
 
 
-def sight(parcel: Parcel, now: datetime) -> Sight:
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a parcel goes: the order's country (ISO alpha-2) and postcode."""
+
+    country: str = ""
+    postcode: str = ""
+
+
+def zone_of(country: str, postcode: str) -> ZoneInfo:
+    """The zone in which a buyer's days are counted: the likeliest, UTC where nothing tells."""
+    return next(iter(zones_of(country, postcode)), ZoneInfo("UTC"))
+
+
+def sight(parcel: Parcel, home: Home, now: datetime) -> Sight:
     """The parcel at a glance."""
     track = parcel.track
     scans = standing(track, now, fence(parcel)) if track is not None else ()
+    zone = zone_of(home.country, home.postcode)
     held = [s for s in scans if s.physical and s.status is not Status.LABEL_CREATED]
     since, seen = _span(scans, parcel.status)
     origin = (track.origin if track else "") or next((s.place.country for s in scans if s.place.country), "")
@@ -28,6 +46,7 @@ def sight(parcel: Parcel, now: datetime) -> Sight:
         handed=held[0].at if held else None,
         moved=held[-1].at if held else None,
         shipped=parcel.shipped_at,
+        where=whereabouts(parcel, moved(parcel, now, zone, origin, home.country), zone),
         window=parcel.eta,
         source=track.source if track else "",
         origin=origin,
@@ -51,6 +70,7 @@ def watched(order_id: int, order: Order) -> Watched:
         order=order_id,
         number=order.number,
         country=order.country,
+        zone=zone_of(order.country, order.postcode).key,
         placed=order.placed_at,
         promised=order.promised,
         cancelled=order.cancelled,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from bot.model.tracks import Status, Window
+from bot.tracking.stages import Whereabouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,8 @@ class Sight:
 
     `since` is when by the carrier's word the present status began, `seen` the newest scan of that status,
     `handed` the first and `moved` the last time somebody had the parcel in hand; all UTC, None where no scan
-    tells. `window` is the carrier's own. `source` is the feed that told last, `origin` the
-    country it came from.
+    tells. `where` is its place on its way, None where that is over or nothing tells. `window` is the carrier's
+    own, `source` the feed that told last, `origin` the country it came from.
     """
 
     parcel: int
@@ -29,6 +30,7 @@ class Sight:
     handed: datetime | None = None
     moved: datetime | None = None
     shipped: datetime | None = None
+    where: Whereabouts | None = None
     window: Window | None = None
     source: str = ""
     origin: str = ""
@@ -36,11 +38,13 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An order as the announcer sees it. `promised` is the shop's own date; `country` ISO alpha-2."""
+    """An order as the announcer sees it. `promised` is the shop's own date; `country` ISO alpha-2; `zone` the IANA
+    name of the zone in which its buyer's days are counted."""
 
     order: int
     number: str
     country: str = ""
+    zone: str = "UTC"
     placed: datetime | None = None
     promised: date | None = None
     cancelled: bool = False

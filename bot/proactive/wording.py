@@ -14,13 +14,14 @@ from bot.model.messages import Option
 from bot.model.parcels import Parcel
 from bot.model.tracks import Status
 from bot.proactive.announce import Outlook, milestone
-from bot.proactive.sighting import sight
+from bot.proactive.sighting import Home, sight
 from bot.tracking.standing import fence, latest_scan
 from bot.tracking.vocabulary import rank, terminal
 
 CAME = (Option("w:well", phrase="arrived_well"), Option("w:problem", phrase="arrived_problem"))
 OPTIONS: Mapping[str, tuple[Option, ...]] = {"delivered": CAME}
 _OPEN = frozenset({"window_moved", "delayed", "delayed_again", "stalled", "stall_over", "estimate"})
+_DATED = frozenset({"window_moved", "estimate"})
 _UNSENT = frozenset({"order_confirmed", "not_shipped"})
 
 
@@ -45,9 +46,10 @@ def word(notice: Notice, dossier: Dossier, words: Words, now: datetime) -> dict[
     if notice.template in _UNSENT:
         return told if not dossier.parcels else None
     parcel = _meant(notice, dossier)
-    if parcel is None or not _still(notice, parcel, order.country, now):
+    if parcel is None or not _still(notice, parcel, Home(order.country, order.postcode), now):
         return None
-    return told | _of_parcel(parcel, dossier, words, now)
+    told |= _of_parcel(parcel, dossier, words, now)
+    return None if notice.template in _DATED and "last" not in told else told
 
 
 def _meant(notice: Notice, dossier: Dossier) -> Parcel | None:
@@ -56,7 +58,7 @@ def _meant(notice: Notice, dossier: Dossier) -> Parcel | None:
     return next((p for p in dossier.parcels if not terminal(p.status, p.cause)), None)
 
 
-def _still(notice: Notice, parcel: Parcel, country: str, now: datetime) -> bool:
+def _still(notice: Notice, parcel: Parcel, home: Home, now: datetime) -> bool:
     """Whether the parcel is still where the notice found it."""
     ended = terminal(parcel.status, parcel.cause)
     if notice.template in _OPEN:
@@ -65,7 +67,7 @@ def _still(notice: Notice, parcel: Parcel, country: str, now: datetime) -> bool:
         return not ended and rank(parcel.status) < rank(Status.OUT_FOR_DELIVERY)
     if notice.template == "pickup_reminder":
         return parcel.status is Status.PICKUP_READY
-    return milestone(sight(parcel, now), country) == notice.template
+    return milestone(sight(parcel, home, now), home.country) == notice.template
 
 
 def _of_parcel(parcel: Parcel, dossier: Dossier, words: Words, now: datetime) -> dict[str, Any]:

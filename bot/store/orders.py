@@ -14,6 +14,7 @@ from bot.model.messages import Media
 from bot.model.orders import Duties, Item, Order, Shipment, number_key
 from bot.model.parcels import Parcel
 from bot.model.tracks import Status, Track, Window
+from bot.proactive.sighting import Home
 from bot.store import codec
 from bot.store.database import Database
 from bot.store.tables import Buyer, ConsentRow, Look, core
@@ -198,12 +199,24 @@ async def parcels_of(connection: AsyncConnection, orders: Sequence[int]) -> dict
     return found
 
 
-async def numbered(connection: AsyncConnection, number: str) -> list[Parcel]:
-    """Every parcel under this number, whichever orders it serves; on PostgreSQL their rows stay locked."""
-    rows = await connection.execute(
-        _WITH_LOOK.where(_parcels.c.number == number).order_by(_parcels.c.id).with_for_update(of=_parcels)
+async def numbered(connection: AsyncConnection, number: str) -> list[tuple[Parcel, Home]]:
+    """Every parcel under this number, whichever orders it serves, with where it goes; on PostgreSQL the parcels' rows
+    stay locked."""
+    rows = await connection.execute(_NUMBERED, {"number": number})
+    return [(parcel_value(row), Home(row.country, row.postcode)) for row in rows]
+
+
+_NUMBERED = (
+    select(_parcels, _looks.c.asked_at, _looks.c.checked_at, _orders.c.country, _orders.c.postcode)
+    .select_from(
+        _parcels.join(_looks, _looks.c.parcel_id == _parcels.c.id, isouter=True).join(
+            _orders, _orders.c.id == _parcels.c.order_id
+        )
     )
-    return [parcel_value(row) for row in rows]
+    .where(_parcels.c.number == bindparam("number"))
+    .order_by(_parcels.c.id)
+    .with_for_update(of=_parcels)
+)
 
 
 def order_value(row: Any) -> Order:

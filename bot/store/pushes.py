@@ -119,9 +119,7 @@ class _Ledger:
         return frozenset(purposes)
 
 
-async def _consents_of(
-    connection: AsyncConnection, lanes: Sequence[str], buyers: Sequence[int]
-) -> _Ledger:
+async def _consents_of(connection: AsyncConnection, lanes: Sequence[str], buyers: Sequence[int]) -> _Ledger:
     rows = await connection.execute(_LEDGER, {"lanes": lanes, "buyers": buyers})
     return _Ledger([(r.lane, r.buyer_id, r.purpose, r.given) for r in rows])
 
@@ -186,9 +184,7 @@ async def withdraw_unasked(connection: AsyncConnection, lane: str, buyers: Seque
     """Take back what this chat, and every other of these buyers, would have been told unasked: they said stop."""
     theirs = select(_conversations.c.lane).where(_conversations.c.buyer_id.in_(buyers))
     followed = (
-        select(_follows.c.lane)
-        .join(_orders, _orders.c.id == _follows.c.order_id)
-        .where(_orders.c.buyer_id.in_(buyers))
+        select(_follows.c.lane).join(_orders, _orders.c.id == _follows.c.order_id).where(_orders.c.buyer_id.in_(buyers))
     )
     mine = or_(_outbox.c.lane == lane, _outbox.c.lane.in_(theirs), _outbox.c.lane.in_(followed))
     await connection.execute(

@@ -16,9 +16,11 @@ from bot.model.conversations import Conversation
 from bot.model.events import Notice
 from bot.model.orders import Order
 from bot.model.parcels import Parcel
-from bot.store import keeping, migrate, orders, outbox, pushes, queue, sweep, turns, watching
+from bot.proactive.sighting import Home
+from bot.store import keeping, migrate, orders, outbox, pushes, queue, sweep, turns, watching, why
 from bot.store.database import NOW, Database
 from bot.store.group import Group
+from bot.store.why import Why
 from bot.store.tables import CaseRow, Inbox, InboxState, Lease, LinkRow, core
 
 
@@ -231,8 +233,8 @@ class Store:
         """How many of `calls` a source's daily budget allows now; they count as made."""
         return await self.database.write(lambda c: sweep.budget(c, self.database, source, per_day, calls, live))
 
-    async def parcels_numbered(self, number: str) -> list[Parcel]:
-        """Every parcel under this tracking number."""
+    async def parcels_numbered(self, number: str) -> list[tuple[Parcel, Home]]:
+        """Every parcel under this tracking number, and where each goes."""
         async with self.database.read() as connection:
             return await orders.numbered(connection, number)
 
@@ -278,6 +280,10 @@ class Store:
     async def standing(self, notices: Mapping[str, Sequence[Notice]]) -> dict[str, pushes.Standing]:
         """What each lane's notices rest on."""
         return await self.database.view(lambda c: pushes.standing(c, notices))
+
+    async def reasons_about(self, text: str) -> list[Why]:
+        """Why things were said or not of an order or parcel (by its number) or in a message (by its id)."""
+        return await self.database.view(lambda c: why.about(c, text))
 
     # ---- orders and links --------------------------------------------------------------------------------
 

@@ -17,8 +17,8 @@ from bot.model.events import conversation_lane
 from bot.model.messages import Media, Outbound, Receipt
 from bot.model.orders import Consent, Order, number_key
 from bot.model.parcels import Parcel
-from bot.proactive.watching import Sight
 from bot.ports import Item
+from bot.proactive.watching import Sight
 from bot.store import codec, orders, outbox, pushes, queue, watching
 from bot.store.database import NOW, Database
 from bot.store.tables import CaseRow, ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.conversations import Conversation
 from bot.model.orders import Order
+from bot.proactive.sighting import Home, sight, watched
 from bot.proactive.watching import Sight, Told, Watched
-from bot.proactive.sighting import sight, watched
 from bot.store import codec, orders
 from bot.store.database import NOW, Database
 from bot.store.tables import ConsentRow, Feed, Follow, SightRow, Watch, core
@@ -93,8 +93,9 @@ _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 async def watch(connection: AsyncConnection, database: Database, order_id: int, order: Order, now: datetime) -> None:
     """The shop told us of an order: have it looked at, with the parcels that it announced."""
+    home = Home(order.country, order.postcode)
     parcels = (await orders.parcels_of(connection, [order_id])).get(order_id, ())
-    await save_sights(connection, database, [(order_id, sight(p, now)) for p in parcels])
+    await save_sights(connection, database, [(order_id, sight(p, home, now)) for p in parcels])
     await touch(connection, database, [(order_id, watched(order_id, order))])
 
 
@@ -110,9 +111,7 @@ def _sight(database: Database) -> Any:
     upsert = database.insert(_sights).values(
         parcel_id=bindparam("parcel"), order_id=bindparam("order"), glance=bindparam("glance")
     )
-    return upsert.on_conflict_do_update(
-        index_elements=[_sights.c.parcel_id], set_={"glance": upsert.excluded.glance}
-    )
+    return upsert.on_conflict_do_update(index_elements=[_sights.c.parcel_id], set_={"glance": upsert.excluded.glance})
 
 
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Due]:
@@ -140,7 +139,7 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Du
     ]
 
 
-_read_sight, _read_watched, _read_told = map(codec.reader, (Sight, Watched, Told))
+_read_sight, _read_watched, _read_told = codec.reader(Sight), codec.reader(Watched), codec.reader(Told)
 _DUE = (
     select(_watches.c.order_id, _watches.c.glance, _watches.c.told, _watches.c.touched)
     .where(_watches.c.due_at <= bindparam("now"), _watches.c.lease_until <= NOW)

@@ -12,7 +12,7 @@ from bot.model.parcels import Parcel
 from bot.model.tracks import Status
 from bot.tracking.eta import ENOUGH, Basis, Route, Tables, chain, locate, quiet, read
 from bot.tracking.numbers import not_tracked_through
-from bot.tracking.stages import Stage
+from bot.tracking.stages import Stage, Whereabouts
 from bot.tracking.vocabulary import terminal
 
 THETA = 0.5
@@ -96,10 +96,17 @@ def silence(
     feed_down_since: datetime | None = None,
 ) -> Silence | None:
     """Whether the parcel has been quiet for longer than usual in its stage; None while that cannot be told."""
-    if feed_down_since is not None or _may_stand(parcel):
-        return None
     where = locate(parcel, route, now)
-    if where is None:
+    if feed_down_since is not None or where is None:
+        return None
+    return silent(parcel, where, route, now, tables, alpha)
+
+
+def silent(
+    parcel: Parcel, where: Whereabouts, route: Route, now: datetime, tables: Tables, alpha: float | None = None
+) -> Silence | None:
+    """`silence` of a parcel whose whereabouts are known and whose feed answers; its timeline is not read."""
+    if _may_stand(parcel):
         return None
     # By the morning of a day only the days before it are over.
     days = (now.astimezone(route.zone).date() - where.moved).days
