@@ -36,11 +36,20 @@ class Announcer:
     """Looks at orders; several processes may, each at orders of its own. `expect` says what is expected of an open
     parcel."""
 
-    def __init__(self, store: Store, channels: Sequence[Channel], clock: Clock, expect: Expect, rules: Rules) -> None:
+    def __init__(
+        self,
+        store: Store,
+        channels: Sequence[Channel],
+        clock: Clock,
+        expect: Expect,
+        rules: Rules,
+        together: float = TOGETHER_SECONDS,
+    ) -> None:
         self.store = store
         self.clock = clock
         self.expect = expect
         self.rules = rules
+        self.together = together
         self._channels = channels
 
     async def look(self) -> int:
@@ -57,7 +66,7 @@ class Announcer:
         reasons: list[Reason] = []
         for one, announced in zip(due, found, strict=True):
             to = await self._address(reach.get(one.order.order, Reach()))
-            news += _news(one, announced, to, now)
+            news += _news(one, announced, to, now, self.together)
             reasons += _reasons(one, announced, to)
         looks = [_looked(d, a) for d, a in zip(due, found, strict=True)]
         await self.store.looked_at(looks, news, reasons)
@@ -83,14 +92,13 @@ class Announcer:
         return choose(chats, by_phone)
 
 
-def _news(due: Due, announced: Announced, to: Address | None, now: datetime) -> list[Arrival]:
+def _news(due: Due, announced: Announced, to: Address | None, now: datetime, together: float) -> list[Arrival]:
     if to is None:
         return []
     made = [_notice(due, p, to, now) for p in announced.pushes]
     made += [_task(due, case, to, now) for case in announced.cases]
     return [
-        Arrival("wismo", Item(n.id, conversation_lane(to), pack(n), chats=(to.chat,), quiet=TOGETHER_SECONDS))
-        for n in made
+        Arrival("wismo", Item(n.id, conversation_lane(to), pack(n), chats=(to.chat,), quiet=together)) for n in made
     ]
 
 

@@ -22,6 +22,8 @@ from pydantic import ValidationError
 from starlette.applications import Starlette
 
 from bot.announcer import Announcer
+from bot.approved import Approvals
+from bot.catalogue import read_catalogue
 from bot.config import Config, Faults, told
 from bot.dialog.language import LanguageModel
 from bot.dialog.lexicon import Lexicon
@@ -170,6 +172,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
         clock=clock,
         expect=lambda dossier, parcel, now: expectations.of_parcel(dossier.order, parcel, now),
         gate=config.proactive.gate(),
+        approve=Approvals(renderer, read_catalogue(shipped_templates() / "catalogue.yaml")).form,
         look_up=tracker.look_up if tracker.sources else None,
         count=lambda what, of: metrics.alarms.labels(what, of).inc(),
     )

@@ -24,14 +24,26 @@ from bot.errors import Refused, WismoError
 from bot.model.clock import Clock
 from bot.model.conversations import BOT, QUEUE, Conversation
 from bot.model.events import Event, Notice, StaffAct, conversation_lane, parcel_lane
-from bot.model.messages import Address, Choice, Inbound, Kind, Limits, Media, Outbound, Purpose, Receipt, Reply
+from bot.model.messages import (
+    Address,
+    Approved,
+    Choice,
+    Inbound,
+    Kind,
+    Limits,
+    Media,
+    Outbound,
+    Purpose,
+    Receipt,
+    Reply,
+)
 from bot.model.orders import Consent, OrderUpdate
 from bot.model.parcels import Parcel
 from bot.model.tracks import Track, TrackUpdate
 from bot.ports import Channel, Port
 from bot.proactive.announce import Outlook
 from bot.proactive.gate import House as GateRules
-from bot.proactive.leave import Door, Left, leave
+from bot.proactive.leave import Door, Leaving, Left, leave
 from bot.proactive.pushes import UPDATES
 from bot.proactive.sighting import Home, sight
 from bot.proactive.wording import Words
@@ -89,6 +101,7 @@ class House:
     clock: Clock
     expect: Expect
     gate: GateRules
+    approve: Callable[[Reply], Approved | None] = lambda reply: None
     look_up: LookUp | None = None
     count: Callable[[str, str], None] = lambda what, of: None
 
@@ -354,11 +367,14 @@ class Engine:
             house=house.gate,
             limits=self._limits(record.address),
             words=Words(house.expect, house.desk, house.shop),
+            approve=lambda reply: house.approve(reply) is not None,
             held=handoff.held_by_person(record),
             now=now,
         )
         leaving = leave(door, notices)
         worded, offered = self._worded(leaving.replies, record.version, 0.0)
+        if door.limits.window:
+            worded = self._with_approved(leaving, worded)
         pushed = tuple(
             Pushed(
                 g.buyer, g.notice.fact_key, g.notice.template, g.urgent, g.notice.order or 0, g.notice.parcel,
@@ -380,6 +396,14 @@ class Engine:
             events=(*written.events, *((conversation_lane(record.address), n, n.due_at) for n in leaving.later)),
             reasons=(*written.reasons, *leaving.reasons),
         )
+
+    def _with_approved(self, leaving: Leaving, worded: Sequence[Worded]) -> tuple[Worded, ...]:
+        """Each message with the approved template that says the same: now, or where the window turns out closed."""
+        forms = {f"{reply.key}:0": self.house.approve(reply) for reply in leaving.replies}
+        if not leaving.closed:
+            return tuple(replace(w, outbound=replace(w.outbound, fallback=forms.get(w.key))) for w in worded)
+        # As a template it is one message, however long the free text was.
+        return tuple(replace(w, outbound=replace(w.outbound, approved=forms[w.key])) for w in worded if w.key in forms)
 
     def _noticed(self, written: Written, notice: Notice, key: str) -> Written:
         record = written.conversation

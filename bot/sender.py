@@ -3,7 +3,7 @@
 sent          the platform gave an id
 Temporary     again later; the platform's own time wins over backoff
 Unknown       looked up where the platform allows; else an answer is sent again, a notice is not
-Closed        a notice or answer waits as unsendable until the approved template can say it
+Closed        at once again as the approved template that says the same; dead where there is none
 Refused       dead, with its error
 Unreachable   dead; the conversation is marked and nothing unasked goes there
 Misconfigured the account rests, its rows are kept, the alarm is logged and shown by `wismo doctor`
@@ -179,13 +179,24 @@ class Sender:
             log.error("sender.account_rests", channel=account.name, setting=error.key, error=str(error))
             await self.store.hold_account(key, REST_SECONDS)
             return Mark(row, OutboxState.READY, self.clock.now(), error=str(error), delay=REST_SECONDS)
-        except (Refused, Unreachable, Closed) as error:
+        except Closed as error:
+            if message.fallback is not None:
+                return self._approved(row, message, error)
+            log.warning("sender.not_sent", channel=account.name, error="Closed")
+            return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"Closed: {error}")
+        except (Refused, Unreachable) as error:
             log.warning("sender.not_sent", channel=account.name, error=type(error).__name__)
             return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"{type(error).__name__}: {error}")
         except Exception as error:
             log.error("sender.defect", channel=account.name, error=type(error).__name__)
             return self._backoff(row, type(error).__name__)
         return Mark(row, OutboxState.SENT, self.clock.now(), platform_id)
+
+    def _approved(self, row: Row, message: Outbound, error: Closed) -> Mark:
+        """The platform takes no free text any more: at once again, as the approved template that says the same."""
+        body = codec.encode(replace(message, id="", approved=message.fallback, fallback=None))
+        calm = replace(row, attempts=row.attempts - 1)
+        return Mark(calm, OutboxState.READY, self.clock.now(), error=str(error), body=body)
 
     async def _again(self, key: tuple[str, str], row: Row, error: Temporary) -> Mark:
         if error.account_wide and error.retry_after:

@@ -207,7 +207,7 @@ async def home(store: Store, folder: Path, shop: Shop | None = None, rates: Rate
         expect=lambda d, p, now: expectations.of_parcel(d.order, p, now),
         gate=GateRules(),
     )
-    announcer = Announcer(store, [wire], store.clock, expectations.at_a_glance, Rules())
+    announcer = Announcer(store, [wire], store.clock, expectations.at_a_glance, Rules(), together=0.0)
     sender = Sender(store, {"wire": Account("wire", wire, rates or Rates(0, 0))}, store.clock)
     yield Home(store, Engine(house), wire, sender, store.clock, renderer, announcer)
 

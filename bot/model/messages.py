@@ -191,7 +191,8 @@ class Outbound:
     """One platform call: how a reply reads at one address. `text` is neutral markup (`bot.model.markup`).
 
     `ask_contact` is the title of a button by which the person shares their own phone number, or empty.
-    `menu` is the title of the list's button where choices become a list.
+    `menu` is the title of the list's button where choices become a list. `approved` is sent instead of the text;
+    `fallback` is what says the same where the platform finds that free text is not allowed any more.
     """
 
     id: str
@@ -200,6 +201,7 @@ class Outbound:
     choices: tuple[Choice, ...] = ()
     media: tuple[Media, ...] = ()
     approved: Approved | None = None
+    fallback: Approved | None = None
     ask_contact: str = ""
     menu: str = ""
     purpose: Purpose = Purpose.ANSWER

@@ -4,7 +4,7 @@ Calm notices that may leave together become one digest. What has to wait goes ba
 notice with a due time, so that it is judged and worded again when that has come.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -43,9 +43,11 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """What becomes of a lane's notices. `later` wait in the lane; `notes` are for the person who speaks there."""
+    """What becomes of a lane's notices. `closed`: the replies leave as approved templates. `later` wait in the lane;
+    `notes` are for the person who speaks there."""
 
     replies: tuple[Reply, ...] = ()
+    closed: bool = False
     gone: tuple[Gone, ...] = ()
     later: tuple[Notice, ...] = ()
     notes: tuple[Reply, ...] = ()
@@ -55,7 +57,7 @@ class Leaving:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What all notices of one lane are judged by."""
+    """What all notices of one lane are judged by. `approve` tells whether an approved template says a reply."""
 
     record: Conversation
     dossiers: Mapping[int, Dossier]
@@ -64,6 +66,7 @@ class Door:
     house: House
     limits: Limits
     words: Words
+    approve: Callable[[Reply], bool]
     held: bool
     now: datetime
 
@@ -83,6 +86,7 @@ def leave(door: Door, notices: Sequence[Notice]) -> Leaving:
             out = replace(out, notes=(*out.notes, reply))
         elif reply is not None:
             passed.append((notice, reply))
+            out = replace(out, closed=verdict.template)
     return _sent(door, out, passed)
 
 
@@ -93,19 +97,17 @@ def _judged(door: Door, notice: Notice, passed: Sequence[tuple[Notice, Reply]]) 
     said = word(notice, dossier, door.words, door.now)
     if said is None:
         return Verdict("drop", "push.no_longer_so"), None
-    asked = _asked(door, notice, dossier, {n.fact_key for n, _ in passed})
-    verdict = judge(asked, door.house, door.now)
-    if verdict.what not in {"go", "note"}:
-        return verdict, None
-    return verdict, _reply(door, notice, dossier, said)
+    reply = _reply(door, notice, dossier, said)
+    verdict = judge(_asked(door, notice, dossier, reply, passed), door.house, door.now)
+    return verdict, reply if verdict.what in {"go", "note"} else None
 
 
-def _asked(door: Door, notice: Notice, dossier: Dossier, with_this: set[str]) -> Asked:
+def _asked(door: Door, notice: Notice, dossier: Dossier, reply: Reply, passed: Sequence[tuple[Notice, Reply]]) -> Asked:
     left = door.left.get(dossier.buyer or 0, Left())
     zones = _zones(door, dossier)
     start, end = local_day(zones[0], door.now)
     today = [urgent for _, urgent, at in left.sent if start <= at < end]
-    said = frozenset(key for key, _, _ in left.sent) | with_this
+    said = frozenset(key for key, _, _ in left.sent) | {n.fact_key for n, _ in passed}
     return Asked(
         key=notice.fact_key,
         urgent=KINDS[notice.template].urgent,
@@ -118,7 +120,7 @@ def _asked(door: Door, notice: Notice, dossier: Dossier, with_this: set[str]) ->
         needs=notice.needs,
         window=door.limits.window,
         heard=door.record.last_inbound_at,
-        approved=True,
+        approved=door.limits.window and door.approve(reply),
         ledger=Ledger(said, calm=today.count(False), urgent=today.count(True)),
     )
 

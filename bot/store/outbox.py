@@ -6,7 +6,7 @@ taken in the claim's transaction, so all processes share them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -296,9 +296,21 @@ async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> bool:
             _outbox.c.platform_id == receipt.platform_id,
         )
     )
-    row = (await connection.execute(select(_outbox.c.id, _outbox.c.receipt, _outbox.c.state).where(where))).first()
+    row = (
+        await connection.execute(select(_outbox.c.id, _outbox.c.receipt, _outbox.c.state, _outbox.c.body).where(where))
+    ).first()
     if row is None:
         return False
+    if receipt.closed and row.state == OutboxState.SENT and row.body:
+        message = codec.outbound(row.body)
+        if message.fallback is not None:
+            # The platform took it and then found its window closed: the approved template says it instead.
+            again = codec.encode(replace(message, approved=message.fallback, fallback=None))
+            fresh = update(_outbox).where(_outbox.c.id == row.id)
+            await connection.execute(
+                fresh.values(state=OutboxState.READY, body=again, platform_id="", receipt="", not_before=0.0)
+            )
+            return True
     values: dict[str, object] = {}
     if not row.receipt or RANK[receipt.state] > RANK[State(row.receipt)]:
         values["receipt"] = receipt.state.value

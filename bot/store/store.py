@@ -20,8 +20,8 @@ from bot.proactive.sighting import Home
 from bot.store import keeping, migrate, orders, outbox, pushes, queue, sweep, turns, watching, why
 from bot.store.database import NOW, Database
 from bot.store.group import Group
-from bot.store.why import Why
 from bot.store.tables import CaseRow, Inbox, InboxState, Lease, LinkRow, core
+from bot.store.why import Why
 
 
 class TurnTaker(Protocol):

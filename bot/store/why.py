@@ -70,9 +70,7 @@ async def _of_message(connection: AsyncConnection, message: int) -> list[Why]:
     turn = (_decisions.c.lane == row.lane) & (_decisions.c.at == row.created_at)
     found = await _records(connection, turn, {})
     pushed = (
-        await connection.execute(
-            select(_pushes.c.key).where(_pushes.c.lane == row.lane, _pushes.c.message == row.key)
-        )
+        await connection.execute(select(_pushes.c.key).where(_pushes.c.lane == row.lane, _pushes.c.message == row.key))
     ).scalars()
     keys = set(pushed)
     return [w for w in found if not keys or w.inputs.get("key") in keys] or found

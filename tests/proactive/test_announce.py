@@ -187,7 +187,7 @@ def test_any_looks_give_each_push_once_and_none_of_the_past(looks: list[tuple[Si
         again = announce(ORDER, [sight], found.told, {1: outlook}, now, Rules())
         assert again.pushes == ()
         for push in found.pushes:
-            assert push.at + KINDS[push.template].lasts > now or push.template in {"order_confirmed"}
+            assert push.at + KINDS[push.template].lasts > now or push.template == "order_confirmed"
             assert push.at >= NOW or push.template == "shipped"
         assert found.again is None or found.again > now
         keys += [p.key for p in found.pushes]
