@@ -70,6 +70,7 @@ class App:
     store: Store
     adapters: Adapters
     engine: Engine
+    announcer: Announcer
     worker: Worker
     sender: Sender
     web: Starlette
@@ -129,11 +130,12 @@ def load_adapters(config: Config, http: httpx.AsyncClient) -> Adapters:
 
 
 @asynccontextmanager
-async def open_app(config: Config, clock: Clock | None = None) -> AsyncIterator[App]:
-    """A wired bot; closed at the end. The database is as it is found: `wismo migrate` brings it up."""
+async def open_app(config: Config, clock: Clock | None = None, adapters: Adapters | None = None) -> AsyncIterator[App]:
+    """A wired bot, with the config's adapters unless others are given; closed at the end. The database is as it is
+    found: `wismo migrate` brings it up."""
     http = httpx.AsyncClient(transport=AiohttpTransport(), timeout=httpx.Timeout(20.0, connect=5.0))
     try:
-        app = _wire(config, clock or Clock(), http)
+        app = _wire(config, clock or Clock(), http, adapters or load_adapters(config, http))
     except BaseException:
         await http.aclose()
         raise
@@ -143,8 +145,7 @@ async def open_app(config: Config, clock: Clock | None = None) -> AsyncIterator[
         await app.close()
 
 
-def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
-    adapters = load_adapters(config, http)
+def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapters) -> App:
     config.database.data.mkdir(parents=True, exist_ok=True)
     store = Store(config.database.url or sqlite_url(config.database.data / "wismo.db"), clock)
     renderer = Renderer(template_folders(config), config.shop.locale)
@@ -188,7 +189,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
     web = create_web(
         store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(), stored=worker.wake.set
     )
-    return App(config, clock, store, adapters, engine, worker, sender, web, http, shop, renderer, vault)
+    return App(config, clock, store, adapters, engine, announcer, worker, sender, web, http, shop, renderer, vault)
 
 
 def desk_at(config: Config, now: datetime) -> Desk:

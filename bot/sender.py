@@ -75,6 +75,14 @@ class Sender:
             if flying:
                 await asyncio.wait(flying, timeout=8)
 
+    async def drain(self, name: str) -> None:
+        """Send all of an account that may leave now, one after the other: where no loop runs."""
+        account = self.accounts[name]
+        key = await self._known(account)
+        while rows := await self._claimed(key, account, IN_FLIGHT):
+            for row in rows:
+                await self._send(key, account, row)
+
     def departures(self) -> Sequence[Departure]:
         """The accounts that could send at once."""
         if self._stopping:

@@ -16,12 +16,14 @@ from bot.cli import (
     links,
     logs,
     recognising,
+    replaying,
     scanning,
     service,
     setup,
     templates,
     tracking,
     understand,
+    why,
 )
 from bot.cli.session import say
 
@@ -51,6 +53,8 @@ def create_cli() -> typer.Typer:
     cli.command()(tracking.decode)
     cli.command()(scanning.scan)
     cli.command()(scanning.scans)
+    cli.command()(why.why)
+    cli.command()(replaying.replay)
     cli.add_typer(templates.templates, name="templates")
     return cli
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from bot.dialog.turn import Reason
 from bot.model.cases import CaseDraft
-from bot.model.tracks import Status
+from bot.model.tracks import Action, Status
 from bot.proactive.pushes import KINDS, Push
 from bot.proactive.watching import ParcelTold, Sight, Told, Watched
-from bot.tracking.vocabulary import rank, terminal
+from bot.tracking.vocabulary import action, rank, terminal
 
 DAY = timedelta(days=1)
 FRESH = timedelta(hours=48)
@@ -211,6 +211,9 @@ def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> 
     if told.last is None or outlook.last is None:
         return _with_window(told, outlook)
     if abs((outlook.last - told.last).days) < look.rules.moved or told.late is not None:
+        return told
+    if action(sight.status, sight.cause) is Action.BUYER:
+        # The parcel waits for the buyer, who was told so: a day further off each day is no news.
         return told
     facts = {"old_first": told.first, "old_last": told.last}
     key = f"window_moved:{sight.parcel}:{told.last:%Y%m%d}:{outlook.last:%Y%m%d}"

@@ -5,7 +5,7 @@ None where it is not so any more: a parcel that came meanwhile is not on its way
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from bot.dialog.turn import Desk, Dossier, Shop
@@ -39,7 +39,7 @@ def word(notice: Notice, dossier: Dossier, words: Words, now: datetime) -> dict[
     order = dossier.order
     if order.cancelled:
         return None
-    told: dict[str, Any] = {"number": order.number, "shop": words.shop.name, **notice.facts}
+    told: dict[str, Any] = {"number": order.number, "shop": words.shop.name, **_kept(notice.facts)}
     told |= _desk(words.desk(now))
     if order.promised is not None:
         told["promised"] = order.promised
@@ -50,6 +50,12 @@ def word(notice: Notice, dossier: Dossier, words: Words, now: datetime) -> dict[
         return None
     told |= _of_parcel(parcel, dossier, words, now)
     return None if notice.template in _DATED and "last" not in told else told
+
+
+def _kept(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that the notice brings along; days come back from the store as text."""
+    days = {"old_first", "old_last"}
+    return {k: date.fromisoformat(v) if k in days and isinstance(v, str) else v for k, v in facts.items()}
 
 
 def _meant(notice: Notice, dossier: Dossier) -> Parcel | None:

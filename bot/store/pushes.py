@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Dossier
 from bot.model.events import Notice
+from bot.model.orders import Consent
 from bot.store import orders
 from bot.store.tables import Buyer, ConsentRow, Conversation, Follow, Order, Outbox, OutboxState, PushRow, core
 
@@ -192,3 +193,11 @@ async def withdraw_unasked(connection: AsyncConnection, lane: str, buyers: Seque
         .where(mine, _outbox.c.state == OutboxState.READY, _outbox.c.purpose == "notice")
         .values(state=OutboxState.WITHDRAWN)
     )
+
+
+async def ledger(connection: AsyncConnection, buyer: int) -> list[Consent]:
+    """All that a buyer consented to and withdrew, oldest first."""
+    rows = await connection.execute(
+        select(_consents).where(_consents.c.buyer_id == buyer).order_by(_consents.c.at, _consents.c.id)
+    )
+    return [Consent(r.purpose, r.source, r.at, r.given) for r in rows]

@@ -14,7 +14,7 @@ from bot.model.cases import Case
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
 from bot.model.events import Notice
-from bot.model.orders import Order
+from bot.model.orders import Consent, Order
 from bot.model.parcels import Parcel
 from bot.proactive.sighting import Home
 from bot.store import keeping, migrate, orders, outbox, pushes, queue, sweep, turns, watching, why
@@ -285,6 +285,18 @@ class Store:
         """Why things were said or not of an order or parcel (by its number) or in a message (by its id)."""
         return await self.database.view(lambda c: why.about(c, text))
 
+    async def next_due(self) -> datetime | None:
+        """When something that waits is due next, by business time; None where nothing waits."""
+        return await self.database.view(watching.next_due)
+
+    async def sent_since(self, last: int) -> list[why.SentRow]:
+        """Messages that left with ids above `last`."""
+        return await self.database.view(lambda c: why.sent_since(c, last))
+
+    async def reasons_since(self, last: int) -> list[tuple[int, Why]]:
+        """Decisions with ids above `last`."""
+        return await self.database.view(lambda c: why.since(c, last))
+
     # ---- orders and links --------------------------------------------------------------------------------
 
     async def find_orders(self, numbers: Sequence[str]) -> list[Dossier]:
@@ -317,6 +329,10 @@ class Store:
         """End every link of an order; how many there were."""
         rows = update(LinkRow).where(LinkRow.order_id == order).values(revoked=True)  # type: ignore[arg-type]
         return int((await self.database.write(lambda c: c.execute(rows))).rowcount)
+
+    async def consents_of(self, buyer: int) -> list[Consent]:
+        """The ledger of a buyer, oldest first."""
+        return await self.database.view(lambda c: pushes.ledger(c, buyer))
 
     # ---- staff -------------------------------------------------------------------------------------------
 

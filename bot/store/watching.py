@@ -14,7 +14,7 @@ from bot.proactive.sighting import Home, sight, watched
 from bot.proactive.watching import Sight, Told, Watched
 from bot.store import codec, orders
 from bot.store.database import NOW, Database
-from bot.store.tables import ConsentRow, Feed, Follow, SightRow, Watch, core
+from bot.store.tables import ConsentRow, Feed, Follow, Inbox, InboxState, SightRow, Watch, core
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Order as OrderRow
 
@@ -27,6 +27,7 @@ _follows = core(Follow)
 _conversations = core(ConversationRow)
 _consents = core(ConsentRow)
 _feeds = core(Feed)
+_inbox = core(Inbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,3 +247,10 @@ _CHOSEN = (
     )
     .group_by(_consents.c.lane)
 )
+
+
+async def next_due(connection: AsyncConnection) -> datetime | None:
+    """When an order or an event that waits is due next."""
+    looks = await connection.scalar(select(func.min(_watches.c.due_at)).where(_watches.c.due_at.is_not(None)))
+    later = await connection.scalar(select(func.min(_inbox.c.due_at)).where(_inbox.c.state == InboxState.LATER))
+    return min((at for at in (looks, later) if at is not None), default=None)

@@ -9,9 +9,10 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Reason
+from bot.model.messages import Outbound
 from bot.model.orders import number_key
 from bot.store import codec
-from bot.store.tables import DecisionRow, Order, Outbox, Parcel, PushRow, core
+from bot.store.tables import DecisionRow, Order, Outbox, OutboxState, Parcel, PushRow, core
 
 _decisions = core(DecisionRow)
 _orders = core(Order)
@@ -28,6 +29,34 @@ class Why:
     about: str
     rule: str
     inputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SentRow:
+    """A message that left. `at` is UTC."""
+
+    id: int
+    at: datetime
+    template: str
+    message: Outbound
+
+
+async def sent_since(connection: AsyncConnection, last: int) -> list[SentRow]:
+    """Messages that left with ids above `last`, in their order."""
+    rows = await connection.execute(
+        select(_outbox.c.id, _outbox.c.sent_at, _outbox.c.template, _outbox.c.body)
+        .where(_outbox.c.id > last, _outbox.c.state == OutboxState.SENT)
+        .order_by(_outbox.c.id)
+    )
+    return [SentRow(r.id, r.sent_at, r.template, codec.outbound(r.body)) for r in rows if r.body]
+
+
+async def since(connection: AsyncConnection, last: int) -> list[tuple[int, Why]]:
+    """Decisions with ids above `last`, in their order."""
+    rows = await connection.execute(select(_decisions).where(_decisions.c.id > last).order_by(_decisions.c.id))
+    return [
+        (row.id, Why(row.at, row.about, reason.rule, reason.inputs)) for row in rows for reason in _read(row.reasons)
+    ]
 
 
 async def about(connection: AsyncConnection, text: str) -> list[Why]:
