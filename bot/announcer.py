@@ -61,11 +61,11 @@ class Announcer:
         down = await self.store.feeds_down()
         found = [self._announced(d, down, now) for d in due]
         telling = [d.order.order for d, a in zip(due, found, strict=True) if a.pushes or a.cases]
-        reach = await self.store.reach(telling, UPDATES) if telling else {}
+        addresses = await self.addresses(telling)
         news: list[Arrival] = []
         reasons: list[Reason] = []
         for one, announced in zip(due, found, strict=True):
-            to = await self._address(reach.get(one.order.order, Reach()))
+            to = addresses.get(one.order.order)
             news += _news(one, announced, to, now, self.together)
             reasons += _reasons(one, announced, to)
         looks = [_looked(d, a) for d, a in zip(due, found, strict=True)]
@@ -81,6 +81,11 @@ class Announcer:
             if not terminal(p.status, p.cause) and not {p.source, p.carrier} & down
         }
         return announce(due.order, due.parcels, due.told, outlooks, now, self.rules)
+
+    async def addresses(self, orders: Sequence[int]) -> dict[int, Address | None]:
+        """Where the buyers of these orders are told, None where there is no such place."""
+        reach = await self.store.reach(orders, UPDATES) if orders else {}
+        return {order: await self._address(reach.get(order, Reach())) for order in orders}
 
     async def _address(self, reach: Reach) -> Address | None:
         chats = [Chat(c.record.address, c.record.reachable, c.chosen_at, c.record.last_inbound_at) for c in reach.chats]

@@ -23,7 +23,8 @@ from starlette.applications import Starlette
 
 from bot.announcer import Announcer
 from bot.approved import Approvals
-from bot.catalogue import read_catalogue
+from bot.campaigner import Campaigner
+from bot.catalogue import Catalogue, read_catalogue
 from bot.config import Config, Faults, told
 from bot.dialog.language import LanguageModel
 from bot.dialog.lexicon import Lexicon
@@ -77,6 +78,7 @@ class App:
     http: httpx.AsyncClient
     shop: Shop
     renderer: Renderer
+    catalogue: Catalogue
     vault: Vault
 
     async def close(self) -> None:
@@ -156,6 +158,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
     tracker = Tracker(
         store, list(adapters.sources.values()), clock, lambda source, how: metrics.looks.labels(source, how).inc()
     )
+    catalogue = read_catalogue(shipped_templates() / "catalogue.yaml")
     expectations = Expectations(home=shop.country, alpha=config.proactive.stall_share)
     announcer = Announcer(
         store, list(adapters.channels.values()), clock, expectations.at_a_glance, config.proactive.rules()
@@ -173,7 +176,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
         clock=clock,
         expect=lambda dossier, parcel, now: expectations.of_parcel(dossier.order, parcel, now),
         gate=config.proactive.gate(),
-        approve=Approvals(renderer, read_catalogue(shipped_templates() / "catalogue.yaml")).form,
+        approve=Approvals(renderer, catalogue).form,
         look_up=tracker.look_up if tracker.sources else None,
         count=lambda what, of: metrics.alarms.labels(what, of).inc(),
     )
@@ -184,12 +187,15 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
     }
     sender = Sender(store, sending, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
     listeners = {name: port for name, port in adapters.ports.items() if port.listens}
-    looks = announcer if config.proactive.enabled else None
-    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention(), looks)
+    campaigner = Campaigner(store, announcer, clock)
+    unasked = (announcer.look, campaigner.step) if config.proactive.enabled else ()
+    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention(), unasked)
     web = create_web(
         store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(), stored=worker.wake.set
     )
-    return App(config, clock, store, adapters, engine, announcer, worker, sender, web, http, shop, renderer, vault)
+    return App(
+        config, clock, store, adapters, engine, announcer, worker, sender, web, http, shop, renderer, catalogue, vault
+    )
 
 
 def desk_at(config: Config, now: datetime) -> Desk:

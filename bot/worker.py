@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
-from bot.announcer import Announcer
 from bot.engine import Engine
 from bot.ports import Item, Port
 from bot.store import Store
@@ -37,14 +36,14 @@ class Worker:
         tracker: Tracker,
         listeners: Mapping[str, Port],
         retention: Retention,
-        announcer: Announcer | None = None,
+        unasked: Sequence[Callable[[], Awaitable[int]]] = (),
     ) -> None:
         self.store = store
         self.engine = engine
         self.tracker = tracker
         self.listeners = listeners
         self.retention = retention
-        self.announcer = announcer
+        self.unasked = unasked
         self.wake = asyncio.Event()
         self._handed: list[Claim] = []
         self._idle = False
@@ -169,9 +168,10 @@ class Worker:
         return asked
 
     async def announce(self) -> int:
-        """Look at orders that are due, until none is; how many there were."""
+        """Find what people are to be told unasked, until there is nothing; how much was looked at."""
         looked = 0
-        while self.announcer is not None and (found := await self.announcer.look()):
-            looked += found
-            self.wake.set()
+        for look in self.unasked:
+            while found := await look():
+                looked += found
+                self.wake.set()
         return looked

@@ -8,6 +8,7 @@ import typer
 import bot
 from bot.cli import (
     buyers,
+    campaigning,
     casework,
     chat,
     demo,
@@ -55,6 +56,7 @@ def create_cli() -> typer.Typer:
     cli.command()(scanning.scans)
     cli.command()(why.why)
     cli.command()(replaying.replay)
+    cli.add_typer(campaigning.campaign, name="campaign")
     cli.add_typer(templates.templates, name="templates")
     return cli
 

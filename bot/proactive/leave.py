@@ -17,7 +17,7 @@ from bot.model.events import Notice
 from bot.model.messages import Limits, Purpose, Reply
 from bot.model.zones import zones_of
 from bot.proactive.gate import Asked, House, Ledger, Verdict, judge, local_day
-from bot.proactive.pushes import KINDS
+from bot.proactive.pushes import kind_of
 from bot.proactive.wording import OPTIONS, Words, word
 
 
@@ -110,7 +110,7 @@ def _asked(door: Door, notice: Notice, dossier: Dossier, reply: Reply, passed: S
     said = frozenset(key for key, _, _ in left.sent) | {n.fact_key for n, _ in passed}
     return Asked(
         key=notice.fact_key,
-        urgent=KINDS[notice.template].urgent,
+        urgent=kind_of(notice.template).urgent,
         consent=notice.purpose in left.consents and not door.record.muted,
         reachable=door.record.reachable,
         held=door.held,
@@ -149,8 +149,8 @@ def _known(locale: str, shop: Shop) -> str:
 
 
 def _sent(door: Door, out: Leaving, passed: Sequence[tuple[Notice, Reply]]) -> Leaving:
-    calm = [(n, r) for n, r in passed if not KINDS[n.template].urgent]
-    replies = [r for n, r in passed if KINDS[n.template].urgent]
+    calm = [(n, r) for n, r in passed if not kind_of(n.template).urgent]
+    replies = [r for n, r in passed if kind_of(n.template).urgent]
     keys = {n.id: r.key for n, r in passed}
     if len(calm) > 1:
         digest = _digest([r for _, r in calm])
@@ -162,7 +162,7 @@ def _sent(door: Door, out: Leaving, passed: Sequence[tuple[Notice, Reply]]) -> L
     for notice, _ in passed:
         buyer = door.dossiers[notice.order or 0].buyer or 0
         seen = door.left.get(buyer, Left()).count
-        gone.append(Gone(notice, buyer, seen, KINDS[notice.template].urgent, keys[notice.id]))
+        gone.append(Gone(notice, buyer, seen, kind_of(notice.template).urgent, keys[notice.id]))
     return replace(out, replies=tuple(replies), gone=tuple(gone))
 
 

@@ -28,6 +28,7 @@ def _calm(days: int) -> Kind:
     return Kind(urgent=False, lasts=timedelta(days=days))
 
 
+_CALM = _calm(1)
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "order_confirmed": _calm(2),
@@ -55,6 +56,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 
 
+def kind_of(template: str) -> Kind:
+    """A push's nature; one of the seller's own making is calm."""
+    return KINDS.get(template, _CALM)
+
+
 @dataclass(frozen=True, slots=True)
 class Push:
     """Something of one order (of one `parcel` of it) to tell its buyer once, under `key`.
@@ -73,4 +79,4 @@ class Push:
     @property
     def expires(self) -> datetime:
         """After this it is no news any more."""
-        return self.at + KINDS[self.template].lasts
+        return self.at + kind_of(self.template).lasts

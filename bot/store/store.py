@@ -16,8 +16,9 @@ from bot.model.conversations import Conversation
 from bot.model.events import Notice
 from bot.model.orders import Consent, Order
 from bot.model.parcels import Parcel
+from bot.proactive.campaign import Outcome, Plan
 from bot.proactive.sighting import Home
-from bot.store import keeping, migrate, orders, outbox, pushes, queue, sweep, turns, watching, why
+from bot.store import campaigns, keeping, migrate, orders, outbox, pushes, queue, sweep, turns, watching, why
 from bot.store.database import NOW, Database
 from bot.store.group import Group
 from bot.store.tables import CaseRow, Inbox, InboxState, Lease, LinkRow, core
@@ -296,6 +297,62 @@ class Store:
     async def reasons_since(self, last: int) -> list[tuple[int, Why]]:
         """Decisions with ids above `last`."""
         return await self.database.view(lambda c: why.since(c, last))
+
+    # ---- campaigns ---------------------------------------------------------------------------------------
+
+    async def plan_campaign(self, name: str, plan: Plan) -> campaigns.Campaign | None:
+        """Write a campaign down or change its plan; None where it has begun already."""
+        return await self.database.write(lambda c: campaigns.plan(c, name, plan, self.clock.now()))
+
+    async def campaign(self, name: str) -> campaigns.Campaign | None:
+        """The campaign of this name."""
+        return await self.database.view(lambda c: campaigns.named(c, name))
+
+    async def all_campaigns(self) -> list[campaigns.Campaign]:
+        """Every campaign."""
+        return await self.database.view(campaigns.all_of)
+
+    async def set_campaign(self, campaign: campaigns.Campaign, state: str, note: str = "") -> None:
+        """Start it (its first step is due now), stop it or end it."""
+        now = self.clock.now()
+        due = now if state == campaigns.RUNNING else None
+        await self.database.write(lambda c: campaigns.set_state(c, campaign.id, state, now, note, due))
+
+    async def due_campaigns(self) -> list[campaigns.Campaign]:
+        """Running campaigns whose next step is due."""
+        return await self.database.view(lambda c: campaigns.due(c, self.clock.now()))
+
+    async def orders_after(self, cursor: int, limit: int) -> list[Dossier]:
+        """The next orders by id."""
+        return await self.database.view(lambda c: campaigns.after(c, cursor, limit))
+
+    async def campaign_step(
+        self,
+        campaign: campaigns.Campaign,
+        cursor: int,
+        news: Sequence[queue.Arrival],
+        reasons: Sequence[Reason],
+        due_at: datetime,
+    ) -> bool:
+        """Store a step's notices and move the cursor, in one commit; False where another process took the step."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            if not await campaigns.stepped(connection, campaign, cursor, len(news), due_at):
+                return False
+            if news:
+                await queue.receive(connection, self.database, news, self.clock.now())
+            await turns.save_reasons(connection, reasons, self.clock.now())
+            return True
+
+        return await self.database.write(work)
+
+    async def campaign_outcome(self, campaign: campaigns.Campaign) -> Outcome:
+        """How a campaign goes."""
+        return await self.database.view(lambda c: campaigns.outcome(c, campaign))
+
+    async def campaign_left_out(self, campaign: campaigns.Campaign) -> dict[str, int]:
+        """How many buyers did not hear of it, by rule."""
+        return await self.database.view(lambda c: campaigns.left_out(c, campaign))
 
     # ---- orders and links --------------------------------------------------------------------------------
 
