@@ -443,9 +443,7 @@ async def _save_ledgers(connection: AsyncConnection, kept: Sequence[Written], no
 
 async def save_reasons(connection: AsyncConnection, reasons: Sequence[Reason], now: datetime) -> None:
     """Write down why something was made or left out, for what each concerns."""
-    rows = [
-        {"lane": "", "about": r.about, "turn": "look", "at": now, "reasons": codec.encode([r])} for r in reasons
-    ]
+    rows = [{"lane": "", "about": r.about, "turn": "look", "at": now, "reasons": codec.encode([r])} for r in reasons]
     if rows:
         await connection.execute(insert(_decisions), rows)
 
