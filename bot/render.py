@@ -370,7 +370,8 @@ def _hour(context: Context, value: datetime | Placeholder) -> str:
 
 @pass_context
 def _moment(context: Context, value: datetime | Placeholder) -> str:
-    """Day and hour together."""
+    """Day and hour together, joined as the language joins them (CLDR)."""
     if isinstance(value, Placeholder):
         return value.through("%s|moment")
-    return f"{_day(context, value)}, {_hour(context, value)}"
+    joined = str(_cldr(context["locale"]).datetime_formats["medium"])
+    return joined.replace("{1}", _day(context, value)).replace("{0}", _hour(context, value))
