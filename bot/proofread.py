@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from babel import Locale
-from jinja2 import Environment, TemplateError, meta
+from jinja2 import TemplateError
 
 from bot.approved import Approvals, body_faults
 from bot.catalogue import Entry, read_catalogue
@@ -42,7 +42,7 @@ def faults(folder: Path) -> Iterator[str]:
         yield from _plural_faults(folder, locale)
         for entry in entries:
             if entry.name in there:
-                yield from _reply_faults(renderer, folder, locale, entry)
+                yield from _reply_faults(renderer, locale, entry)
         yield from _approved_faults(approvals, locale, [e for e in entries if e.name in there])
 
 
@@ -71,12 +71,11 @@ def _flat(phrases: Mapping[str, Any]) -> dict[str, str]:
     return {f"{group}.{code}": str(text) for group, texts in phrases.items() for code, text in texts.items()}
 
 
-def _reply_faults(renderer: Renderer, folder: Path, locale: str, entry: Entry) -> Iterator[str]:
+def _reply_faults(renderer: Renderer, locale: str, entry: Entry) -> Iterator[str]:
     where = f"{locale}/{entry.name}.j2"
     if entry.kind not in KINDS:
         yield f"catalogue.yaml: {entry.name} is of no known kind"
-    source = (folder / locale / f"{entry.name}.j2").read_text("utf-8")
-    used = meta.find_undeclared_variables(Environment(autoescape=True).parse(source)) - _GIVEN
+    used = renderer.named(entry.name, locale) - _GIVEN
     yield from (f"{where}: nobody gives it {name}" for name in sorted(used - {*entry.always, *entry.sometimes}))
     blank = Reply(Address("lint", "", ""), entry.name, {}, "lint", locale)
     for facts in (entry.always, {**entry.always, **entry.sometimes}):

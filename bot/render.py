@@ -18,7 +18,7 @@ import yaml
 from babel import Locale
 from babel.dates import format_date, format_time
 from babel.lists import format_list
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateNotFound, UndefinedError, pass_context
+from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateNotFound, UndefinedError, meta, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
@@ -151,6 +151,13 @@ class Renderer:
     def language(self, template: str, locale: str) -> str:
         """The language in which a reply is worded for a reader of `locale`."""
         return self._find(template, locale)[1]
+
+    def named(self, template: str, locale: str) -> set[str]:
+        """The facts that a language's own file of a reply names; what it includes is not looked into."""
+        environment = self._books[locale].environment
+        folder = next(f for f in self.folders if (f / locale / f"{template}.j2").is_file())
+        source = (folder / locale / f"{template}.j2").read_text(encoding="utf-8")
+        return set(meta.find_undeclared_variables(environment.parse(source)))
 
     @staticmethod
     def _tidy(template: Template, facts: Mapping[str, Any], zone: str) -> str:
@@ -363,7 +370,8 @@ def _hour(context: Context, value: datetime | Placeholder) -> str:
 
 @pass_context
 def _moment(context: Context, value: datetime | Placeholder) -> str:
-    """Day and hour together."""
+    """Day and hour together, joined as the language joins them (CLDR)."""
     if isinstance(value, Placeholder):
         return value.through("%s|moment")
-    return f"{_day(context, value)}, {_hour(context, value)}"
+    joined = str(_cldr(context["locale"]).datetime_formats["medium"])
+    return joined.replace("{1}", _day(context, value)).replace("{0}", _hour(context, value))
