@@ -18,7 +18,8 @@ DAYS = 121
 """Ages 0 to 120; what is open longer gets no window and is for people to look at."""
 HALF_LIFE = 30.0
 LEAN = 10.0
-"""K: how many recent spans the parent counts for."""
+"""K: how many recent spans the parent counts for. 3 and 5 lose about one per cent less on made-up histories
+(`tests/benchmarks/histories.py`), and leave less room for a bad month."""
 ROOT_LEAN = 1.0
 QUANTILES = (0.1, 0.5, 0.9)
 _TINY = 1e-12
@@ -235,6 +236,11 @@ class Lanes:
         curve = self.curve(keys, prior)
         alive = max(self.survival(keys, age - 1, prior), _TINY)
         return tuple(max(age, min(bisect_left(curve, -(1 - q) * alive * (1 + 1e-9)), self.days - 1)) for q in qs)
+
+    def share(self, keys: Keys, age: int, first: int, last: int, prior: Prior | None = None) -> float:
+        """The share of what is open at `age` that the curve expects to end on the ages `first` to `last`."""
+        alive = max(self.survival(keys, age - 1, prior), _TINY)
+        return (self.survival(keys, first - 1, prior) - self.survival(keys, last, prior)) / alive
 
     def late_risk(self, keys: Keys, age: int, promised: int, prior: Prior | None = None) -> float | None:
         """P(not ended by the age `promised` | open at `age`) (§7); None where the tables do not reach so far."""
