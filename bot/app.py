@@ -27,6 +27,7 @@ from bot.dialog.lexicon import Lexicon
 from bot.dialog.turn import Desk, Shop
 from bot.dialog.understand import understand
 from bot.engine import Engine, House
+from bot.forecast import Forecast
 from bot.model.clock import Clock
 from bot.ports import Channel, Port, TrackingSource
 from bot.render import Renderer
@@ -151,6 +152,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
     tracker = Tracker(
         store, list(adapters.sources.values()), clock, lambda source, how: metrics.looks.labels(source, how).inc()
     )
+    forecast = Forecast(store, clock, shop.country, shop.timezone)
     house = House(
         store=store,
         ports=adapters.ports,
@@ -164,6 +166,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
         clock=clock,
         look_up=tracker.look_up if tracker.sources else None,
         count=lambda what, of: metrics.alarms.labels(what, of).inc(),
+        tables=lambda: forecast.tables,
     )
     engine = Engine(house)
     sending = {
@@ -172,7 +175,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
     }
     sender = Sender(store, sending, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
     listeners = {name: port for name, port in adapters.ports.items() if port.listens}
-    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention())
+    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention(), forecast)
     web = create_web(
         store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(), stored=worker.wake.set
     )

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import structlog
 
 from bot.engine import Engine
+from bot.forecast import Forecast
 from bot.ports import Item, Port
 from bot.store import Store
 from bot.store.keeping import Retention
@@ -19,6 +20,8 @@ DUE_SECONDS = 1.0
 SWEEP_SECONDS = 5.0
 KEEP_SECONDS = 6 * 3600.0
 RECONCILE_SECONDS = 3600.0
+FORECAST_SECONDS = 60.0
+"""So often a new business day is looked for; the tables are fitted once in each."""
 CHECKPOINT_SECONDS = 1.0
 LISTEN_SECONDS = 15.0
 
@@ -35,12 +38,14 @@ class Worker:
         tracker: Tracker,
         listeners: Mapping[str, Port],
         retention: Retention,
+        forecast: Forecast,
     ) -> None:
         self.store = store
         self.engine = engine
         self.tracker = tracker
         self.listeners = listeners
         self.retention = retention
+        self.forecast = forecast
         self.wake = asyncio.Event()
         self._handed: list[Claim] = []
         self._idle = False
@@ -56,6 +61,7 @@ class Worker:
             self._every(SWEEP_SECONDS, self.sweep),
             self._every(KEEP_SECONDS, self._keep),
             self._every(RECONCILE_SECONDS, self.tracker.reconcile),
+            self._every(FORECAST_SECONDS, self.forecast.refresh),
             self._every(CHECKPOINT_SECONDS, self.store.checkpoint),
             *(self._listen(name, port) for name, port in self.listeners.items()),
         ]

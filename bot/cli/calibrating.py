@@ -14,11 +14,15 @@ from rich.table import Table
 from bot.cli.calibration_page import page
 from bot.cli.session import DEFAULT, ConfigOption, complain, complete, console, load, open_store, say, stop
 from bot.config import Config
+from bot.model.clock import Clock
 from bot.tracking.calibration import AHEAD, Report, Settings, calibrate
 from bot.tracking.history import Read, read
+from bot.tracking.learning import journey
 from bot.tracking.results import BAD_MONTH, told
 
 SHOWN_LANES = 12
+PAGE = 500
+WIDTH = 108
 HEAD = ("", "n", "80 % held", "expected", "90 % held", "width", "pinball", "p50 off by", "later than p90")
 
 
@@ -73,8 +77,16 @@ def _table(raw: bytes) -> list[list[str]]:
 
 
 async def _of_shop(config: Config) -> Read:
+    found = Read()
+    now, home, timezone = Clock().now(), config.shop.country, config.shop.timezone
     async with open_store(config) as store:
-        return await store.history(config.shop.country, config.shop.timezone)
+        async for page in store.lessons(None, PAGE):
+            parcels = [lesson for lesson in page if lesson.parcel is not None]
+            known = [j for lesson in parcels if (j := journey(lesson, now, home, timezone)) is not None]
+            found.rows += len(parcels)
+            found.without_start += len(parcels) - len(known)
+            found.journeys += known
+    return found
 
 
 def _show(values: dict[str, Any], report: Report) -> None:
@@ -87,7 +99,7 @@ def _show(values: dict[str, Any], report: Report) -> None:
     if left:
         complain(f"left out: {', '.join(f'{v} {k}' for k, v in left.items())}")
     if report.overall.n:
-        console().print(_windows(values))
+        console().print(_windows(values), width=max(console().width, WIDTH), crop=False)
         _beside(values)
 
 
@@ -131,9 +143,7 @@ def _beside(values: dict[str, Any]) -> None:
     """What stands beside the windows: the worst month, the promise, warnings."""
     worst, promise, warnings = values["worst_month"], values["baselines"]["promise"], values["warnings"]
     if worst is not None:
-        say(
-            f"Worst month of {BAD_MONTH} parcels or more: {worst['month']}, the 80 % window held {worst['coverage80']:.1%}"
-        )
+        say(f"Worst month of {BAD_MONTH} parcels or more: {worst['month']}, 80 % held {worst['coverage80']:.1%}")
     if promise["enough"]:
         say(
             f"Promised date: kept by {promise['kept']:.1%} of {promise['n']}, off by {promise['mae']:.1f} days; "

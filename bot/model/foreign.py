@@ -166,3 +166,15 @@ def zone_of(country: str, local: datetime) -> ZoneInfo | None:
     except (OverflowError, ValueError):
         return None
     return zones[0] if len(offsets) == 1 else None
+
+
+MAINLAND = {"ES": "Europe/Madrid", "PT": "Europe/Lisbon", "NZ": "Pacific/Auckland", "UA": "Europe/Kyiv"}
+"""Countries of several zones where nearly everybody lives in one."""
+
+
+def zone_name(country: str, fallback: str, at: datetime) -> str:
+    """The IANA zone in which a country's dates are told at an instant, where it has one; else the fallback."""
+    if country in MAINLAND:
+        return MAINLAND[country]
+    zone = zone_of(country, at.replace(tzinfo=None))
+    return zone.key if zone is not None else fallback
