@@ -198,11 +198,12 @@ def expect(order: Order, route: Route, now: datetime, tables: Tables) -> tuple[P
         return None, None
     today = now.astimezone(route.zone).date().toordinal()
     start = order.placed_at.astimezone(route.zone).date().toordinal()
-    keys = chain(route.service, route.origin, route.destination)
-    dispatch = _of_lane(tables.of(DISPATCH), keys, start)
-    receipt = _of_lane(tables.of(ORDERED), keys, start)
+    way = chain("", route.origin, route.destination)
+    dispatch = _of_lane(tables.of(DISPATCH), way, start)
+    receipt = _of_lane(tables.of(ORDERED), way, start)
     prior = published(route.service, route.origin, route.destination)
     if receipt is None and prior is not None:
+        keys = chain(route.service, route.origin, route.destination)
         receipt = _of_journey(tables.of(JOURNEY), keys, route, today, prior)
     return dispatch.window(today) if dispatch else None, receipt.window(today) if receipt else None
 

@@ -19,7 +19,7 @@ _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
 NOTHING = frozenset({"", "null", "none", "nan", "nat", "n/a", "na", "-", "nil", "\\n"})
 
 _YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
-_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:[T ]?\d{4,6})?(?:Z|[+-]\d{2}:?\d{2})?")
+_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:[T ]?\d{4}(?:\d\d)?)?(?:Z|[+-]\d{2}:?\d{2})?")
 _YEAR_LAST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?!\d)")
 _NAMED = re.compile(r"(?:[A-Za-z]{3,9},?\s+)?(\d{1,2})[\s-]([A-Za-z]{3})[A-Za-z]*[\s-](\d{4})")
 _NAME_FIRST = re.compile(r"(?:[A-Za-z]{3,9},?\s+)?([A-Za-z]{3})[A-Za-z]*\.?\s+(\d{1,2}),?\s+(\d{4})")

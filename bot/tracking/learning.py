@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import zip_longest
 from zoneinfo import ZoneInfo
 
 from bot.model.foreign import zone_name
@@ -121,14 +122,16 @@ def spans_of(lesson: Lesson, lived: Life) -> Iterator[tuple[str, Span]]:
     keys = chain(lived.service, lived.origin, lived.destination)
     end = _ordinal(lived.delivered)
     if lived.placed is not None and not lesson.cancelled:
-        yield DISPATCH, Span(keys, lived.placed.toordinal(), _ordinal(lived.handed))
-        yield ORDERED, Span(keys, lived.placed.toordinal(), end)
+        # Before an order is sent nobody knows with whom: these tables tell no services apart.
+        way = chain("", lived.origin, lived.destination)
+        yield DISPATCH, Span(way, lived.placed.toordinal(), _ordinal(lived.handed))
+        yield ORDERED, Span(way, lived.placed.toordinal(), end)
     if lived.handed is not None:
         start = lived.handed.toordinal()
         promise = lesson.promised.toordinal() - start if lesson.promised else None
         yield JOURNEY, Span(chain(lived.service, lived.origin, lived.destination, promise), start, end)
     entered: set[Stage] = set()
-    for step, following in zip(lived.steps, (*lived.steps[1:], None), strict=True):
+    for step, following in zip_longest(lived.steps, lived.steps[1:]):
         if step.stage is None:
             break
         if step.stage not in entered:
