@@ -31,6 +31,7 @@ from bot.dialog.lexicon import Lexicon
 from bot.dialog.turn import Desk, Shop
 from bot.dialog.understand import understand
 from bot.engine import Engine, House
+from bot.forecast import Forecast
 from bot.model.clock import Clock
 from bot.ports import Channel, Port, TrackingSource
 from bot.proactive.expecting import Expectations
@@ -158,8 +159,9 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
     tracker = Tracker(
         store, list(adapters.sources.values()), clock, lambda source, how: metrics.looks.labels(source, how).inc()
     )
+    forecast = Forecast(store, clock, shop.country, shop.timezone)
     catalogue = read_catalogue(shipped_templates() / "catalogue.yaml")
-    expectations = Expectations(home=shop.country, alpha=config.proactive.stall_share)
+    expectations = Expectations(lambda: forecast.tables, shop.country, config.proactive.stall_share)
     announcer = Announcer(
         store, list(adapters.channels.values()), clock, expectations.at_a_glance, config.proactive.rules()
     )
@@ -179,6 +181,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
         approve=Approvals(renderer, catalogue).form,
         look_up=tracker.look_up if tracker.sources else None,
         count=lambda what, of: metrics.alarms.labels(what, of).inc(),
+        tables=lambda: forecast.tables,
     )
     engine = Engine(house)
     sending = {
@@ -189,7 +192,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
     listeners = {name: port for name, port in adapters.ports.items() if port.listens}
     campaigner = Campaigner(store, announcer, clock)
     unasked = (announcer.look, campaigner.step) if config.proactive.enabled else ()
-    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention(), unasked)
+    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention(), forecast, unasked)
     web = create_web(
         store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(), stored=worker.wake.set
     )

@@ -53,6 +53,7 @@ from bot.store.pushes import Pushed, Standing
 from bot.store.queue import Claim
 from bot.store.turns import Gathered, Worded, Written
 from bot.store.vault import Vault
+from bot.tracking.eta import Tables
 from bot.tracking.timeline import apply, next_check
 
 FETCH_SECONDS = 15.0
@@ -86,7 +87,7 @@ class House:
     """What the engine works with; made once by `app`. `limits` are by the channel's kind.
 
     `count` is told what somebody should be alarmed by: a wrong proof (of which shop), a carrier's code that no
-    table has (of which source).
+    table has (of which source). `tables` are what was learned last of how long parcels take.
     """
 
     store: Store
@@ -104,6 +105,7 @@ class House:
     approve: Callable[[Reply], Approved | None] = lambda reply: None
     look_up: LookUp | None = None
     count: Callable[[str, str], None] = lambda what, of: None
+    tables: Callable[[], Tables] = Tables
 
 
 class Engine:
@@ -270,6 +272,7 @@ class Engine:
             lookups=gathered.lookups,
             feeds_down=gathered.feeds_down,
             consents=gathered.consents,
+            tables=self.house.tables(),
         )
 
     def _decided(self, written: Written, decision: Decision, now: datetime) -> Written:

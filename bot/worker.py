@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import structlog
 
 from bot.engine import Engine
+from bot.forecast import Forecast
 from bot.ports import Item, Port
 from bot.store import Store
 from bot.store.keeping import Retention
@@ -20,6 +21,8 @@ LOOK_SECONDS = 0.5
 SWEEP_SECONDS = 5.0
 KEEP_SECONDS = 6 * 3600.0
 RECONCILE_SECONDS = 3600.0
+FORECAST_SECONDS = 60.0
+"""So often a new business day is looked for; the tables are fitted once in each."""
 CHECKPOINT_SECONDS = 1.0
 LISTEN_SECONDS = 15.0
 
@@ -36,6 +39,7 @@ class Worker:
         tracker: Tracker,
         listeners: Mapping[str, Port],
         retention: Retention,
+        forecast: Forecast,
         unasked: Sequence[Callable[[], Awaitable[int]]] = (),
     ) -> None:
         self.store = store
@@ -43,6 +47,7 @@ class Worker:
         self.tracker = tracker
         self.listeners = listeners
         self.retention = retention
+        self.forecast = forecast
         self.unasked = unasked
         self.wake = asyncio.Event()
         self._handed: list[Claim] = []
@@ -60,6 +65,7 @@ class Worker:
             self._every(LOOK_SECONDS, self.announce),
             self._every(KEEP_SECONDS, self._keep),
             self._every(RECONCILE_SECONDS, self.tracker.reconcile),
+            self._every(FORECAST_SECONDS, self.forecast.refresh),
             self._every(CHECKPOINT_SECONDS, self.store.checkpoint),
             *(self._listen(name, port) for name, port in self.listeners.items()),
         ]

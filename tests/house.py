@@ -35,6 +35,7 @@ from bot.store import Store, codec
 from bot.store.outbox import Rates
 from bot.store.queue import Arrival
 from bot.store.vault import Vault
+from bot.tracking.eta import Tables
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 HOURS = parse_hours({"mon-fri": "09:00-18:00"})
@@ -192,7 +193,7 @@ async def home(store: Store, folder: Path, shop: Shop | None = None, rates: Rate
     def desk(now: datetime) -> Desk:
         return Desk(HOURS.open_at(now, zone), HOURS.next_open(now, zone), HOURS.after(now, 60, zone), HOURS.text)
 
-    expectations = Expectations("CN")
+    expectations = Expectations(Tables, "CN")
     house = House(
         store=store,
         ports={"wire": wire},

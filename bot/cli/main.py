@@ -8,6 +8,7 @@ import typer
 import bot
 from bot.cli import (
     buyers,
+    calibrating,
     campaigning,
     casework,
     chat,
@@ -50,6 +51,7 @@ def create_cli() -> typer.Typer:
     cli.command("replay-dead")(doctor.replay_dead)
     cli.command()(understand.understand)
     cli.command()(recognising.recognise)
+    cli.command()(calibrating.calibration)
     cli.command()(tracking.track)
     cli.command()(tracking.decode)
     cli.command()(scanning.scan)

@@ -21,6 +21,9 @@ MAINLAND: Mapping[str, str] = {
 }
 """Countries of several zones where all clocks agree, or nearly everybody lives in one."""
 
+NEARLY_ONE = frozenset({"ES", "NZ", "PT"})
+"""Countries with islands of another zone, where a date is told by the mainland's unless the postcode tells."""
+
 
 @lru_cache(maxsize=4096)
 def zones_of(country: str, postcode: str = "") -> tuple[ZoneInfo, ...]:
@@ -37,9 +40,10 @@ def zones_of(country: str, postcode: str = "") -> tuple[ZoneInfo, ...]:
 
 
 def only_zone(country: str, postcode: str, at: datetime) -> ZoneInfo | None:
-    """The zone, where all that fit show the same clock at this instant."""
+    """The zone, where all that fit show the same clock at this instant, or nearly everybody lives in one."""
     zones = zones_of(country, postcode)
-    return zones[0] if len({at.astimezone(zone).utcoffset() for zone in zones}) == 1 else None
+    one = country in NEARLY_ONE or len({at.astimezone(zone).utcoffset() for zone in zones}) == 1
+    return zones[0] if zones and one else None
 
 
 @cache

@@ -1,6 +1,7 @@
 """What is expected of a parcel now, from its glance or from its whole timeline, by the learned tables. Pure."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -15,14 +16,14 @@ from bot.tracking.stall import silent
 from bot.tracking.transit import service_of
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Expectations:
-    """The tables of this process with the seller's `alpha` for stalls; `tables` are replaced at each fit. `home` is
-    the country that the shop sends from."""
+    """What was learned last (`tables`), with the seller's `alpha` for stalls; `home` is the country that the shop
+    sends from."""
 
+    tables: Callable[[], Tables]
     home: str = ""
     alpha: float | None = None
-    tables: Tables = field(default_factory=Tables)
 
     def at_a_glance(self, order: Watched, parcel: Sight, told: ParcelTold | None, now: datetime) -> Outlook:
         """What is expected of an open parcel; late by the shop's promise, else by the window that was told."""
@@ -46,11 +47,11 @@ class Expectations:
     def _outlook(
         self, parcel: Sight, where: Whereabouts, route: Route, promised: date | None, now: datetime
     ) -> Outlook:
-        today = now.astimezone(route.zone).date()
-        reading = read(where, route, today, self.tables, parcel.window)
+        today, tables = now.astimezone(route.zone).date(), self.tables()
+        reading = read(where, route, today, tables, parcel.window)
         window = reading.window(today.toordinal()) if reading is not None else None
         bare = Parcel(parcel.parcel, 0, parcel.carrier, parcel.number, parcel.status, parcel.cause)
-        quiet = silent(bare, where, route, now, self.tables, self.alpha)
+        quiet = silent(bare, where, route, now, tables, self.alpha)
         late = None
         if promised is not None:
             late = 1.0 if promised < today else None
@@ -59,7 +60,7 @@ class Expectations:
         return Outlook(
             first=window.p10 if window else None,
             last=window.p90 if window else None,
-            basis=window.basis.kind if window else "",
+            basis=window.basis.word if window else "",
             count=window.basis.count if window else 0,
             late=late,
             stuck=quiet is not None and quiet.stall,

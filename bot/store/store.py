@@ -1,7 +1,8 @@
 """The door to the database for the rest of the bot: every method is one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from uuid import uuid4
@@ -18,11 +19,12 @@ from bot.model.orders import Consent, Order
 from bot.model.parcels import Parcel
 from bot.proactive.campaign import Outcome, Plan
 from bot.proactive.sighting import Home
-from bot.store import campaigns, keeping, migrate, orders, outbox, pushes, queue, sweep, turns, watching, why
+from bot.store import campaigns, keeping, lanes, migrate, orders, outbox, pushes, queue, sweep, turns, watching, why
 from bot.store.database import NOW, Database
 from bot.store.group import Group
 from bot.store.tables import CaseRow, Inbox, InboxState, Lease, LinkRow, core
 from bot.store.why import Why
+from bot.tracking.learning import Lesson
 
 
 class TurnTaker(Protocol):
@@ -238,6 +240,15 @@ class Store:
         """Every parcel under this tracking number, and where each goes."""
         async with self.database.read() as connection:
             return await orders.numbered(connection, number)
+
+    async def lessons(self, since: datetime | None, limit: int) -> AsyncIterator[list[Lesson]]:
+        """Parcels and orders to learn delivery times from, a page at a time; all of them without `since`."""
+        after: int | None = 0
+        while after is not None:
+            read = partial(lanes.page, after=after, since=since, limit=limit)
+            page, after = await self.database.view(read)
+            if page:
+                yield page
 
     async def postpone(self, parcels: Sequence[int], until: datetime) -> None:
         """Look at these parcels again at `until`."""

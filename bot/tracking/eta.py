@@ -17,13 +17,16 @@ from bot.model.tracks import Window
 from bot.tracking import residuals
 from bot.tracking.residuals import Residuals
 from bot.tracking.stages import Stage, Whereabouts, moved, whereabouts
-from bot.tracking.survival import QUANTILES, Keys, Lanes, Prior
+from bot.tracking.survival import DAYS, QUANTILES, Keys, Lanes, Prior
 from bot.tracking.transit import published, service_of
 
 ENOUGH = 10
 """So many ended spans make a key speak for itself; fewer lean on its parent without being named."""
 OVERDUE = 7
 """So many days after a carrier's date has passed, it tells nothing any more."""
+
+PROMISE_DAYS = 3
+"""Promises are told apart in groups of so many days."""
 
 JOURNEY = "journey"
 """Hand-over to delivery; `rest:<stage>` runs from entering a stage to delivery, `quiet:<stage>` from one move to
@@ -53,6 +56,11 @@ class Basis:
     kind: str
     count: int = 0
     carrier: str = ""
+
+    @property
+    def word(self) -> str:
+        """What it is called towards buyers: lane (parcels like this one, however near), carrier or published."""
+        return self.kind if self.kind in {"carrier", "published"} else "lane"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +107,9 @@ _EMPTY = Lanes(1)
 
 
 @lru_cache(maxsize=65_536)
-def chain(service: str, origin: str, destination: str) -> Keys:
-    """From general to particular: the shop, the service, the service to this country, the lane.
+def chain(service: str, origin: str, destination: str, promise: int | None = None) -> Keys:
+    """From general to particular: the shop, the service, the service to this country, the lane, and on it the
+    parcels that were promised about as soon (`promise` days from the start, in threes).
 
     Where the service is not known its level is left out, where a country is not known the chain ends before it.
     """
@@ -109,6 +118,8 @@ def chain(service: str, origin: str, destination: str) -> Keys:
         keys += (f"{service}:{destination}",)
         if origin:
             keys += (f"{service}:{origin}>{destination}",)
+        if promise is not None:
+            keys += (f"{keys[-1]}~{min(max(promise, 0), DAYS) // PROMISE_DAYS}",)
     return keys
 
 
@@ -181,9 +192,8 @@ def read(where: Whereabouts, route: Route, today: date, tables: Tables, given: W
     if from_here is not None and (prior is None or from_here.basis.kind in {"lane", "destination"}):
         return from_here
     start = (where.handed or where.entered).toordinal()
-    if prior is not None:
-        return _of_publication(prior, route, start, tables)
-    return _of_lane(tables.of(JOURNEY), keys, start)
+    keys = chain(route.service, route.origin, route.destination, promise_days(route, start))
+    return _of_journey(tables.of(JOURNEY), keys, route, start, prior)
 
 
 def expect(order: Order, route: Route, now: datetime, tables: Tables) -> tuple[Prediction | None, Prediction | None]:
@@ -193,13 +203,19 @@ def expect(order: Order, route: Route, now: datetime, tables: Tables) -> tuple[P
         return None, None
     today = now.astimezone(route.zone).date().toordinal()
     start = order.placed_at.astimezone(route.zone).date().toordinal()
-    keys = chain(route.service, route.origin, route.destination)
-    dispatch = _of_lane(tables.of(DISPATCH), keys, start)
-    receipt = _of_lane(tables.of(ORDERED), keys, start)
+    way = chain("", route.origin, route.destination)
+    dispatch = _of_lane(tables.of(DISPATCH), way, start)
+    receipt = _of_lane(tables.of(ORDERED), way, start)
     prior = published(route.service, route.origin, route.destination)
     if receipt is None and prior is not None:
-        receipt = _of_publication(prior, route, today, tables)
+        keys = chain(route.service, route.origin, route.destination)
+        receipt = _of_journey(tables.of(JOURNEY), keys, route, today, prior)
     return dispatch.window(today) if dispatch else None, receipt.window(today) if receipt else None
+
+
+def promise_days(route: Route, start: int) -> int | None:
+    """How many days after this day (an ordinal) the seller promised it, None without a promise."""
+    return route.promised.toordinal() - start if route.promised is not None else None
 
 
 def _of_carrier(given: Window, route: Route, learned: Residuals) -> Reading:
@@ -216,19 +232,20 @@ def _of_lane(lanes: Lanes, keys: Keys, start: int) -> Reading | None:
     return Reading(lanes, keys, start, Basis(level_of(keys, seen.level), seen.ended))
 
 
-def _of_publication(prior: Prior, route: Route, start: int, tables: Tables) -> Reading:
-    """The lane leaning on what is published in place of the shop's other ways: it gives way as parcels arrive."""
-    lanes = tables.of(JOURNEY)
-    keys = tuple(k for k in chain(route.service, route.origin, route.destination) if ":" in k)
-    seen = lanes.evidence(keys, ENOUGH)
-    if seen is None:
-        return Reading(lanes, keys, start, Basis("published", 0, route.carrier), prior)
-    return Reading(lanes, keys, start, Basis(level_of(keys, seen.level), seen.ended), prior)
+def _of_journey(lanes: Lanes, keys: Keys, route: Route, start: int, prior: Prior | None) -> Reading | None:
+    """By the whole journey. A way for which something is published leans on that in place of the shop's other
+    ways, and lets go of it as its own parcels arrive."""
+    if prior is None:
+        return _of_lane(lanes, keys, start)
+    own = tuple(k for k in keys if ":" in k)
+    seen = lanes.evidence(own, ENOUGH)
+    basis = Basis("published", 0, route.carrier)
+    return Reading(lanes, own, start, basis if seen is None else Basis(level_of(own, seen.level), seen.ended), prior)
 
 
 def level_of(keys: Keys, level: int) -> str:
-    """What a place in a chain is called."""
-    key = keys[level]
+    """What a place in a chain is called; those promised as soon count as parcels of their lane."""
+    key = keys[level].partition("~")[0]
     if not key:
         return "shop"
     return "lane" if ">" in key else "destination" if ":" in key else "service"

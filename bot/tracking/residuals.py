@@ -41,27 +41,31 @@ class Residuals:
     def __init__(self, now: int) -> None:
         self.lanes = Lanes(now, BELIEVED, HALF_LIFE, LEAN, BEFORE + AFTER + 1)
 
+    def learn(self, given: Iterable[Given]) -> None:
+        """Take in dates that were given; what was said or came on or after `now` is not known yet."""
+        lanes, now = self.lanes, self.lanes.now
+        for keys, said, date, end in given:
+            start = date - BEFORE
+            last = min((now - 1 if end is None or end >= now else end) - start, lanes.days - 1)
+            entry = max(said - start, 0)
+            if said >= now or last < entry:
+                lanes.faults += 1
+                continue
+            known = end is not None and end < now
+            weight = lanes.weight(end if known and end is not None else now - 1)
+            for key in keys:
+                tally = lanes.tally(key)
+                tally.left[last] += weight
+                if entry:
+                    # Nobody watched it before the date was said: it is not at risk there.
+                    tally.left[entry - 1] -= weight
+                if known:
+                    tally.ended[last] += weight
+                    tally.count += 1
+
 
 def fit(given: Iterable[Given], now: int) -> Residuals:
-    """Learn from all dates that were given; what was said or came on or after `now` is not known yet."""
+    """Learn from all dates that were given."""
     fitted = Residuals(now)
-    lanes = fitted.lanes
-    for keys, said, date, end in given:
-        start = date - BEFORE
-        last = min((now - 1 if end is None or end >= now else end) - start, lanes.days - 1)
-        entry = max(said - start, 0)
-        if said >= now or last < entry:
-            lanes.faults += 1
-            continue
-        known = end is not None and end < now
-        weight = lanes.weight(end if known and end is not None else now - 1)
-        for key in keys:
-            tally = lanes.tally(key)
-            tally.left[last] += weight
-            if entry:
-                # Nobody watched it before the date was said: it is not at risk there.
-                tally.left[entry - 1] -= weight
-            if known:
-                tally.ended[last] += weight
-                tally.count += 1
+    fitted.learn(given)
     return fitted

@@ -103,6 +103,13 @@ def last_physical(track: Track, now: datetime, since: datetime | None = None) ->
     return next((s for s in counted if s.physical and s.status is not Status.LABEL_CREATED), None)
 
 
+def silent_days(parcel: Parcel, now: datetime) -> int | None:
+    """Whole days since somebody had the parcel in hand, or since it was sent; None where neither is known."""
+    seen = last_physical(parcel.track, now, fence(parcel)) if parcel.track else None
+    since = seen.at if seen is not None and seen.at is not None else parcel.shipped_at
+    return max((now - since).days, 0) if since else None
+
+
 def touched_at(track: Track, now: datetime) -> datetime | None:
     """When somebody last had the parcel in hand, without weighing what was taken back: enough for a pace."""
     times = (s.at for s in reversed(track.scans) if s.physical and s.status is not Status.LABEL_CREATED)

@@ -18,7 +18,8 @@ DAYS = 121
 """Ages 0 to 120; what is open longer gets no window and is for people to look at."""
 HALF_LIFE = 30.0
 LEAN = 10.0
-"""K: how many recent spans the parent counts for."""
+"""K: how many recent spans the parent counts for. 3 and 5 lose about one per cent less on made-up histories
+(`tests/benchmarks/histories.py`), and leave less room for a bad month."""
 ROOT_LEAN = 1.0
 QUANTILES = (0.1, 0.5, 0.9)
 _TINY = 1e-12
@@ -92,7 +93,7 @@ class Lanes:
     """The tables of one kind of span, as known before the day `now`.
 
     `faults` counts spans that ended before they began or had not begun. A fresh one knows its prior only.
-    Filled at once by `fit`, or day by day with `watch`, `close` and `turn`.
+    Filled at once by `fit` (in parts: `learn` and `settle`), or day by day with `watch`, `close` and `turn`.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Lanes:
         self.base = now
         self.faults = 0
         self.tallies: dict[str, Tally] = {}
+        self._leaves: dict[Keys, Tally] = {}
         self._weights: dict[int, float] = {}
         self._hazards: dict[tuple[Keys, Prior | None], Sequence[float]] = {}
         self._curves: dict[tuple[Keys, Prior | None], list[float]] = {}
@@ -126,6 +128,34 @@ class Lanes:
         if tally is None:
             tally = self.tallies[key] = Tally(self.days)
         return tally
+
+    def learn(self, spans: Iterable[Span]) -> None:
+        """Take in spans as they are known now, as often as wanted; `settle` makes them count. An end on or after
+        `now` is not known yet."""
+        leaves, now, last, weight = self._leaves, self.now, self.days - 1, self.weight
+        for keys, start, end in spans:
+            if start >= now or (end is not None and end < start):
+                self.faults += 1
+                continue
+            tally = leaves.get(keys)
+            if tally is None:
+                tally = leaves[keys] = Tally(self.days)
+            if end is None or end >= now:
+                tally.open[start] = tally.open.get(start, 0) + 1
+                continue
+            age = end - start
+            age = min(age, last)
+            tally.left[age] += (w := weight(start))
+            tally.ended[age] += w
+            tally.count += 1
+
+    def settle(self) -> None:
+        """Add what was learned, chain by chain, to every key of its chain."""
+        for keys, tally in self._leaves.items():
+            for key in keys:
+                self.tally(key).absorb(tally)
+        self._leaves = {}
+        self.turn(self.now)
 
     def watch(self, keys: Keys, start: int) -> None:
         """A span has begun."""
@@ -236,6 +266,11 @@ class Lanes:
         alive = max(self.survival(keys, age - 1, prior), _TINY)
         return tuple(max(age, min(bisect_left(curve, -(1 - q) * alive * (1 + 1e-9)), self.days - 1)) for q in qs)
 
+    def share(self, keys: Keys, age: int, first: int, last: int, prior: Prior | None = None) -> float:
+        """The share of what is open at `age` that the curve expects to end on the ages `first` to `last`."""
+        alive = max(self.survival(keys, age - 1, prior), _TINY)
+        return (self.survival(keys, first - 1, prior) - self.survival(keys, last, prior)) / alive
+
     def late_risk(self, keys: Keys, age: int, promised: int, prior: Prior | None = None) -> float | None:
         """P(not ended by the age `promised` | open at `age`) (§7); None where the tables do not reach so far."""
         if promised < age:
@@ -264,24 +299,6 @@ def fit(
 ) -> Lanes:
     """The tables by all spans, in one pass. An end on or after `now` is not known yet."""
     lanes = Lanes(now, prior, half_life, lean, days)
-    leaves: dict[Keys, Tally] = {}
-    last, weight = days - 1, lanes.weight
-    for keys, start, end in spans:
-        if start >= now or (end is not None and end < start):
-            lanes.faults += 1
-            continue
-        tally = leaves.get(keys)
-        if tally is None:
-            tally = leaves[keys] = Tally(days)
-        if end is None or end >= now:
-            tally.open[start] = tally.open.get(start, 0) + 1
-            continue
-        age = end - start
-        age = min(age, last)
-        tally.left[age] += (w := weight(start))
-        tally.ended[age] += w
-        tally.count += 1
-    for keys, tally in leaves.items():
-        for key in keys:
-            lanes.tally(key).absorb(tally)
+    lanes.learn(spans)
+    lanes.settle()
     return lanes

@@ -178,7 +178,8 @@ def test_published_times_are_found_by_the_most_particular_row() -> None:
 
 
 def test_an_order_not_yet_sent_has_a_dispatch_and_a_receipt() -> None:
-    tables = Tables(TODAY, {**learned(DISPATCH, (1, 2) * 8).lanes, **learned(ORDERED, (10, 12) * 8).lanes})
+    way = Route("", "CN", "DE", BERLIN)
+    tables = Tables(TODAY, {**learned(DISPATCH, (1, 2) * 8, way).lanes, **learned(ORDERED, (10, 12) * 8, way).lanes})
     order = Order("1", NOW, country="DE", placed_at=NOW - timedelta(days=1))
     dispatch, receipt = expect(order, LANE, NOW, tables)
     assert dispatch is not None
