@@ -24,6 +24,7 @@ from bot.errors import Temporary
 from bot.model.codes import NOTHING, Code, codes
 from bot.model.events import parcel_lane
 from bot.model.foreign import (
+    THIS_AGE,
     Map,
     When,
     a_country,
@@ -50,8 +51,6 @@ SECRET = "carriers.ups.client_secret"  # noqa: S105 - the name of a setting
 NO_SUCH_NUMBER = re.compile(r"invalid (?:inquiry|tracking) ?number", re.IGNORECASE)
 NUMBER = re.compile(r"[A-Za-z0-9]{7,34}")
 KEPT_DAYS = 120
-THIS_AGE = (1990, 2200)
-"""Years from and to which a day can be meant; others are filler."""
 TIME = ("date", "time", "gmtDate", "gmtTime", "gmtOffset")
 ALERT_TIME = ("localActivityDate", "localActivityTime", "gmtActivityDate", "gmtActivityTime", "gmtOffset")
 
