@@ -24,6 +24,7 @@ from bot.model.foreign import (
     a_moment,
     a_number,
     a_text,
+    country_named,
     first_text,
     maps,
     parse_json,
@@ -118,8 +119,9 @@ class _Ends:
         location = event.get("location")
         address = a_map(a_map(location).get("address"))
         text = first_text(address.get("addressLocality"), a_map(a_map(location).get("servicePoint")).get("label"))
-        country = a_country(address.get("countryCode")) or (self._named.get(text.casefold(), "") if text else "")
-        return Place(text or a_text(location), country)
+        text = text or a_text(location)
+        country = a_country(address.get("countryCode")) or self._named.get(text.casefold(), "")
+        return Place(text, country or (country_named(text) if " - " in text else ""))
 
     def side(self, word: Code, country: str) -> tuple[Status, str]:
         """Arrival and clearance said of a hub, told by the country: here or there."""
@@ -174,6 +176,10 @@ def read_track(raw: Map) -> Track:
     scans = _oldest_first([_scan(event, service, ends) for event in events or ([current] if current else [])])
     status, cause = _summary(raw.get("status"), scans, service, ends)
     details = a_map(raw.get("details"))
+    if True in (raw.get("returnFlag"), details.get("returnFlag")):
+        # It went back: what was delivered was delivered to its sender.
+        scans = [replace(s, status=Status.RETURNED, cause="") if s.status is Status.DELIVERED else s for s in scans]
+        status, cause = (Status.RETURNED, "") if status is Status.DELIVERED else (status, cause)
     return Track(
         carrier=CARRIER,
         number=number,
@@ -193,9 +199,11 @@ def read(body: bytes) -> list[Track]:
     """Every track in a raw answer; ValueError where it is none of DHL's."""
     found = parse_json(body, WHO)
     envelope = a_map(found)
-    shipments = maps(envelope.get("shipments"))
+    shipments = maps(envelope.get("shipments")) or [
+        s for s in maps(found) if "events" in s or ("status" in s and "id" in s)
+    ]
     if shipments:
-        return [read_track(shipment) for shipment in shipments]
+        return [read_track(s) for s in [s for s in shipments if a_text(s.get("id"))] or shipments]
     if isinstance(envelope.get("shipments"), list):
         return []
     if a_number(envelope.get("status")) == HTTPStatus.NOT_FOUND:
@@ -216,9 +224,10 @@ def _summary(told: object, scans: Sequence[Scan], service: str, ends: _Ends) -> 
 
 
 def _eta(raw: Map, destination: str) -> Window | None:
-    frame = a_map(raw.get("estimatedDeliveryTimeFrame"))
-    told = [frame.get("estimatedFrom"), frame.get("estimatedThrough")]
-    days = _days(told, destination) or _days([raw.get("estimatedTimeOfDelivery")], destination)
+    point = raw.get("estimatedTimeOfDelivery")
+    frame = a_map(raw.get("estimatedDeliveryTimeFrame")) or a_map(point)
+    told = [frame.get(f"estimated{end}") for end in ("From", "Through")]
+    days = _days(told, destination) or _days([point], destination)
     return Window(days[0], days[-1], CARRIER) if days else None
 
 

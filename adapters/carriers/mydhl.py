@@ -205,10 +205,11 @@ def read_track(raw: Map) -> Track:
 
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer; ValueError where it is none of DHL's."""
-    envelope = a_map(parse_json(body, WHO))
-    shipments = maps(envelope.get("shipments"))
+    told = parse_json(body, WHO)
+    envelope = a_map(told)
+    shipments = _shipments(told)
     if shipments:
-        return [read_track(shipment) for shipment in shipments]
+        return [read_track(s) for s in [s for s in shipments if a_text(s.get("shipmentTrackingNumber"))] or shipments]
     if isinstance(envelope.get("shipments"), list):
         return []
     if a_number(envelope.get("status")) == HTTPStatus.NOT_FOUND:
@@ -217,6 +218,17 @@ def read(body: bytes) -> list[Track]:
             return [Track(CARRIER, named[1], cause="not_found", source=KIND)]
     problem = " ".join(first_text(envelope.get("detail"), envelope.get("title"), envelope.get("message")).split())
     raise ValueError(f"{WHO}: {problem or 'neither a shipment nor an error of theirs'}")
+
+
+def _shipments(told: object) -> Sequence[Map]:
+    """The shipments: in their envelope, as a list of their own, or one alone."""
+    if isinstance(told, list):
+        return [s for s in maps(told) if "shipmentTrackingNumber" in s] or [
+            s for part in maps(told) for s in maps(part.get("shipments"))
+        ]
+    envelope = a_map(told)
+    lone = (envelope,) if "shipmentTrackingNumber" in envelope else ()
+    return maps(envelope.get("shipments")) or maps(envelope.get("Shipments")) or lone
 
 
 def _eta(told: object, destination: str) -> Window | None:

@@ -30,6 +30,7 @@ THIS_AGE = (1990, 2200)
 Map = Mapping[str, Any]
 
 _COUNTRIES = frozenset(a + b for a in ascii_uppercase for b in ascii_uppercase)
+_MISSPELT = {"UK": "GB", "EL": "GR"}
 _CLOCK = re.compile(r"(\d{1,2})[:.]?(\d{2})(?:[:.]?(\d{2}))?")
 _DAY = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})")
 
@@ -86,7 +87,64 @@ def a_number(value: object) -> int:
 def a_country(value: object) -> str:
     """ISO 3166 alpha-2 in capitals, or empty."""
     code = a_text(value).upper()
-    return code if code in _COUNTRIES else ""
+    return _MISSPELT.get(code, code) if code in _COUNTRIES else ""
+
+
+def country_named(text: str) -> str:
+    """ISO 3166 alpha-2 of a country by its English name or its code, also at the end of a place ("MADRID - SPAIN");
+    empty where it is none."""
+    name = text.rpartition(" - ")[2].strip()
+    return a_country(name) or _named_countries().get(_plain(name), "")
+
+
+@cache
+def _named_countries() -> Mapping[str, str]:
+    listed = files("tzdata").joinpath("zoneinfo/iso3166.tab").read_text(encoding="utf-8").splitlines()
+    named = (line.split("\t") for line in listed if not line.startswith("#"))
+    return {_plain(name): code for code, name in named} | _ALSO_CALLED
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.casefold().removeprefix("the ") if c.isalpha())
+
+
+_ALSO_CALLED = {
+    "usa": "US",
+    "unitedstatesofamerica": "US",
+    "uk": "GB",
+    "unitedkingdom": "GB",
+    "greatbritain": "GB",
+    "england": "GB",
+    "peoplesrepublicofchina": "CN",
+    "chinapeoplesrepublic": "CN",
+    "chinamainland": "CN",
+    "mainlandchina": "CN",
+    "hongkongsarchina": "HK",
+    "macau": "MO",
+    "taiwanchina": "TW",
+    "southkorea": "KR",
+    "republicofkorea": "KR",
+    "korearepublicof": "KR",
+    "korearepublicofsouthk": "KR",
+    "czechia": "CZ",
+    "czechrepublicthe": "CZ",
+    "russianfederation": "RU",
+    "russianfederationthe": "RU",
+    "netherlandsthe": "NL",
+    "philippinesthe": "PH",
+    "irelandrepublicof": "IE",
+    "republicofireland": "IE",
+    "turkiye": "TR",
+    "vietnam": "VN",
+    "uae": "AE",
+    "slovakrepublic": "SK",
+    "moldovarepublicof": "MD",
+    "cotedivoire": "CI",
+    "ivorycoast": "CI",
+    "northmacedonia": "MK",
+    "macedonia": "MK",
+}
+"""Names that carriers give a country beside the one of tzdata's list, letters only."""
 
 
 def a_moment(value: object) -> datetime | None:
