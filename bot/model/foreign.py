@@ -81,6 +81,8 @@ def a_number(value: object) -> int:
     """A whole number, however it was written; 0 where there is none."""
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,15}", value):
         return int(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < HUGE else 0
 
 

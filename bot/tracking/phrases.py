@@ -45,7 +45,8 @@ def refine(scan: Scan) -> Scan:
         return refine(replace(scan, cause=""))
     if not scan.raw_text or (scan.cause and not _doubtful(scan)):
         return scan
-    status, cause = _read(scan.status, scan.raw_text)
+    # No rule asks for a number, and numbers are what makes two sentences of a carrier's different.
+    status, cause = _read(scan.status, _DIGITS.sub("0", scan.raw_text))
     if status is scan.status and (scan.cause or not cause):
         return scan
     if status is Status.RETURNING and scan.status in _PLAIN and not (scan.known and scan.status is Status.IN_TRANSIT):
@@ -55,6 +56,7 @@ def refine(scan: Scan) -> Scan:
     return replace(scan, status=status, cause=cause, physical=physical)
 
 
+_DIGITS = re.compile(r"[0-9]+")
 _PLAIN = frozenset({Status.UNKNOWN, Status.IN_TRANSIT})
 
 
