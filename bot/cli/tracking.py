@@ -18,6 +18,7 @@ from bot.config import Config
 from bot.engine import describe
 from bot.model.tracks import Scan, Track, TrackRef, Window
 from bot.ports import TrackingSource
+from bot.tracking.handover import legs_told
 from bot.tracking.masking import mask
 from bot.tracking.phrases import refine
 from bot.tracking.timeline import derive
@@ -101,7 +102,7 @@ async def _asked(config: Config, ref: TrackRef, refresh: bool) -> Track | None:
 
 def _refined(track: Track) -> Track:
     """The track with what its texts say; each of the source's events stays, even one told twice."""
-    return replace(track, scans=tuple(map(refine, track.scans)))
+    return replace(track, scans=tuple(map(refine, track.scans)), legs=legs_told(track))
 
 
 def described(track: Track, now: datetime) -> dict[str, Any]:
