@@ -240,6 +240,8 @@ def _trackings(told: Any) -> Sequence[Map]:
     for part in (data, top):
         if "tracking_number" in part:
             return (part,)
+    if isinstance(data.get("trackings"), list):
+        return ()
     meta = a_map(top.get("meta"))
     why = f"{a_text(meta.get('code'))} {a_text(meta.get('message'))}".strip()
     raise ValueError(f"AfterShip: {why}" if why and why != "200" else "AfterShip: neither an answer nor a push")

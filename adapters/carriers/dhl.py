@@ -106,12 +106,19 @@ def read_code(event: Map, service: str) -> tuple[str, Code, bool]:
 # ---- reading ---------------------------------------------------------------------------------------------
 
 
+def _country(locality: str) -> str:
+    """The country that a locality is or ends with ("Germany", "MADRID - SPAIN"); two letters may be a state."""
+    return country_named(locality) if len(locality) > 2 else ""
+
+
 class _Ends:
     """The two ends of a shipment, to tell in which country an event without one took place."""
 
     def __init__(self, raw: Map) -> None:
         places = [a_map(a_map(raw.get(end)).get("address")) for end in ("origin", "destination")]
-        self.origin, self.destination = (a_country(p.get("countryCode")) for p in places)
+        self.origin, self.destination = (
+            a_country(p.get("countryCode")) or _country(a_text(p.get("addressLocality"))) for p in places
+        )
         names = [a_text(p.get("addressLocality")).casefold() for p in places]
         self._named = dict(zip(names, (self.origin, self.destination), strict=True)) if names[0] != names[1] else {}
 
@@ -121,7 +128,7 @@ class _Ends:
         text = first_text(address.get("addressLocality"), a_map(a_map(location).get("servicePoint")).get("label"))
         text = text or a_text(location)
         country = a_country(address.get("countryCode")) or self._named.get(text.casefold(), "")
-        return Place(text, country or (country_named(text) if " - " in text else ""))
+        return Place(text, country or _country(text))
 
     def side(self, word: Code, country: str) -> tuple[Status, str]:
         """Arrival and clearance said of a hub, told by the country: here or there."""

@@ -176,7 +176,8 @@ def read_track(raw: Node) -> Track:
     summary = codes("tnt_summary").get(raw.text("SummaryCode").upper(), NOTHING)
     # TNT lists the newest first; equal times keep that order's reverse.
     scans = sorted((read_scan(event, countries) for event in reversed(raw.all("StatusData"))), key=_instant)
-    if scans and scans[-1].status is Status.UNKNOWN and not scans[-1].known:
+    untold = bool(scans) and scans[-1].status is Status.UNKNOWN and not scans[-1].known
+    if untold and summary.status is not Status.UNKNOWN:
         # No list of TNT's codes is public: the newest event that none of our tables has is what the summary says.
         scans[-1] = replace(scans[-1], status=summary.status, cause=summary.cause)
     return Track(

@@ -96,7 +96,7 @@ def country_named(text: str) -> str:
     """ISO 3166 alpha-2 of a country by its English name or its code, also at the end of a place ("MADRID - SPAIN");
     empty where it is none."""
     name = text.rpartition(" - ")[2].strip()
-    return a_country(name) or _named_countries().get(_plain(name), "")
+    return a_country(name) or (_named_countries().get(_plain(name), "") if name else "")
 
 
 @cache
