@@ -70,8 +70,8 @@ def errors() -> Mapping[str, str]:
 # ---- reading ---------------------------------------------------------------------------------------------
 
 
-def read_code(secondary: str, op: str) -> tuple[Code, bool]:
-    """What a node's two codes say, and whether a table has either.
+def read_code(secondary: str, op: str, main: str = "") -> tuple[Code, bool]:
+    """What a node's two codes say, and whether a table has either; where none has, its first-level status does.
 
     The second-level status leads. The operation code names the cause of the same status, and where it speaks
     against "signed" (a locker, a failed attempt) nothing was delivered.
@@ -79,7 +79,7 @@ def read_code(secondary: str, op: str) -> tuple[Code, bool]:
     first, second = codes("sf_secondary").get(secondary), codes("sf_op").get(op)
     if first is None or second is None:
         found = first or second
-        return found or NOTHING, found is not None
+        return found or codes("sf_first").get(main, NOTHING), found is not None
     doubted = first.status is Status.DELIVERED and second.status is not Status.UNKNOWN
     return (second if doubted or first.status is second.status else first), True
 
@@ -87,7 +87,7 @@ def read_code(secondary: str, op: str) -> tuple[Code, bool]:
 def read_scan(route: Map) -> Scan:
     """One node of the route."""
     secondary, op = a_text(route.get("secondaryStatusCode")), a_text(route.get("opCode"))
-    code, known = read_code(secondary, op)
+    code, known = read_code(secondary, op, a_text(route.get("firstStatusCode")))
     moment = when(a_text(route.get("acceptTime")), home=HOME)
     return Scan(
         raw_code=op or secondary,
@@ -116,7 +116,7 @@ def read_track(number: str, routes: Sequence[Map]) -> Track:
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer or push; ValueError where it is none of SF's or tells an error."""
     found = _parsed(body)
-    if "Body" in found or "WaybillRoute" in found:
+    if any(name in found for name in ("Body", "body", "WaybillRoute", "waybillRoute")):
         return [read_track(number, routes) for number, routes in _pushed(found).items() if number]
     code, data = _unwrapped(found)
     if code:
@@ -166,7 +166,8 @@ def _opened(value: object) -> Map:
 
 def _pushed(push: Map) -> dict[str, list[Map]]:
     """The nodes of a push by their waybill number; ValueError where there are none."""
-    routes = maps(a_map(push.get("Body", push)).get("WaybillRoute"))
+    inner = a_map(push.get("Body") or push.get("body")) or push
+    routes = maps(inner.get("WaybillRoute")) or maps(inner.get("waybillRoute"))
     found: dict[str, list[Map]] = {}
     for route in routes:
         found.setdefault(first_text(route.get("mailno"), route.get("mailNo")), []).append(route)

@@ -175,11 +175,15 @@ def read_track(raw: Node) -> Track:
     countries = depot_countries(raw, origin, destination)
     summary = codes("tnt_summary").get(raw.text("SummaryCode").upper(), NOTHING)
     # TNT lists the newest first; equal times keep that order's reverse.
-    scans = [read_scan(event, countries) for event in reversed(raw.all("StatusData"))]
+    scans = sorted((read_scan(event, countries) for event in reversed(raw.all("StatusData"))), key=_instant)
+    untold = bool(scans) and scans[-1].status is Status.UNKNOWN and not scans[-1].known
+    if untold and summary.status is not Status.UNKNOWN:
+        # No list of TNT's codes is public: the newest event that none of our tables has is what the summary says.
+        scans[-1] = replace(scans[-1], status=summary.status, cause=summary.cause)
     return Track(
         carrier=KIND,
         number=number,
-        scans=tuple(sorted(scans, key=_instant)),
+        scans=tuple(scans),
         status=summary.status,
         cause=summary.cause,
         eta=_due(raw.text("ShipmentSummary", "DueDate"), destination),

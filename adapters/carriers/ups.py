@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -24,6 +24,7 @@ from bot.errors import Temporary
 from bot.model.codes import NOTHING, Code, codes
 from bot.model.events import parcel_lane
 from bot.model.foreign import (
+    THIS_AGE,
     Map,
     When,
     a_country,
@@ -50,11 +51,10 @@ SECRET = "carriers.ups.client_secret"  # noqa: S105 - the name of a setting
 NO_SUCH_NUMBER = re.compile(r"invalid (?:inquiry|tracking) ?number", re.IGNORECASE)
 NUMBER = re.compile(r"[A-Za-z0-9]{7,34}")
 KEPT_DAYS = 120
-THIS_AGE = (1990, 2200)
-"""Years from and to which a day can be meant; others are filler."""
 TIME = ("date", "time", "gmtDate", "gmtTime", "gmtOffset")
 ALERT_TIME = ("localActivityDate", "localActivityTime", "gmtActivityDate", "gmtActivityTime", "gmtOffset")
 
+_CAPITALS = re.compile(r"^(?:[A-Z]+(?=[A-Z][a-z])|[A-Z])")
 _STATUS_NUMBER = re.compile(r"[0-9]{1,4}")
 _OFFSET = re.compile(r"([+-])([0-9]{1,2})[:.]?([0-5][0-9])")
 _USPS = re.compile(r"(?:420[0-9]{5}(?:[0-9]{4})?)?9[1-5][0-9]{18,24}")
@@ -171,7 +171,7 @@ def _scan(status: Map, time: When, place: Place, *, logical: bool) -> Scan:
 def read_activity(event: Map) -> Scan:
     """One activity of Track v1."""
     status = a_map(event.get("status"))
-    place = _place(a_map(a_map(event.get("location")).get("address")))
+    place = _place(a_map(a_map(event.get("location") or event.get("activityLocation")).get("address")))
     flags = (event.get("logicalScan"), status.get("logicalScan"))
     logical = any(flag is True or a_text(flag).lower() == "true" for flag in flags)
     return _scan(status, read_time(event, TIME, place.country), place, logical=logical)
@@ -273,7 +273,8 @@ def read_shipment(raw: Map) -> list[Track]:
     number = a_text(asked) or a_text(a_map(asked).get("value"))
     packages = maps(raw.get("package"))
     if packages:
-        return [read_package(p, number) for p in packages]
+        named = [p for p in packages if number or a_text(p.get("trackingNumber"))] or packages
+        return [read_package(p, number) for p in named]
     if number:
         return [Track(KIND, number, cause="not_found", source=KIND)]
     raise ValueError(f"{WHO}: {_complaint(raw.get('warnings')) or 'a shipment without number and packages'}")
@@ -284,13 +285,22 @@ def read(body: bytes) -> list[Track]:
     found = parse_json(body, WHO)
     if isinstance(found, list) and found:
         return [read_alert(a_map(event)) for event in found]
-    told = a_map(found)
+    told = _uncapped(found) if "TrackResponse" in a_map(found) else a_map(found)
     shipments = maps(a_map(told.get("trackResponse")).get("shipment"))
     if shipments:
         return [track for s in shipments for track in read_shipment(s)]
     if "activityStatus" in told or "localActivityDate" in told:
         return [read_alert(told)]
     raise ValueError(f"{WHO}: {_complaint(_errors(told)) or 'neither an answer nor a push'}")
+
+
+def _uncapped(value: Any) -> Any:
+    """The answer of the Track service before v1, whose names begin with capitals ("Activity", "GMTDate")."""
+    if isinstance(value, list):
+        return [_uncapped(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    return {_CAPITALS.sub(lambda m: m[0].lower(), k): _uncapped(v) for k, v in value.items()}
 
 
 def _errors(told: Map) -> object:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from bot.model.parcels import Parcel
 from bot.model.tracks import Leg, OffsetFrom, Scan, Status, Track, Window
 from bot.tracking.course import State, course
+from bot.tracking.handover import legs_told
 from bot.tracking.pace import next_check
 from bot.tracking.phrases import refine
 from bot.tracking.standing import fence, last_physical, latest_scan, standing
@@ -65,9 +66,10 @@ def _settled(track: Track) -> Track:
     scans = _united(map(refine, track.scans))
     at = track.at or max((s.at for s in scans if s.at is not None), default=None)
     eta = track.eta and (track.eta if track.eta.said_at else replace(track.eta, said_at=at or _NEVER))
-    if scans == track.scans and at == track.at and eta == track.eta:
+    legs = legs_told(track)
+    if scans == track.scans and at == track.at and eta == track.eta and legs == track.legs:
         return track
-    return replace(track, scans=scans, legs=_legs(track.legs), at=at, eta=eta)
+    return replace(track, scans=scans, legs=_legs(legs), at=at, eta=eta)
 
 
 def _seniority(track: Track) -> tuple[object, ...]:
