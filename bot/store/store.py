@@ -1,6 +1,6 @@
 """The door to the database for the rest of the bot: every method is one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -212,9 +212,9 @@ class Store:
 
     # ---- parcels -----------------------------------------------------------------------------------------
 
-    async def due_parcels(self, limit: int, serves: sweep.Serves) -> list[sweep.Due]:
+    async def due_parcels(self, limit: int, serves: sweep.Serves, busy: Collection[int] = ()) -> list[sweep.Due]:
         """Parcels of a source that are due for a look. Whoever looks holds the sweep's lease."""
-        return await self.database.view(lambda c: sweep.due(c, self.clock.now(), limit, serves))
+        return await self.database.view(lambda c: sweep.due(c, self.clock.now(), limit, serves, busy))
 
     async def looked(self, looks: Sequence[sweep.Looked], news: Sequence[queue.Arrival], now: datetime) -> None:
         """Write down what came of looks, and the news as events of the parcels' own lanes, in one commit."""
