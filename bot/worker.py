@@ -12,7 +12,7 @@ from bot.store import Store
 from bot.store.keeping import Retention
 from bot.store.queue import Arrival, Claim
 from bot.store.store import fresh_owner
-from bot.tracker import Tracker
+from bot.tracker import Lineup, Tracker
 
 LANES = 64
 POLL_SECONDS = 0.2
@@ -61,7 +61,7 @@ class Worker:
         loops = [
             self._lanes(),
             self._every(DUE_SECONDS, self._due),
-            self._every(SWEEP_SECONDS, self.sweep),
+            *(self._every(SWEEP_SECONDS, self._sweeping(line)) for line in self.tracker.lineups),
             self._every(LOOK_SECONDS, self.announce),
             self._every(KEEP_SECONDS, self._keep),
             self._every(RECONCILE_SECONDS, self.tracker.reconcile),
@@ -77,6 +77,7 @@ class Worker:
         await asyncio.gather(*others, return_exceptions=True)
         await lanes
         await self.engine.settle()
+        await self.tracker.release()
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns when what was claimed is committed."""
@@ -166,12 +167,16 @@ class Worker:
             await asyncio.gather(listening, return_exceptions=True)
             await self.store.drop_lease(lease, self._owner)
 
-    async def sweep(self) -> int:
-        """Look at parcels that are due; how many were asked about."""
-        asked = await self.tracker.sweep()
-        if asked:
-            self.wake.set()
-        return asked
+    def _sweeping(self, line: Lineup) -> Callable[[], Awaitable[int]]:
+        """Each source in a loop of its own: one that may be asked once a second delays no other."""
+
+        async def sweep() -> int:
+            asked = await self.tracker.sweep_line(line)
+            if asked:
+                self.wake.set()
+            return asked
+
+        return sweep
 
     async def announce(self) -> int:
         """Find what people are to be told unasked, until there is nothing; how much was looked at."""

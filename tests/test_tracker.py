@@ -85,10 +85,36 @@ async def news(store: Store) -> int:
     return (await store.health()).waiting
 
 
-async def test_a_parcel_is_leased_to_one_sweep_at_a_time(store: Store) -> None:
+async def test_one_process_sweeps_at_a_time_and_hands_over(store: Store) -> None:
     await shop(store, ("dhl", "A1"), ("dhl", "A2"))
-    assert await numbers(store) == ["A1", "A2"]
-    assert await numbers(store) == []
+    first, second = Tracker(store, [Feed()], store.clock), Tracker(store, [Feed()], store.clock)
+    assert await first.sweep() == 2
+    store.clock.forward(timedelta(days=1))
+    assert await second.sweep() == 0
+    await first.release()
+    assert await second.sweep() == 2
+
+
+async def test_two_sources_of_one_carrier_share_its_parcels_and_ask_about_none_twice(store: Store) -> None:
+    await shop(store, *[("dhl", f"A{n}") for n in range(40)])
+    capabilities = Capabilities(frozenset({"dhl"}), batch=1, per_second=500)
+    one, two = Feed("one", capabilities), Feed("two", capabilities)
+    assert await Tracker(store, [one, two], store.clock).sweep() == 40
+    asked = [n for feed in (one, two) for (n,) in feed.asked]
+    assert len(asked) == len(set(asked)) == 40
+
+
+async def test_a_million_of_one_shop_hide_nobody_elses_parcels(store: Store) -> None:
+    await shop(store, *[("dhl", f"A{n}") for n in range(30)])
+    store.clock.forward(timedelta(minutes=5))
+    late = Shipment("B1", "dhl", shipped_at=store.clock.now())
+    await store.save_orders(
+        [(Order("7", store.clock.now(), source="csv", shop="T", country="DE", parcels=(late,)), "")]
+    )
+    store.clock.forward(timedelta(minutes=5))
+    some = await store.due_parcels(10, EVERYBODY)
+    assert len(some) == 10
+    assert "B1" in {d.ref.number for d in some}
 
 
 async def test_a_carriers_own_source_gets_its_parcels_and_the_aggregator_the_rest(store: Store) -> None:
@@ -239,7 +265,7 @@ async def test_raw_words_of_a_journey_that_is_over_are_kept_for_the_last_dispute
     now = store.clock.now()
     ids = {p.number: p.id for d in await store.find_orders(["1042"]) for p in d.parcels}
     await store.database.write(lambda c: c.execute(text("UPDATE parcel SET track = '{}'")))
-    over = [Looked(ids["A1"], None, "h", answered=True), Looked(ids["A2"], now, "h", answered=True)]
+    over = [Looked(ids["A1"], None, "h", answered=True), Looked(ids["A2"], now, None, answered=True)]
     await store.looked(over, [], now)
     assert await store.expire(Retention()) == 0
     store.clock.forward(timedelta(days=541))

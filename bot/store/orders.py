@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Dossier
 from bot.model.messages import Media
-from bot.model.orders import Duties, Item, Order, Shipment, number_key
+from bot.model.orders import Duties, Item, Order, number_key
 from bot.model.parcels import Parcel
 from bot.model.tracks import Status, Track, Window
 from bot.proactive.sighting import Home
@@ -110,7 +110,7 @@ async def save_order(
     else:
         order_id = known.id
         await connection.execute(update(_orders).where(_orders.c.id == order_id).values(**values))
-    await _save_shipments(connection, order_id, order.parcels, due_at)
+    await _save_shipments(connection, order_id, order, due_at)
     await _save_consents(connection, buyer, order)
     return int(order_id or 0)
 
@@ -122,14 +122,12 @@ async def _buyer(connection: AsyncConnection, database: Database, order: Order) 
     return int(found or 0)
 
 
-async def _save_shipments(
-    connection: AsyncConnection, order_id: int, shipments: Sequence[Shipment], due_at: datetime
-) -> None:
-    if not shipments:
+async def _save_shipments(connection: AsyncConnection, order_id: int, order: Order, due_at: datetime) -> None:
+    if not order.parcels:
         return
     rows = await connection.execute(select(_parcels.c.id, _parcels.c.number).where(_parcels.c.order_id == order_id))
     known = {row.number: row.id for row in rows}
-    for shipment in shipments:
+    for shipment in order.parcels:
         number = shipment.number.strip().upper()
         values = {"carrier": shipment.carrier, "items": codec.encode(shipment.items), "shipped_at": shipment.shipped_at}
         if number in known:
@@ -139,7 +137,8 @@ async def _save_shipments(
         else:
             fresh = insert(_parcels).values(order_id=order_id, number=number, **values).returning(_parcels.c.id)
             parcel = await connection.scalar(fresh)
-            await connection.execute(insert(_looks).values(parcel_id=parcel, carrier=shipment.carrier, due_at=due_at))
+            look_row = {"parcel_id": parcel, "shop": order.shop, "carrier": shipment.carrier, "due_at": due_at}
+            await connection.execute(insert(_looks).values(**look_row))
 
 
 async def _save_consents(connection: AsyncConnection, buyer: int, order: Order) -> None:
@@ -298,5 +297,5 @@ _SAVE_PARCEL = (
 _SAVE_LOOK = (
     update(_looks)
     .where(_looks.c.parcel_id == bindparam("row"))
-    .values(carrier=bindparam("to_carrier"), checked_at=bindparam("checked"), due_at=bindparam("due"), lease_until=0.0)
+    .values(carrier=bindparam("to_carrier"), checked_at=bindparam("checked"), due_at=bindparam("due"))
 )

@@ -1,6 +1,6 @@
 """The door to the database for the rest of the bot: every method is one transaction."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -218,9 +218,9 @@ class Store:
 
     # ---- parcels -----------------------------------------------------------------------------------------
 
-    async def due_parcels(self, limit: int, serves: sweep.Serves) -> list[sweep.Due]:
-        """Lease parcels of a source that are due for a look."""
-        return await self.database.write(lambda c: sweep.due(c, self.clock.now(), limit, serves))
+    async def due_parcels(self, limit: int, serves: sweep.Serves, busy: Collection[int] = ()) -> list[sweep.Due]:
+        """Parcels of a source that are due for a look. Whoever looks holds the sweep's lease."""
+        return await self.database.view(lambda c: sweep.due(c, self.clock.now(), limit, serves, busy))
 
     async def looked(self, looks: Sequence[sweep.Looked], news: Sequence[queue.Arrival], now: datetime) -> None:
         """Write down what came of looks, and the news as events of the parcels' own lanes, in one commit."""
@@ -249,10 +249,6 @@ class Store:
             page, after = await self.database.view(read)
             if page:
                 yield page
-
-    async def postpone(self, parcels: Sequence[int], until: datetime) -> None:
-        """Look at these parcels again at `until`."""
-        await self.database.write(lambda c: sweep.postpone(c, parcels, until))
 
     async def feed_answered(self, source: str, carriers: Sequence[str]) -> None:
         """A source gave an answer: whatever was said to be down is up."""
@@ -480,8 +476,8 @@ class Store:
             set_={"owner": owner, "lease_until": NOW + seconds},
             where=(row.c.owner == owner) | (row.c.lease_until <= NOW),
         )
-        taken = await self.database.write(lambda c: c.execute(upsert.returning(row.c.owner)))
-        return taken.first() is not None
+        # Read before the commit: SQLite commits nothing while rows of a statement are still to be read.
+        return await self.database.write(lambda c: c.scalar(upsert.returning(row.c.owner))) is not None
 
     async def drop_lease(self, name: str, owner: str) -> None:
         """Let go of a lease."""

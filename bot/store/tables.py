@@ -250,17 +250,22 @@ class Look(SQLModel, table=True):
 
     __table_args__ = (
         Index(
-            "look_due", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")
+            "look_due",
+            "shop",
+            "carrier",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
         ),
     )
     parcel_id: int = Field(
         sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
     )
+    shop: str = ""
     carrier: str = ""
     due_at: datetime | None = _when()
     asked_at: datetime | None = _when()
     checked_at: datetime | None = _when()
-    lease_until: float = _machine()
     heard: str = ""
 
 
