@@ -21,7 +21,7 @@ import msgspec
 import telegram
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, KeyboardButton, ReplyKeyboardMarkup, Update
-from telegram.error import RetryAfter, TelegramError
+from telegram.error import NetworkError, RetryAfter, TelegramError
 from telegram.request import BaseRequest, RequestData
 
 from bot.errors import Misconfigured, Refused, Temporary, Unknown, Unreachable, WismoError
