@@ -26,13 +26,19 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    # An id or secret of digits alone is a number to YAML.
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, coerce_numbers_to_str=True)
 
 
 def _zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("not a time zone; write it like Europe/Berlin or Asia/Shanghai")
     return name
+
+
+def _country(value: object) -> object:
+    """Norway's two letters are a `false` to YAML."""
+    return "NO" if value is False else value.upper() if isinstance(value, str) else value
 
 
 def _hours(value: object) -> Hours:
@@ -47,7 +53,7 @@ class ShopPart(_Part):
     """The brand. `hours` is when people answer, in `timezone`; without it nothing starts."""
 
     name: str = Field(min_length=1)
-    country: str = Field(pattern="^[A-Z]{2}$")
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$"), BeforeValidator(_country)]
     timezone: Annotated[str, AfterValidator(_zone)]
     locale: str = "en"
     hours: Annotated[Hours, BeforeValidator(_hours)]

@@ -20,11 +20,12 @@ from bot.dialog.decide import decide
 from bot.dialog.identity import e164, proves
 from bot.dialog.turn import Decision, Desk, Dossier, Facts, Reason, Shop, Turn, Understanding
 from bot.dialog.wants import wants
-from bot.errors import Refused, WismoError
+from bot.errors import Refused, Temporary, WismoError
 from bot.model.clock import Clock
 from bot.model.conversations import BOT, QUEUE, Conversation
 from bot.model.events import Event, Notice, StaffAct, conversation_lane, parcel_lane
 from bot.model.messages import (
+    UNSPOKEN,
     Address,
     Approved,
     Choice,
@@ -57,6 +58,8 @@ from bot.tracking.eta import Tables
 from bot.tracking.timeline import apply, next_check
 
 FETCH_SECONDS = 15.0
+FETCH_TRIES = 2
+"""So often a file is asked for again before its message is answered without it."""
 SLOW_LANES = 50
 RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
 
@@ -156,7 +159,7 @@ class Engine:
         return Lane(
             claim,
             conversation,
-            claim.events[-1].port,
+            next((e.port for e in reversed(claim.events) if e.port != "wismo"), "wismo"),
             inbound,
             tuple(e for e in events if isinstance(e, Receipt)),
             tuple(e for e in events if isinstance(e, StaffAct)),
@@ -175,20 +178,22 @@ class Engine:
     async def _with_files(self, lane: Lane) -> None:
         messages = []
         for message in lane.inbound:
-            kept = [await self._keep(lane.port, media) for media in message.media]
+            kept = [await self._keep(lane, media) for media in message.media]
             messages.append(replace(message, media=tuple(kept)))
         await self._answer([replace(lane, inbound=tuple(messages))])
 
-    async def _keep(self, port: str, media: Media) -> Media:
-        channel = self.house.channels.get(port)
+    async def _keep(self, lane: Lane, media: Media) -> Media:
+        channel = self.house.channels.get(lane.port)
         if channel is None or not media.ref:
             return media
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 return await self.house.vault.keep(media, channel.fetch(media))
         except (WismoError, TimeoutError, OSError, NotImplementedError) as error:
+            if isinstance(error, Temporary) and lane.claim.events[0].attempts < FETCH_TRIES:
+                raise
             # The buyer gets an honest answer all the same; the platform keeps the file for days.
-            log.warning("media.not_kept", channel=port, error=type(error).__name__)
+            log.warning("media.not_kept", channel=lane.port, error=type(error).__name__)
             return media
 
     async def _answer(self, lanes: Sequence[Lane]) -> None:
@@ -222,9 +227,11 @@ class Engine:
         conversation = lane.conversation
         for message in lane.inbound:
             conversation = _heard(conversation, message, self.house.shop.country)
-        changed = bool(lane.conversation.phone) and conversation.phone != lane.conversation.phone
+        if any(r.gone for r in lane.receipts) and not lane.inbound:
+            conversation = replace(conversation, reachable=False)
+        changed = bool(lane.conversation.proofs) and not conversation.proofs
         lane = replace(lane, conversation=conversation, somebody_else=changed)
-        speaking = tuple(m for m in lane.inbound if m.kind not in {Kind.BLOCKED, Kind.UNBLOCKED})
+        speaking = tuple(m for m in lane.inbound if m.kind not in UNSPOKEN)
         return replace(lane, said=self.house.understand(speaking, conversation)) if speaking else lane
 
     async def _turn(self, lane: Lane, gathered: Gathered, standing: Standing, now: datetime) -> None:
@@ -243,7 +250,7 @@ class Engine:
         key = f"{lane.claim.events[-1].id}"
         for act in lane.acts:
             written = self._handed(written, act, key)
-        speaking = [m for m in lane.inbound if m.kind not in {Kind.BLOCKED, Kind.UNBLOCKED}]
+        speaking = [m for m in lane.inbound if m.kind not in UNSPOKEN]
         if speaking:
             record = written.conversation or lane.conversation
             turn = Turn(key, record, speaking, lane.said, self._facts(gathered, now), now)
@@ -512,11 +519,13 @@ def _heard(conversation: Conversation, message: Inbound, country: str) -> Conver
     """The record after hearing from the person: reachable again, when last, under which name and phone."""
     if message.kind == Kind.BLOCKED:
         return replace(conversation, reachable=False)
+    if message.kind == Kind.MOVED:
+        return replace(_another(conversation), phone="", reachable=False)
     shared = message.contact.phone if message.contact is not None and message.contact.own else ""
     phone = e164(message.phone or shared, country) or conversation.phone
     if conversation.phone and phone != conversation.phone:
         # Another person has this chat now: what the one before proved ends.
-        conversation = replace(conversation, buyer=None, proofs=(), focus=None, pending=None)
+        conversation = _another(conversation)
     return replace(
         conversation,
         reachable=True,
@@ -531,6 +540,11 @@ def _followed(record: Conversation, consents: Sequence[Consent]) -> tuple[int, .
     if not any(c.given and c.purpose == UPDATES for c in consents):
         return ()
     return tuple(p.order for p in record.proofs if p.order is not None)
+
+
+def _another(conversation: Conversation) -> Conversation:
+    """The record without what one person proved and spoke of: somebody else may write here now."""
+    return replace(conversation, buyer=None, proofs=(), focus=None, pending=None, offered=())
 
 
 def _refreshed(gathered: Gathered, updates: Sequence[TrackUpdate], now: datetime) -> Gathered:

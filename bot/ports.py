@@ -109,6 +109,8 @@ class Channel(Port):
 
     kind: str
     limits: Limits
+    receipts = False
+    """Whether a receipt with our own id tells later what became of a message whose outcome is unknown."""
 
     @abstractmethod
     async def account(self) -> str:

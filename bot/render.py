@@ -104,7 +104,7 @@ class Renderer:
         if not found:
             raise Refused("no language has a phrases.yaml in the template folders")
         self.locales: tuple[str, ...] = tuple(sorted(found))
-        self.default = default if default in found else "en"
+        self.default = next((code for code in (default, default.split("-", maxsplit=1)[0]) if code in found), "en")
         self._books = {locale: self._book(locale) for locale in self.locales}
         self._templates: dict[tuple[str, str], tuple[Template, str]] = {}
 

@@ -17,16 +17,19 @@ import structlog
 
 from bot.errors import Closed, Misconfigured, Refused, Temporary, Unknown, Unreachable, WismoError
 from bot.model.clock import Clock
-from bot.model.messages import Outbound, Purpose
-from bot.ports import Channel
+from bot.model.messages import Outbound, Purpose, Receipt, State
+from bot.ports import Channel, Item
 from bot.store import Store, codec
 from bot.store.outbox import Mark, Rates, Row
+from bot.store.queue import Arrival
 from bot.store.store import Departure
 from bot.store.tables import OutboxState
 
 IN_FLIGHT = 64
 """Sends under way at once an account: it bounds both memory and what a kill can double."""
 MAX_ATTEMPTS = 8
+RECEIPT_SECONDS = 15.0
+"""So long a receipt may take that tells what became of a message; only then is it sent again."""
 POLL_SECONDS = 0.2
 REST_SECONDS = 60.0
 
@@ -125,12 +128,18 @@ class Sender:
             return
 
     async def _known(self, account: Account) -> tuple[str, str]:
+        """Which rows are this account's: as the platform tells it, else as its buyers' messages came in."""
+        told = ""
         while True:
             try:
                 return account.channel.kind, await account.channel.account()
             except WismoError as error:
-                log.error("sender.account_unknown", channel=account.name, error=str(error))
-                await asyncio.sleep(5.0)
+                if str(error) != told:
+                    told = str(error)
+                    log.error("sender.account_unknown", channel=account.name, error=told)
+            if heard := await self.store.account_heard(account.name):
+                return account.channel.kind, heard
+            await asyncio.sleep(1.0)
 
     async def _claimed(self, key: tuple[str, str], account: Account, room: int) -> list[Row]:
         try:
@@ -182,17 +191,18 @@ class Sender:
             return await self._again(key, row, error)
         except Unknown as error:
             found = await self._found(account.channel, replace(row, again=True), message)
-            return found or self._backoff(row, str(error))
+            return found or self._backoff(row, str(error), RECEIPT_SECONDS if account.channel.receipts else 0.0)
         except Misconfigured as error:
             log.error("sender.account_rests", channel=account.name, setting=error.key, error=str(error))
             await self.store.hold_account(key, REST_SECONDS)
             return Mark(row, OutboxState.READY, self.clock.now(), error=str(error), delay=REST_SECONDS)
-        except Closed as error:
-            if message.fallback is not None:
+        except Unreachable as error:
+            log.warning("sender.unreachable", channel=account.name)
+            await self._gone(row, message)
+            return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"Unreachable: {error}")
+        except (Refused, Closed) as error:
+            if isinstance(error, Closed) and message.fallback is not None:
                 return self._approved(row, message, error)
-            log.warning("sender.not_sent", channel=account.name, error="Closed")
-            return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"Closed: {error}")
-        except (Refused, Unreachable) as error:
             log.warning("sender.not_sent", channel=account.name, error=type(error).__name__)
             return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"{type(error).__name__}: {error}")
         except Exception as error:
@@ -215,8 +225,14 @@ class Sender:
         calm = replace(row, attempts=row.attempts - 1)
         return Mark(calm, OutboxState.READY, self.clock.now(), error=str(error), delay=error.retry_after)
 
-    def _backoff(self, row: Row, error: str) -> Mark:
+    async def _gone(self, row: Row, message: Outbound) -> None:
+        """Tell the conversation's own lane, which alone writes its record, that nothing arrives there."""
+        key = f"gone:{row.id}"
+        told = Receipt(key, self.clock.now(), message.to, State.FAILED, outbound_id=str(row.id), gone=True)
+        await self.store.receive([Arrival("wismo", Item(key, row.lane, codec.pack(told)))])
+
+    def _backoff(self, row: Row, error: str, least: float = 0.0) -> Mark:
         now = self.clock.now()
         if row.attempts + 1 >= MAX_ATTEMPTS:
             return Mark(row, OutboxState.DEAD, now, error=error)
-        return Mark(row, OutboxState.READY, now, error=error, delay=min(0.5 * 2**row.attempts, 300.0))
+        return Mark(row, OutboxState.READY, now, error=error, delay=max(least, min(0.5 * 2**row.attempts, 300.0)))

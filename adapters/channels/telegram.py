@@ -21,23 +21,15 @@ import msgspec
 import telegram
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, KeyboardButton, ReplyKeyboardMarkup, Update
-from telegram.error import (
-    BadRequest,
-    ChatMigrated,
-    Conflict,
-    Forbidden,
-    InvalidToken,
-    NetworkError,
-    RetryAfter,
-    TelegramError,
-)
+from telegram.error import NetworkError, RetryAfter, TelegramError
 from telegram.request import BaseRequest, RequestData
 
 from bot.errors import Misconfigured, Refused, Temporary, Unknown, Unreachable, WismoError
 from bot.model.events import Event, conversation_lane
-from bot.model.markup import runs
+from bot.model.markup import plain, runs
 from bot.model.messages import Address, Contact, Inbound, Kind, Limits, Media, MediaKind, Outbound
 from bot.ports import Answer, Channel, Deliver, Item, Rate, Request
+from bot.wire import unsent
 
 # PTB gives `retry_after` as a number and warns at each that it will be a timedelta; this asks for it now.
 os.environ.setdefault("PTB_TIMEDELTA", "true")
@@ -45,11 +37,10 @@ os.environ.setdefault("PTB_TIMEDELTA", "true")
 ALLOWED = ["message", "edited_message", "callback_query", "my_chat_member"]
 POLL_SECONDS = 25
 ALBUM_QUIET = 1.0
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     token: SecretStr = Field(min_length=3)
     secret: SecretStr = SecretStr("")
@@ -70,7 +61,7 @@ class _SharedClient(BaseRequest):
 
     @property
     def read_timeout(self) -> float | None:
-        return 20.0
+        return self._http.timeout.read
 
     async def initialize(self) -> None:
         """Nothing: the client is the app's."""
@@ -88,7 +79,7 @@ class _SharedClient(BaseRequest):
         connect_timeout: Any = None,
         pool_timeout: Any = None,
     ) -> tuple[int, bytes]:
-        wait = read_timeout if isinstance(read_timeout, int | float) else 20.0
+        wait = read_timeout if isinstance(read_timeout, int | float) else self.read_timeout
         parts: dict[str, Any] = {"timeout": httpx.Timeout(wait, connect=5.0)}
         if request_data is not None and request_data.contains_files:
             parts |= {"data": request_data.json_parameters, "files": request_data.multipart_data}
@@ -98,14 +89,17 @@ class _SharedClient(BaseRequest):
                 "headers": {"content-type": "application/json"},
             }
         response = await self._http.request(method, url, **parts)
+        if response.is_success and b'"result"' not in response.content:
+            raise NetworkError("not an answer of Telegram") from httpx.DecodingError("an answer without a result")
         return response.status_code, response.content
 
     @staticmethod
     def parse_json_payload(payload: bytes) -> Any:
         try:
-            return msgspec.json.decode(payload)
+            told = msgspec.json.decode(payload)
         except msgspec.DecodeError as error:
             raise TelegramError("Telegram's answer is not JSON") from error
+        return told if isinstance(told, dict) else {}
 
 
 class Telegram(Channel):
@@ -155,6 +149,8 @@ class Telegram(Channel):
             kind = next((k for k in ALLOWED if k in update), "")
             part = update[kind]
             chat = (part["message"] if kind == "callback_query" and part.get("message") else part).get("chat")
+            if (chat or {}).get("type", "private") != "private":
+                return Item(str(update["update_id"]), f"x/telegram/{self._account}", raw), ""
             lane = conversation_lane(Address("telegram", self._account, str((chat or part["from"])["id"])))
             quiet = ALBUM_QUIET if part.get("media_group_id") else 0.0
             pressed = str(part["id"]) if kind == "callback_query" else ""
@@ -178,7 +174,10 @@ class Telegram(Channel):
                 continue
             items = [self._item(msgspec.json.encode(update)) for update in updates]
             await deliver([item for item, _ in items])
-            offset = max(int(update["update_id"]) for update in updates) + 1
+            told = [u["update_id"] for u in updates if isinstance(u, dict) and isinstance(u.get("update_id"), int)]
+            if not told:
+                raise Refused("Telegram gives updates without an id")
+            offset = max(told) + 1
             for _, pressed in items:
                 if pressed:
                     await self._stop_spinning(pressed)
@@ -212,8 +211,13 @@ class Telegram(Channel):
     # ---- out ---------------------------------------------------------------------------------------------
 
     async def send(self, message: Outbound) -> str:
-        text = encode(message.text)
-        parts: dict[str, Any] = {"chat_id": message.to.chat, "parse_mode": "HTML", "reply_markup": _keyboard(message)}
+        parts: dict[str, Any] = {"chat_id": message.to.chat, "reply_markup": _keyboard(message)}
+        try:
+            return await self._sent(message, encode(message.text), parts | {"parse_mode": "HTML"})
+        except _Malformed:
+            return await self._sent(message, plain(message.text), parts)
+
+    async def _sent(self, message: Outbound, text: str, parts: dict[str, Any]) -> str:
         try:
             if message.media:
                 sent = await self._send_media(message.media[0], text, parts)
@@ -243,11 +247,16 @@ class Telegram(Channel):
         except TelegramError as error:
             raise self._error(error) from error
         path = (file.file_path or "").removeprefix(self._files)
-        async with self._http.stream("GET", self._files + path) as response:
-            if response.status_code != httpx.codes.OK:
-                raise Refused(f"Telegram does not give the file: HTTP {response.status_code}")
-            async for chunk in response.aiter_bytes():
-                yield chunk
+        try:
+            async with self._http.stream("GET", self._files + path) as response:
+                if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
+                    raise Temporary(f"Telegram does not give the file now: HTTP {response.status_code}")
+                if not response.is_success:
+                    raise Refused(f"Telegram does not give the file: HTTP {response.status_code}")
+                async for chunk in response.aiter_bytes():
+                    yield chunk
+        except httpx.HTTPError as error:
+            raise Temporary(f"the file did not come through: {type(error).__name__}") from error
 
     async def check(self) -> str:
         try:
@@ -278,27 +287,26 @@ class Telegram(Channel):
         return f"https://t.me/{me.username}?start={token}"
 
     def _error(self, error: TelegramError) -> WismoError:
-        """The vendor's exception as what is to be done; BadRequest first, for PTB calls it a NetworkError."""
+        """The vendor's exception as what is to be done: by its words, else by its kind."""
+        told = error.message.lower()
+        action = next((a for sign, a in self._actions.items() if sign in told), "") or next(
+            self._actions[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in self._actions
+        )
         if isinstance(error, RetryAfter):
             wait = error.retry_after
             seconds = wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
             return Temporary("Telegram says: too many requests", retry_after=seconds)
-        if isinstance(error, InvalidToken | Conflict):
-            return Misconfigured(f"Telegram: {error.message}", key="channels.telegram.token")
-        if isinstance(error, Forbidden):
-            return Unreachable("Telegram: the person blocked the bot or is gone")
-        if isinstance(error, ChatMigrated):
-            return Refused("Telegram: the chat became a group of another id")
-        if isinstance(error, BadRequest):
-            return self._refused(error.message)
-        if isinstance(error, NetworkError):
+        if action == "network":
             return _network(error)
-        return Refused(f"Telegram: {type(error).__name__}")
+        if action == "operator":
+            return Misconfigured(f"Telegram: {error.message}", key="channels.telegram.token")
+        if action == "unreachable":
+            return Unreachable("Telegram: the person blocked the bot or is gone")
+        return _Malformed("Telegram: our markup") if action == "plain" else Refused(f"Telegram: {error.message}")
 
-    def _refused(self, message: str) -> WismoError:
-        action = next((a for sign, a in self._actions.items() if sign in message.lower()), "refused")
-        kinds: dict[str, type[WismoError]] = {"unreachable": Unreachable, "refused": Refused}
-        return kinds[action](f"Telegram: {message}" if action == "refused" else "Telegram: this chat is gone")
+
+class _Malformed(Refused):
+    """Telegram did not understand our markup; the same words may pass without any."""
 
 
 _NO_PREVIEW = telegram.LinkPreviewOptions(is_disabled=True)
@@ -306,14 +314,12 @@ _NO_PREVIEW = telegram.LinkPreviewOptions(is_disabled=True)
 
 def _error_table() -> dict[str, str]:
     raw = files("adapters.channels").joinpath("telegram_errors.csv").read_text(encoding="utf-8")
-    return {row["description"]: row["action"] for row in csv.DictReader(raw.splitlines())}
+    return {row["sign"]: row["action"] for row in csv.DictReader(raw.splitlines())}
 
 
-def _network(error: NetworkError) -> WismoError:
-    if "too large" in error.message.lower():
-        return Refused("Telegram: the file is too large")
+def _network(error: TelegramError) -> WismoError:
     cause = error.__cause__
-    if isinstance(cause, httpx.HTTPError) and not isinstance(cause, _NOT_SENT):
+    if isinstance(cause, httpx.HTTPError) and not unsent(cause):
         return Unknown(f"the line to Telegram broke: {type(cause).__name__}")
     return Temporary("Telegram cannot be reached" if cause else "Telegram has a fault of its own")
 

@@ -39,7 +39,7 @@ Short = Field("", max_length=300)
 class Key(BaseModel):
     """Who may call, what they sign with, and what for."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
     key: str
     secret: SecretStr

@@ -6,7 +6,7 @@ words in a row. What the concepts mean together is the same in every language an
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -15,6 +15,11 @@ import yaml
 
 CUES = ("order_cue", "tracking_cue", "phone_cue", "postcode_cue", "email_cue")
 COURTESY = "greeting_thanks"
+FIRST_JOINED = 0x2E80
+"""From here on in Unicode stand scripts that put no spaces between words."""
+REMEMBERED = 4000
+LONG_WORD = 5
+"""Letters of a word in which a slip is forgiven: shorter ones are too near to one another."""
 _REPEATED = re.compile(r"(\w)\1{2,}")
 _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ`´](?=\w)")
 _ELIDED = re.compile(r"\b(l|d|j|n|s|c|m|t|qu)['’ʼ`´](?=\w)")
@@ -42,15 +47,40 @@ def folded(text: str) -> str:
     return _REPEATED.sub(r"\1\1", text)
 
 
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words in a row, found by the first of them. `open` ones end in a stem."""
+
+    rest: tuple[str, ...]
+    open: bool
+    concept: str
+
+    def follows(self, tokens: Sequence[str], at: int) -> bool:
+        """Whether the rest stands behind the word at this place."""
+        end = at + 1 + len(self.rest)
+        if end > len(tokens):
+            return False
+        found = tokens[at + 1 : end]
+        if not self.open or not self.rest:
+            return tuple(found) == self.rest
+        return tuple(found[:-1]) == self.rest[:-1] and found[-1].startswith(self.rest[-1])
+
+
 @dataclass(slots=True)
 class Words:
-    """One language's words. `joined` languages are written without spaces: a word is found anywhere."""
+    """One language's words. `joined` languages are written without spaces: a word is found anywhere.
+
+    `prefixes` are what the language writes together with the word that follows (Arabic's "and", "the", "to").
+    """
 
     locale: str
     joined: bool = False
+    prefixes: tuple[str, ...] = ()
     whole: dict[str, frozenset[str]] = field(default_factory=dict)
     stems: dict[str, frozenset[str]] = field(default_factory=dict)
-    phrases: list[tuple[str, str]] = field(default_factory=list)
+    phrases: dict[str, list[Phrase]] = field(default_factory=dict)
+    near: dict[str, str] = field(default_factory=dict)
+    met: dict[str, frozenset[str]] = field(default_factory=dict)
     cues: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     languages: Mapping[str, str] = field(default_factory=dict)
     shortest: int = 99
@@ -58,42 +88,78 @@ class Words:
     def add(self, concept: str, written: str) -> None:
         """Take one word, stem or phrase for a concept."""
         word = folded(written.rstrip("*"))
-        tokens = _TOKEN.findall(word)
-        if self.joined:
-            self.phrases.append((word, concept))
-        elif len(tokens) > 1 or not tokens:
-            end = "" if written.endswith("*") else " "
-            self.phrases.append((f" {' '.join(tokens) or word}{end}", concept))
-        elif written.endswith("*"):
+        stem = written.endswith("*")
+        tokens = list(word) if self.joined else _TOKEN.findall(word)
+        if len(tokens) != 1:
+            first, *rest = tokens
+            self.phrases.setdefault(first, []).append(Phrase(tuple(rest), stem, concept))
+        elif stem:
             self.stems[word] = self.stems.get(word, frozenset()) | {concept}
             self.shortest = min(self.shortest, len(word))
         else:
             self.whole[word] = self.whole.get(word, frozenset()) | {concept}
 
-    def concepts(self, text: str, tokens: Sequence[str]) -> tuple[set[str], int]:
-        """The concepts of a folded text, and how many of its words this language knows."""
+    def index(self) -> None:
+        """Make the index of slips: every long word with one letter left out, which finds any one-letter slip."""
+        for word, concepts in (*self.whole.items(), *self.stems.items()):
+            # "could" is no slip of "couldn't": a negation is written out or it is none.
+            if len(word) >= LONG_WORD and "negation" not in concepts and not self.joined:
+                for shorter in {word, *_shortened(word)}:
+                    self.near.setdefault(shorter, word)
+
+    def concepts(self, text: str, tokens: Sequence[str], *, slips: bool = False) -> tuple[set[str], int]:
+        """The concepts of a folded text, and how many of its words this language knows.
+
+        With `slips` a long unknown word counts as the known one that it is one letter away from.
+        """
         found: set[str] = set()
         known = 0
-        for token in tokens:
+        tokens = list(text) if self.joined else tokens
+        for at, token in enumerate(tokens):
             hit = self._token(token)
+            if slips and not hit and len(token) >= LONG_WORD:
+                hit = self._slipped(token)
             found |= hit
             known += bool(hit)
-        spaced = text if self.joined else f" {' '.join(tokens)} "
-        for phrase, concept in self.phrases:
-            if phrase in spaced:
-                found.add(concept)
-                known += 1
+            for phrase in self.phrases.get(token, ()):
+                if phrase.follows(tokens, at):
+                    found.add(phrase.concept)
+                    known += 1
         return found, known
 
     def _token(self, token: str) -> frozenset[str]:
-        if self.joined:
-            return frozenset()
+        """What a word carries; what was looked up is remembered, for people use the same words."""
+        found = self.met.get(token)
+        if found is None:
+            if len(self.met) >= REMEMBERED:
+                self.met.clear()
+            found = self.met[token] = self._looked_up(token)
+        return found
+
+    def _looked_up(self, token: str) -> frozenset[str]:
+        hit = self._plain(token)
+        if hit or not self.prefixes:
+            return hit
+        bare = (token.removeprefix(p) for p in self.prefixes if token.startswith(p))
+        return next((found for word in bare if len(word) > 1 and (found := self._plain(word))), hit)
+
+    def _plain(self, token: str) -> frozenset[str]:
         hit = self.whole.get(token, frozenset())
         for end in range(self.shortest, len(token) + 1):
             stem = self.stems.get(token[:end])
             if stem:
                 hit |= stem
         return hit
+
+    def _slipped(self, token: str) -> frozenset[str]:
+        meant = self.near.get(token) or next((self.near[s] for s in _shortened(token) if s in self.near), "")
+        if not meant or meant[0] != token[0] or abs(len(meant) - len(token)) > 1:
+            return frozenset()
+        return self.whole.get(meant, frozenset()) | self.stems.get(meant, frozenset())
+
+
+def _shortened(word: str) -> Iterable[str]:
+    return (word[:i] + word[i + 1 :] for i in range(len(word)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +172,7 @@ class Rule:
     no: frozenset[str]
     most_words: int
 
-    def fits(self, concepts: set[str], words: int) -> bool:
+    def fits(self, concepts: Collection[str], words: int) -> bool:
         """Whether this rule holds for a message."""
         return (
             words <= self.most_words
@@ -117,11 +183,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """All languages' words and the rules over them."""
+    """All languages' words and the rules over them, by each concept that a rule's first term may be met by."""
 
     words: Mapping[str, Words]
-    rules: tuple[Rule, ...]
+    begins: Mapping[str, Sequence[Rule]]
     languages: Mapping[str, str]
+    joined_languages: Mapping[str, str]
     cues: Mapping[str, re.Pattern[str]]
 
     @classmethod
@@ -133,19 +200,27 @@ class Lexicon:
             for entry in folder.iterdir()
             if entry.name.endswith(".yaml")
         }
-        rules = tuple(_rules(read.pop("intents")))
+        begins: dict[str, list[Rule]] = {}
+        for rule in _rules(read.pop("intents")):
+            for concept in rule.every[0]:
+                begins.setdefault(concept, []).append(rule)
         words = {locale: _words(locale, raw) for locale, raw in sorted(read.items())}
         languages = {
-            folded(name): code for raw in read.values() for code, names in raw["languages"].items() for name in names
+            " ".join(_TOKEN.findall(folded(name))): code
+            for raw in read.values()
+            for code, names in raw["languages"].items()
+            for name in names
         }
-        return cls(words, rules, languages, _cues(read.values()))
+        joined = {name: code for name, code in languages.items() if ord(name[0]) >= FIRST_JOINED}
+        return cls(words, begins, languages, joined, _cues(read.values()))
 
-    def intents(self, concepts: set[str], words: int) -> tuple[tuple[str, float], ...]:
+    def intents(self, concepts: Collection[str], words: int) -> tuple[tuple[str, float], ...]:
         """The intents that the concepts carry, likeliest first; of one intent its best rule counts."""
         best: dict[str, float] = {}
-        for rule in self.rules:
-            if rule.score > best.get(rule.intent, 0.0) and rule.fits(concepts, words):
-                best[rule.intent] = rule.score
+        for concept in concepts:
+            for rule in self.begins.get(concept, ()):
+                if rule.score > best.get(rule.intent, 0.0) and rule.fits(concepts, words):
+                    best[rule.intent] = rule.score
         if len(best) > 1:
             # "It came, thank you": courtesy goes along with what is said and does not compete with it.
             best.pop(COURTESY, None)
@@ -158,13 +233,15 @@ def tokens_of(text: str) -> list[str]:
 
 
 def _words(locale: str, raw: Mapping[str, object]) -> Words:
-    words = Words(locale, joined=bool(raw.get("joined", False)))
+    prefixes = tuple(folded(p.strip()) for p in str(raw.get("prefixes") or "").split(",") if p.strip())
+    words = Words(locale, joined=bool(raw.get("joined", False)), prefixes=prefixes)
     concepts = raw["concepts"]
     assert isinstance(concepts, Mapping)  # noqa: S101 - our own file
     for concept, listed in concepts.items():
         for written in str(listed).split(","):
             if written.strip():
                 words.add(str(concept), written.strip())
+    words.index()
     return words
 
 
@@ -183,7 +260,7 @@ def _cue(written: str) -> str:
     pattern = re.escape(written.rstrip("*")) + (r"\w*" if written.endswith("*") else "")
     return (
         pattern
-        if not written[0].isalnum() or ord(written[0]) >= 0x2E80
+        if not written[0].isalnum() or ord(written[0]) >= FIRST_JOINED
         else rf"(?<!\w){pattern}" + ("" if written.endswith("*") else r"(?!\w)")
     )
 

@@ -67,7 +67,12 @@ class Kind(StrEnum):
     DELETED = "deleted"
     BLOCKED = "blocked"
     UNBLOCKED = "unblocked"
+    MOVED = "moved"  # the person left this number: whoever writes from it now is another
     UNSUPPORTED = "unsupported"  # a kind we cannot read: kept, and answered politely
+
+
+UNSPOKEN = frozenset({Kind.BLOCKED, Kind.UNBLOCKED, Kind.MOVED})
+"""What happened to a chat without anybody saying something in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,8 @@ class Receipt:
     """The platform's word on one of our messages.
 
     `outbound_id` is ours where the platform echoes it, else empty; `platform_id` is the platform's.
-    `pricing` is the platform's price object as it came. `closed`: it failed because the window is shut.
+    `pricing` is the platform's price object as it came. `closed`: it failed because the window is shut;
+    `gone`: because the person cannot be reached until they write again.
     """
 
     id: str
@@ -121,6 +127,7 @@ class Receipt:
     platform_id: str = ""
     reason: str = ""
     closed: bool = False
+    gone: bool = False
     pricing: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -296,9 +296,8 @@ async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> bool:
             _outbox.c.platform_id == receipt.platform_id,
         )
     )
-    row = (
-        await connection.execute(select(_outbox.c.id, _outbox.c.receipt, _outbox.c.state, _outbox.c.body).where(where))
-    ).first()
+    columns = (_outbox.c.id, _outbox.c.receipt, _outbox.c.state, _outbox.c.attempts, _outbox.c.body)
+    row = (await connection.execute(select(*columns).where(where))).first()
     if row is None:
         return False
     if receipt.closed and row.state == OutboxState.SENT and row.body:
@@ -316,7 +315,11 @@ async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> bool:
         values["receipt"] = receipt.state.value
     if receipt.reason:
         values["error"] = receipt.reason[:500]
-    if row.state == OutboxState.UNKNOWN and receipt.state != State.FAILED:
+    in_doubt = row.state == OutboxState.UNKNOWN or (row.state == OutboxState.READY and row.attempts > 0)
+    if receipt.state == State.FAILED:
+        values["state"] = OutboxState.DEAD
+    elif in_doubt:
+        # It had arrived although no answer told so: nothing is sent again.
         values |= {"state": OutboxState.SENT, "platform_id": receipt.platform_id}
     if receipt.pricing:
         values["pricing"] = codec.encode(receipt.pricing)

@@ -15,6 +15,7 @@ from bot.model.cases import Case
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
 from bot.model.events import Notice
+from bot.model.messages import Address
 from bot.model.orders import Consent, Order
 from bot.model.parcels import Parcel
 from bot.proactive.campaign import Outcome, Plan
@@ -112,6 +113,14 @@ class Store:
         if claims and self.turns:
             self.turns.take(claims)
         return [len(batch) for batch in batches]
+
+    async def account_heard(self, port: str) -> str:
+        """The account to which the newest message of a chat through this port was sent, or empty."""
+        row = core(Inbox)
+        newest = select(row.c.lane).where(row.c.port == port, row.c.lane.startswith("c/")).order_by(row.c.id.desc())
+        async with self.database.read() as connection:
+            lane = await connection.scalar(newest.limit(1))
+        return Address.parse(lane.removeprefix("c/")).account if lane else ""
 
     async def handled(self, port: str, key: str) -> bool:
         """Whether the event of this key is done with, or kept as a dead letter."""

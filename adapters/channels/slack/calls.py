@@ -50,15 +50,16 @@ def _told(raw: bytes) -> dict[str, Any]:
 
 
 class Calls:
-    """One token's calls. The session is made at the first call, in the loop that uses it."""
+    """One token's calls, each of at most `seconds`. The session is made at the first call, in the loop that uses it."""
 
-    def __init__(self, token: str, base_url: str) -> None:
+    def __init__(self, token: str, base_url: str, seconds: float = 20.0) -> None:
         # By default the client posts a message again after a broken connection: the outbox decides that.
         # A logger without a level makes it format every request and answer, buyers' words and all.
         quiet = logging.Logger("slack_sdk", logging.WARNING)
         self.client = _Client(token=token, base_url=base_url, retry_handlers=[], logger=quiet)
         # The client reads a proxy from the environment without NO_PROXY; our other calls use none.
         self.client.proxy = None
+        self._seconds = seconds
         self._actions = error_table()
 
     async def call(self, method: str, **parts: Any) -> dict[str, Any]:
@@ -103,7 +104,8 @@ class Calls:
 
     def _open(self) -> None:
         if self.client.session is None or self.client.session.closed:
-            self.client.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20, sock_connect=5))
+            limits = aiohttp.ClientTimeout(total=self._seconds, sock_connect=5)
+            self.client.session = aiohttp.ClientSession(timeout=limits)
 
 
 def _by_status(status: int, code: str) -> str:

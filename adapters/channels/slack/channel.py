@@ -44,7 +44,7 @@ class Settings(BaseModel):
     """`rate` by default is Slack's documented one message a second to a conversation; Slack gives the
     workspace's own limit only as "several hundred a minute"."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     bot_token: SecretStr = Field(min_length=1)
     signing_secret: SecretStr = SecretStr("")
@@ -80,7 +80,7 @@ class Slack(Channel):
         self._clock = clock
         self._token = settings.bot_token.get_secret_value()
         self._secret = settings.signing_secret.get_secret_value().encode()
-        self._calls = Calls(self._token, settings.base_url)
+        self._calls = Calls(self._token, settings.base_url, http.timeout.read or 20.0)
         self._team = settings.team_id
 
     async def account(self) -> str:
