@@ -27,6 +27,8 @@ from bot.dialog.lexicon import Lexicon
 from bot.dialog.turn import Desk, Shop
 from bot.dialog.understand import understand
 from bot.engine import Engine, House
+from bot.handoff import Rules
+from bot.handoff.rota import Person, Queue
 from bot.model.clock import Clock
 from bot.ports import Channel, Port, TrackingSource
 from bot.render import Renderer
@@ -160,6 +162,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
         understand=lambda messages, c: understand(messages, c, lexicon, model, shop.country),
         shop=shop,
         desk=lambda now: desk_at(config, now),
+        rules=rules_of(config),
         vault=vault,
         clock=clock,
         look_up=tracker.look_up if tracker.sources else None,
@@ -188,6 +191,27 @@ def desk_at(config: Config, now: datetime) -> Desk:
         next_open=now if is_open else hours.next_open(now, zone),
         answer_by=hours.after(now, config.desk.answer_minutes, zone),
         hours=hours.text,
+    )
+
+
+def rules_of(config: Config) -> Rules:
+    """The shop's timetable, queues and staff."""
+    desk = config.desk
+    return Rules(
+        hours=config.shop.hours,
+        zone=config.shop.zone,
+        answer_minutes=desk.answer_minutes,
+        next_minutes=desk.next_minutes,
+        resolve_hours=desk.resolve_hours,
+        ping_minutes=desk.ping_minutes,
+        handback_hours=desk.handback_hours,
+        queues=tuple(
+            Queue(name, frozenset(q.kinds), frozenset(q.locales), frozenset(q.shops)) for name, q in desk.queues.items()
+        ),
+        people=tuple(
+            Person(name, p.hours, tuple(a.days for a in p.absent), frozenset(p.queues), frozenset(p.locales))
+            for name, p in desk.staff.items()
+        ),
     )
 
 
