@@ -26,14 +26,18 @@ from bot.approved import Approvals
 from bot.campaigner import Campaigner
 from bot.catalogue import Catalogue, read_catalogue
 from bot.config import Config, Faults, told
+from bot.courier import KIND, Courier, Office
 from bot.dialog.language import LanguageModel
 from bot.dialog.lexicon import Lexicon
 from bot.dialog.turn import Desk, Shop
 from bot.dialog.understand import understand
 from bot.engine import Engine, House
 from bot.forecast import Forecast
+from bot.handoff import Rules
+from bot.handoff.rota import Person, Queue
 from bot.model.clock import Clock
-from bot.ports import Channel, Port, TrackingSource
+from bot.model.messages import Address
+from bot.ports import Channel, Port, Posting, TrackingSource
 from bot.proactive.expecting import Expectations
 from bot.render import Renderer
 from bot.sender import Account, Sender
@@ -174,19 +178,26 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
         understand=lambda messages, c: understand(messages, c, lexicon, model, shop.country),
         shop=shop,
         desk=lambda now: desk_at(config, now),
+        rules=rules_of(config),
         vault=vault,
         clock=clock,
         expect=lambda dossier, parcel, now: expectations.of_parcel(dossier.order, parcel, now),
         gate=config.proactive.gate(),
         approve=Approvals(renderer, catalogue).form,
         look_up=tracker.look_up if tracker.sources else None,
+        places=places_of(config),
         count=lambda what, of: metrics.alarms.labels(what, of).inc(),
         tables=lambda: forecast.tables,
     )
+    office = Office(store, renderer, shop, house.desk, clock, lambda port, item: adapters.ports[port].decode(item))
     engine = Engine(house)
     sending = {
         name: Account(name, channel, adapters.rates.get(name, Rates(0, 0)))
         for name, channel in adapters.channels.items()
+    }
+    sending |= {
+        f"{KIND}:{name}": Account(f"{KIND}:{name}", courier, adapters.rates.get(name, Rates(0, 0)))
+        for name, courier in _couriers(config, adapters, office).items()
     }
     sender = Sender(store, sending, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
     listeners = {name: port for name, port in adapters.ports.items() if port.listens}
@@ -201,6 +212,30 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
     )
 
 
+def places_of(config: Config) -> dict[str, Address]:
+    """The channel in which a desk shows each queue; without the account's id, which only the platform knows."""
+    return {
+        queue: Address(KIND, name, chat)
+        for name, part in config.desk.channels.items()
+        for queue, chat in part.queues.items()
+    }
+
+
+def _couriers(config: Config, adapters: Adapters, office: Office) -> dict[str, Courier]:
+    faults, made = [], {}
+    for name, part in config.desk.channels.items():
+        channel = adapters.channels.get(name)
+        desk = channel.desk(Posting(part.queues, part.staff)) if channel is not None else None
+        if desk is None:
+            why = "there is no channel of this name" if channel is None else "this platform cannot be a desk"
+            faults.append(f"desk.channels.{name}: {why}")
+        else:
+            made[name] = Courier(name, desk, office)
+    if faults:
+        raise Faults(faults)
+    return made
+
+
 def desk_at(config: Config, now: datetime) -> Desk:
     """When people answer, seen from `now`."""
     hours, zone = config.shop.hours, config.shop.zone
@@ -210,6 +245,27 @@ def desk_at(config: Config, now: datetime) -> Desk:
         next_open=now if is_open else hours.next_open(now, zone),
         answer_by=hours.after(now, config.desk.answer_minutes, zone),
         hours=hours.text,
+    )
+
+
+def rules_of(config: Config) -> Rules:
+    """The shop's timetable, queues and staff."""
+    desk = config.desk
+    return Rules(
+        hours=config.shop.hours,
+        zone=config.shop.zone,
+        answer_minutes=desk.answer_minutes,
+        next_minutes=desk.next_minutes,
+        resolve_hours=desk.resolve_hours,
+        ping_minutes=desk.ping_minutes,
+        handback_hours=desk.handback_hours,
+        queues=tuple(
+            Queue(name, frozenset(q.kinds), frozenset(q.locales), frozenset(q.shops)) for name, q in desk.queues.items()
+        ),
+        people=tuple(
+            Person(name, p.hours, tuple(a.days for a in p.absent), frozenset(p.queues), frozenset(p.locales))
+            for name, p in desk.staff.items()
+        ),
     )
 
 

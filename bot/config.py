@@ -7,14 +7,23 @@ adapter is checked by that adapter's own `Settings`; `app` joins those faults to
 import os
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from bot.errors import Misconfigured
 from bot.model.hours import Hours, parse_hours
@@ -155,10 +164,92 @@ class ProactivePart(_Part):
         )
 
 
-class DeskPart(_Part):
-    """How fast people mean to answer, in minutes of opening time."""
+class QueuePart(_Part):
+    """Which cases come to a queue, by kind, language and shop; what is left out takes any."""
 
-    answer_minutes: int = Field(60, ge=1)
+    kinds: tuple[str, ...] = ()
+    locales: tuple[str, ...] = ()
+    shops: tuple[str, ...] = ()
+
+
+class AbsencePart(_Part):
+    """First and last day away, in the shop's zone: `2026-12-24` or `2026-12-24..2026-12-31`."""
+
+    days: tuple[date, date]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return value
+        first, _, last = str(value).partition("..")
+        try:
+            days = date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip())
+        except ValueError as error:
+            raise ValueError("write days away like 2026-12-24 or 2026-12-24..2026-12-31") from error
+        if days[1] < days[0]:
+            raise ValueError(f"{value!r} runs backwards")
+        return {"days": days}
+
+
+def _own_hours(value: object) -> Hours | None:
+    return None if value is None else _hours(value)
+
+
+class StaffPart(_Part):
+    """A member of staff; the key is the name by which colleagues know them. `hours` are the shop's unless given."""
+
+    hours: Annotated[Hours | None, BeforeValidator(_own_hours)] = None
+    absent: tuple[AbsencePart, ...] = ()
+    queues: tuple[str, ...] = ()
+    locales: tuple[str, ...] = ()
+
+
+class ChannelDeskPart(_Part):
+    """A chat platform as a desk: its channel for each queue, and who staff are there, by the platform's id of them.
+
+    Nobody else can act, whoever is in the channel.
+    """
+
+    queues: dict[str, str] = Field(min_length=1)
+    staff: dict[str, str] = Field(min_length=1)
+
+
+def _nobody(value: object) -> object:
+    return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
+
+
+class DeskPart(_Part):
+    """How fast people mean to answer, in minutes and hours of opening time, and who they are.
+
+    `ping_minutes` is how long somebody who was called has before the next is; after `handback_hours` of silence the
+    bot speaks again.
+    """
+
+    answer_minutes: int = Field(60, ge=1, le=20_000)
+    next_minutes: int = Field(60, ge=1, le=20_000)
+    resolve_hours: int = Field(16, ge=1, le=2_000)
+    ping_minutes: int = Field(10, ge=1, le=20_000)
+    handback_hours: int = Field(4, ge=1, le=500)
+    queues: Annotated[dict[str, QueuePart], BeforeValidator(_nobody)] = Field(default_factory=dict)
+    staff: Annotated[dict[str, StaffPart], BeforeValidator(_nobody)] = Field(default_factory=dict)
+    channels: dict[str, ChannelDeskPart] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name, person in self.staff.items():
+            for queue in person.queues:
+                if queue not in {*self.queues, "default"}:
+                    raise ValueError(f"staff {name} works in the queue {queue}, which is not among queues")
+        shown = [queue for part in self.channels.values() for queue in part.queues]
+        for queue in shown:
+            if queue not in {*self.queues, "default"}:
+                raise ValueError(f"channels show the queue {queue}, which is not among queues")
+            if shown.count(queue) > 1:
+                raise ValueError(f"the queue {queue} is shown in two channels; one is enough")
+        if shown and "default" not in shown:
+            raise ValueError("channels must show the queue default: everything else comes there")
+        return self
 
 
 class Config(_Part):

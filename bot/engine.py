@@ -11,30 +11,28 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from html import escape
 
 import structlog
 
 from bot import handoff
 from bot.dialog.decide import decide
 from bot.dialog.identity import e164, proves
-from bot.dialog.turn import Decision, Desk, Dossier, Facts, Reason, Shop, Turn, Understanding
+from bot.dialog.turn import Decision, Desk, Facts, Shop, Turn, Understanding
 from bot.dialog.wants import wants
 from bot.errors import Refused, Temporary, WismoError
+from bot.handoff import Rules
+from bot.model.cases import Case
 from bot.model.clock import Clock
-from bot.model.conversations import BOT, QUEUE, Conversation
+from bot.model.conversations import Conversation
 from bot.model.events import Event, Notice, StaffAct, conversation_lane, parcel_lane
 from bot.model.messages import (
     UNSPOKEN,
     Address,
-    Approved,
     Choice,
     Inbound,
     Kind,
     Limits,
     Media,
-    Outbound,
-    Purpose,
     Receipt,
     Reply,
 )
@@ -42,20 +40,19 @@ from bot.model.orders import Consent, OrderUpdate
 from bot.model.parcels import Parcel
 from bot.model.tracks import Track, TrackUpdate
 from bot.ports import Channel, Port
-from bot.proactive.announce import Outlook
 from bot.proactive.gate import House as GateRules
-from bot.proactive.leave import Door, Leaving, Left, leave
 from bot.proactive.pushes import UPDATES
 from bot.proactive.sighting import Home, sight
-from bot.proactive.wording import Words
 from bot.render import Renderer
 from bot.store import Store, codec
-from bot.store.pushes import Pushed, Standing
+from bot.store.pushes import Standing
 from bot.store.queue import Claim
 from bot.store.turns import Gathered, Worded, Written
 from bot.store.vault import Vault
+from bot.takeover import Takeover
 from bot.tracking.eta import Tables
 from bot.tracking.timeline import apply, next_check
+from bot.unasked import Approve, Expect, Unasked
 
 FETCH_SECONDS = 15.0
 FETCH_TRIES = 2
@@ -66,28 +63,31 @@ RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
 log = structlog.get_logger()
 
 Understand = Callable[[Sequence[Inbound], Conversation], Understanding]
-Expect = Callable[[Dossier, Parcel, datetime], Outlook]
 LookUp = Callable[[Understanding, Gathered, datetime], Awaitable[Sequence[TrackUpdate]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A claimed conversation on its way through a turn."""
+    """A claimed conversation on its way through a turn. `ports` are whose each event is, by the event's id; `held`
+    pushes that staff want sent, by their key."""
 
     claim: Claim
     conversation: Conversation
-    port: str
+    ports: Mapping[str, str]
     inbound: tuple[Inbound, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     acts: tuple[StaffAct, ...] = ()
     notices: tuple[Notice, ...] = ()
     somebody_else: bool = False
     said: Understanding = field(default_factory=Understanding)
+    case: Case | None = None
+    held: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What the engine works with; made once by `app`. `limits` are by the channel's kind.
+    """What the engine works with; made once by `app`. `limits` are by the channel's kind, `places` a desk's channel
+    by the queue that it shows.
 
     `count` is told what somebody should be alarmed by: a wrong proof (of which shop), a carrier's code that no
     table has (of which source). `tables` are what was learned last of how long parcels take.
@@ -101,12 +101,14 @@ class House:
     understand: Understand
     shop: Shop
     desk: Callable[[datetime], Desk]
+    rules: Rules
     vault: Vault
     clock: Clock
     expect: Expect
     gate: GateRules
-    approve: Callable[[Reply], Approved | None] = lambda reply: None
+    approve: Approve = lambda reply: None
     look_up: LookUp | None = None
+    places: Mapping[str, Address] = field(default_factory=dict)
     count: Callable[[str, str], None] = lambda what, of: None
     tables: Callable[[], Tables] = Tables
 
@@ -116,6 +118,17 @@ class Engine:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self.takeover = Takeover(house.renderer, house.limits, house.shop, house.rules, house.places)
+        self.unasked = Unasked(
+            renderer=house.renderer,
+            limits=house.limits,
+            shop=house.shop,
+            desk=house.desk,
+            gate=house.gate,
+            expect=house.expect,
+            approve=house.approve,
+            takeover=self.takeover,
+        )
         self._alone: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(SLOW_LANES)
 
@@ -142,7 +155,7 @@ class Engine:
             lane = await self._decoded(claim)
             if lane is None:
                 continue
-            if any(m.media for m in lane.inbound):
+            if any(m.media for m in lane.inbound) or any(a.media for a in lane.acts):
                 self._finish_alone(claim, self._with_files(lane))
             else:
                 ready.append(lane)
@@ -159,7 +172,7 @@ class Engine:
         return Lane(
             claim,
             conversation,
-            next((e.port for e in reversed(claim.events) if e.port != "wismo"), "wismo"),
+            {e.id: w.port for e, w in zip(events, claim.events, strict=True) if isinstance(e, (Inbound, StaffAct))},
             inbound,
             tuple(e for e in events if isinstance(e, Receipt)),
             tuple(e for e in events if isinstance(e, StaffAct)),
@@ -176,31 +189,33 @@ class Engine:
         return port.decode(waiting.item)
 
     async def _with_files(self, lane: Lane) -> None:
-        messages = []
-        for message in lane.inbound:
-            kept = [await self._keep(lane, media) for media in message.media]
-            messages.append(replace(message, media=tuple(kept)))
-        await self._answer([replace(lane, inbound=tuple(messages))])
+        messages = [replace(m, media=await self._kept(lane, m)) for m in lane.inbound]
+        acts = [replace(a, media=await self._kept(lane, a)) for a in lane.acts]
+        await self._answer([replace(lane, inbound=tuple(messages), acts=tuple(acts))])
 
-    async def _keep(self, lane: Lane, media: Media) -> Media:
-        channel = self.house.channels.get(lane.port)
+    async def _kept(self, lane: Lane, event: Inbound | StaffAct) -> tuple[Media, ...]:
+        port, tries = lane.ports.get(event.id, ""), lane.claim.events[0].attempts
+        return tuple([await self._keep(port, media, tries) for media in event.media])
+
+    async def _keep(self, port: str, media: Media, tries: int) -> Media:
+        channel = self.house.channels.get(port)
         if channel is None or not media.ref:
             return media
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 return await self.house.vault.keep(media, channel.fetch(media))
         except (WismoError, TimeoutError, OSError, NotImplementedError) as error:
-            if isinstance(error, Temporary) and lane.claim.events[0].attempts < FETCH_TRIES:
+            if isinstance(error, Temporary) and tries < FETCH_TRIES:
                 raise
             # The buyer gets an honest answer all the same; the platform keeps the file for days.
-            log.warning("media.not_kept", channel=lane.port, error=type(error).__name__)
+            log.warning("media.not_kept", channel=port, error=type(error).__name__)
             return media
 
     async def _answer(self, lanes: Sequence[Lane]) -> None:
         if not lanes:
             return
         now = self.house.clock.now()
-        lanes = [self._understood(lane, now) for lane in lanes]
+        lanes = [self._understood(lane, now) for lane in await self._with_cases(lanes)]
         wanted = {lane.claim.lane: wants(lane.conversation, lane.said) for lane in lanes if lane.inbound}
         gathered: Mapping[str, Gathered] = {}
         asking = {lane.claim.lane: told for lane in lanes if (told := [n for n in lane.notices if n.order is not None])}
@@ -222,6 +237,15 @@ class Engine:
                 for lane in lanes
             )
         )
+
+    async def _with_cases(self, lanes: Sequence[Lane]) -> Sequence[Lane]:
+        ids = [lane.conversation.case for lane in lanes if lane.conversation.case is not None]
+        if not ids:
+            return lanes
+        cases = await self.house.store.open_cases(ids)
+        refs = [a.ref for lane in lanes for a in lane.acts if a.kind == "send_push"]
+        held = await self.house.store.held_pushes(ids, refs) if refs else {}
+        return [replace(lane, case=cases.get(lane.conversation.case or 0), held=held) for lane in lanes]
 
     def _understood(self, lane: Lane, now: datetime) -> Lane:
         conversation = lane.conversation
@@ -246,23 +270,33 @@ class Engine:
         await self.house.store.commit(replace(written, events=(*written.events, *fresh)))
 
     def _decide(self, lane: Lane, gathered: Gathered, standing: Standing, now: datetime) -> Written:
-        written = Written(lane.claim, lane.conversation, receipts=lane.receipts, unfollow=lane.somebody_else)
+        written = Written(
+            lane.claim, lane.conversation, receipts=lane.receipts, ticket=lane.case, unfollow=lane.somebody_else
+        )
         key = f"{lane.claim.events[-1].id}"
         for act in lane.acts:
-            written = self._handed(written, act, key)
+            written = self.takeover.handed(written, act, lane.held, now)
         speaking = [m for m in lane.inbound if m.kind not in UNSPOKEN]
         if speaking:
             record = written.conversation or lane.conversation
-            turn = Turn(key, record, speaking, lane.said, self._facts(gathered, now), now)
-            written = self._decided(written, decide(turn), now)
-        unasked = [n for n in lane.notices if n.order is not None]
-        if unasked:
-            written = self._left(written, unasked, standing, now)
-        for notice in lane.notices:
+            facts = self._facts(gathered, now)
+            facts = replace(facts, desk=self.takeover.promised(facts.desk, written.ticket, now))
+            turn = Turn(key, record, speaking, lane.said, facts, now)
+            written = self._decided(self.takeover.heard(written, now), decide(turn), now)
+        written = self._told(written, lane.notices, standing, now)
+        sent = [*(m.media for m in lane.inbound), *(a.media for a in lane.acts)]
+        files = tuple(f for media in sent for f in media if f.digest)
+        written = self.takeover.settled(replace(written, media=files), lane.case, key, now)
+        return self.takeover.posted(written, lane.inbound, lane.acts, lane.case)
+
+    def _told(self, written: Written, notices: Sequence[Notice], standing: Standing, now: datetime) -> Written:
+        of_orders = [n for n in notices if n.order is not None]
+        if of_orders:
+            written = self.unasked.left(written, of_orders, standing, now)
+        for notice in notices:
             if notice.order is None:
-                written = self._noticed(written, notice, key)
-        files = tuple(f for m in lane.inbound for f in m.media if f.digest)
-        return replace(written, media=files)
+                written = self.unasked.warned(written, notice)
+        return written
 
     def _facts(self, gathered: Gathered, now: datetime) -> Facts:
         return Facts(
@@ -332,109 +366,6 @@ class Engine:
         if limits is None:
             raise Refused(f"no {to.channel} channel is in the config any more")
         return limits
-
-    def _handed(self, written: Written, act: StaffAct, key: str) -> Written:
-        before = written.conversation
-        assert before is not None  # noqa: S101 - a conversation's turn always has one
-        handed = handoff.act(before, act)
-        said: tuple[Worded, ...] = ()
-        if handed.say:
-            out = Outbound(
-                id="",
-                to=before.address,
-                text=escape(handed.say, quote=False),
-                purpose=Purpose.STAFF,
-                holder_version=handed.conversation.version,
-            )
-            said = (Worded(out, f"staff:{act.id}", "staff"),)
-        if handed.template:
-            reply = Reply(
-                before.address, handed.template, {}, f"{key}:{handed.template}", before.locale or self.house.shop.locale
-            )
-            said += self._worded([reply], handed.conversation.version, 0.0)[0]
-        return replace(
-            written,
-            conversation=handed.conversation,
-            worded=(*written.worded, *said),
-            withdraw=written.withdraw or handed.withdraw,
-            close_case=written.close_case or handed.close_case,
-            reasons=(*written.reasons, handed.reason),
-        )
-
-    def _left(self, written: Written, notices: Sequence[Notice], standing: Standing, now: datetime) -> Written:
-        """What is to be told unasked passes the gate, or waits in the lane, or is left out; each with its reason."""
-        record = written.conversation
-        assert record is not None  # noqa: S101 - a conversation's turn always has one
-        house = self.house
-        door = Door(
-            record=record,
-            dossiers=standing.dossiers,
-            left={
-                i: Left([(s.key, s.urgent, s.at) for s in b.sent], b.count, b.consents)
-                for i, b in standing.buyers.items()
-            },
-            shop=house.shop,
-            house=house.gate,
-            limits=self._limits(record.address),
-            words=Words(house.expect, house.desk, house.shop),
-            approve=lambda reply: house.approve(reply) is not None,
-            held=handoff.held_by_person(record),
-            now=now,
-        )
-        leaving = leave(door, notices)
-        worded, offered = self._worded(leaving.replies, record.version, 0.0)
-        if door.limits.window:
-            worded = self._with_approved(leaving, worded)
-        pushed = tuple(
-            Pushed(
-                g.buyer, g.notice.fact_key, g.notice.template, g.urgent, g.notice.order or 0, g.notice.parcel,
-                f"{g.reply}:0", g.seen,
-            )
-            for g in leaving.gone
-        )  # fmt: skip
-        if offered:
-            record = replace(record, offered=offered)
-        case = leaving.cases[0] if leaving.cases and record.case is None else None
-        if case is not None and record.holder == BOT:
-            record = replace(record, holder=QUEUE)
-        return replace(
-            written,
-            conversation=record,
-            worded=(*written.worded, *worded),
-            case=written.case or case,
-            pushed=pushed,
-            events=(*written.events, *((conversation_lane(record.address), n, n.due_at) for n in leaving.later)),
-            reasons=(*written.reasons, *leaving.reasons),
-        )
-
-    def _with_approved(self, leaving: Leaving, worded: Sequence[Worded]) -> tuple[Worded, ...]:
-        """Each message with the approved template that says the same: now, or where the window turns out closed."""
-        forms = {f"{reply.key}:0": self.house.approve(reply) for reply in leaving.replies}
-        if not leaving.closed:
-            return tuple(replace(w, outbound=replace(w.outbound, fallback=forms.get(w.key))) for w in worded)
-        # As a template it is one message, however long the free text was.
-        return tuple(replace(w, outbound=replace(w.outbound, approved=forms[w.key])) for w in worded if w.key in forms)
-
-    def _noticed(self, written: Written, notice: Notice, key: str) -> Written:
-        record = written.conversation
-        assert record is not None  # noqa: S101 - a conversation's turn always has one
-        if handoff.held_by_person(record) or not record.reachable:
-            reason = Reason("notice.withheld", {"template": notice.template, "holder": record.holder})
-            return replace(written, reasons=(*written.reasons, reason))
-        reply = Reply(
-            record.address,
-            notice.template,
-            notice.facts,
-            f"notice:{notice.id}",
-            record.locale or self.house.shop.locale,
-            purpose=Purpose.NOTICE,
-        )
-        worded, _ = self._worded([reply], record.version, 0.0)
-        return replace(
-            written,
-            worded=(*written.worded, *worded),
-            reasons=(*written.reasons, Reason("notice.sent", {"template": notice.template})),
-        )
 
     # ---- parcels and orders ------------------------------------------------------------------------------
 

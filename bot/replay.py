@@ -5,6 +5,7 @@ database of its own, with a channel that keeps what it is given; nothing leaves 
 """
 
 import importlib
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -145,8 +146,9 @@ def channel_like(name: str) -> type[Channel]:
         module = importlib.import_module(f"adapters.channels.{name}")
     except ModuleNotFoundError:
         raise ValueError(f"there is no channel {name}") from None
+    home = vars(sys.modules[module.connect.__module__]).values()
     made: type[Channel] = next(
-        v for v in vars(module).values() if isinstance(v, type) and issubclass(v, Channel) and v is not Channel
+        kind for kind in home if isinstance(kind, type) and issubclass(kind, Channel) and kind is not Channel
     )
     return made
 

@@ -50,7 +50,7 @@ class Leaving:
     closed: bool = False
     gone: tuple[Gone, ...] = ()
     later: tuple[Notice, ...] = ()
-    notes: tuple[Reply, ...] = ()
+    notes: tuple[tuple[Notice, Reply], ...] = ()
     cases: tuple[CaseDraft, ...] = ()
     reasons: tuple[Reason, ...] = ()
 
@@ -83,7 +83,7 @@ def leave(door: Door, notices: Sequence[Notice]) -> Leaving:
         if verdict.what == "wait" and verdict.until is not None:
             out = replace(out, later=(*out.later, _again(notice, verdict.until)))
         elif verdict.what == "note" and reply is not None:
-            out = replace(out, notes=(*out.notes, reply))
+            out = replace(out, notes=(*out.notes, (notice, reply)))
         elif reply is not None:
             passed.append((notice, reply))
             out = replace(out, closed=verdict.template)

@@ -16,7 +16,9 @@ from bot.store.tables import (
     Alias,
     Bucket,
     Buyer,
+    CaseEventRow,
     CaseRow,
+    CaseThread,
     ConsentRow,
     Conversation,
     DecisionRow,
@@ -42,11 +44,14 @@ from bot.store.tables import (
 _inbox, _outbox, _lane, _orders, _parcels = map(core, (Inbox, Outbox, Lane, Order, Parcel))
 _conversations, _aliases, _cases, _consents = map(core, (Conversation, Alias, CaseRow, ConsentRow))
 _links, _guesses, _decisions, _media, _buckets = map(core, (LinkRow, Guess, DecisionRow, MediaRow, Bucket))
-_feeds, _buyers, _looks = map(core, (Feed, Buyer, Look))
+_feeds, _buyers, _looks, _case_events, _threads = map(core, (Feed, Buyer, Look, CaseEventRow, CaseThread))
 
 _pushes, _follows, _watches, _sights = map(core, (PushRow, Follow, Watch, SightRow))
 
-BY_LANE = (_conversations, _aliases, _inbox, _outbox, _cases, _consents, _guesses, _decisions, _media, _follows)
+BY_LANE = (
+    _conversations, _aliases, _inbox, _outbox, _cases, _case_events, _threads, _consents, _guesses, _decisions, _media,
+    _follows,
+)  # fmt: skip
 PERSONAL = ("name", "email", "phone", "phone_e164", "address", "postcode", "city")
 
 
@@ -273,6 +278,7 @@ async def export_buyer(connection: AsyncConnection, buyer: int) -> dict[str, obj
         ("sent", _outbox, _outbox.c.lane.in_(lanes)),
         ("pushes", _pushes, _pushes.c.buyer_id == buyer),
         ("cases", _cases, _cases.c.lane.in_(lanes)),
+        ("case_events", _case_events, _case_events.c.lane.in_(lanes)),
         ("media", _media, _media.c.lane.in_(lanes)),
         ("decisions", _decisions, _decisions.c.lane.in_(lanes)),
     ):
@@ -299,6 +305,9 @@ async def erase_buyer(database: Database, buyer: int, now: datetime) -> Erased:
         ids, lanes = await _lanes_of(connection, buyer)
         files = await _orphaned(connection, lanes)
         rows = await _erase_orders(connection, buyer, ids)
+        mine = (await connection.execute(select(_cases.c.id).where(_cases.c.lane.in_(lanes)))).scalars()
+        shown = [f"d/{case}" for case in mine]
+        rows += (await connection.execute(delete(_outbox).where(_outbox.c.lane.in_(shown)))).rowcount
         for table in BY_LANE:
             rows += (await connection.execute(delete(table).where(table.c.lane.in_(lanes)))).rowcount
         await connection.execute(delete(_lane).where(_lane.c.key.in_(lanes)))

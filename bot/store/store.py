@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Dossier, Reason, Wants
-from bot.model.cases import Case
+from bot.model.cases import Case, CaseEvent
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
 from bot.model.events import Notice
@@ -20,10 +20,25 @@ from bot.model.orders import Consent, Order
 from bot.model.parcels import Parcel
 from bot.proactive.campaign import Outcome, Plan
 from bot.proactive.sighting import Home
-from bot.store import campaigns, keeping, lanes, migrate, orders, outbox, pushes, queue, sweep, turns, watching, why
+from bot.store import (
+    campaigns,
+    casebook,
+    desks,
+    keeping,
+    lanes,
+    migrate,
+    orders,
+    outbox,
+    pushes,
+    queue,
+    sweep,
+    turns,
+    watching,
+    why,
+)
 from bot.store.database import NOW, Database
 from bot.store.group import Group
-from bot.store.tables import CaseRow, Inbox, InboxState, Lease, LinkRow, core
+from bot.store.tables import Inbox, InboxState, Lease, LinkRow, OutboxState, core
 from bot.store.why import Why
 from bot.tracking.learning import Lesson
 
@@ -57,6 +72,8 @@ class MessageTaker(Protocol):
 
 
 Departing = tuple[Departure, list[outbox.Row]]
+
+_NEWS = {OutboxState.SENT: "sent", OutboxState.DEAD: "failed", OutboxState.EXPIRED: "failed"}
 
 MARK_SECONDS = 0.01
 """So long outcomes of sends are gathered: nobody waits for them but the next message of the same chat."""
@@ -211,6 +228,9 @@ class Store:
 
         async def work(connection: AsyncConnection) -> list[Departing]:
             more = await outbox.mark(connection, marks)
+            for m in marks:
+                if m.row.purpose == "staff" and (news := _NEWS.get(m.state)):
+                    await desks.outcome(connection, self.database, m.row.key, news, m.error, m.at)
             return await self._depart(connection, departures) if more else []
 
         await self._send(await self.database.write(work))
@@ -411,24 +431,46 @@ class Store:
 
     async def cases(self, *, every: bool = False) -> list[Case]:
         """Open cases (or every case), oldest first."""
-        table = core(CaseRow)
-        rows = select(table).order_by(table.c.id)
-        if not every:
-            rows = rows.where(table.c.closed_at.is_(None))
         async with self.database.read() as connection:
-            return [
-                Case(
-                    id=r.id,
-                    conversation=r.lane,
-                    kind=r.kind,
-                    summary=r.summary,
-                    order=r.order_id,
-                    owner=r.owner,
-                    opened_at=r.opened_at,
-                    closed_at=r.closed_at,
-                )
-                for r in await connection.execute(rows)
-            ]
+            return await casebook.listed(connection, every=every)
+
+    async def open_cases(self, ids: Sequence[int]) -> dict[int, Case]:
+        """Cases by number."""
+        return await self.database.view(lambda c: casebook.open_cases(c, ids))
+
+    async def held_pushes(self, cases: Sequence[int], keys: Sequence[str]) -> dict[str, bytes]:
+        """Pushes that were held back in these cases, under these keys."""
+        return await self.database.view(lambda c: casebook.held(c, cases, keys))
+
+    async def case_file(self, case: int, most: int) -> desks.CaseFile | None:
+        """A case with its history and the last `most` things said, for a desk to show."""
+        return await self.database.view(lambda c: desks.case_file(c, case, most))
+
+    async def case_thread(self, case: int, place: Address) -> str:
+        """The root message of a case in a desk's channel, or empty."""
+        return await self.database.view(lambda c: desks.thread(c, case, place))
+
+    async def save_thread(self, case: Case, place: Address, thread: str) -> None:
+        """Remember where a desk shows a case."""
+        await self.database.write(lambda c: desks.save_thread(c, self.database, case, place, thread))
+
+    async def drop_thread(self, case: int, place: Address) -> None:
+        """The desk's root message is gone."""
+        await self.database.write(lambda c: desks.drop_thread(c, case, place))
+
+    async def dossier(self, order: int) -> Dossier | None:
+        """An order with its parcels."""
+
+        async def work(connection: AsyncConnection) -> Dossier | None:
+            found, _, _ = await orders.find(connection, (), (), {order})
+            return found.get(order)
+
+        return await self.database.view(work)
+
+    async def case_history(self, case: int) -> list[CaseEvent]:
+        """All that happened in a case, oldest first."""
+        async with self.database.read() as connection:
+            return await casebook.history(connection, case)
 
     # ---- keeping -----------------------------------------------------------------------------------------
 

@@ -11,17 +11,18 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Dossier, Link, Reason, Wants
-from bot.model.cases import CaseDraft
+from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState
 from bot.model.conversations import Conversation
 from bot.model.events import conversation_lane
+from bot.model.markup import plain
 from bot.model.messages import Media, Outbound, Receipt
 from bot.model.orders import Consent, Order, number_key
 from bot.model.parcels import Parcel
 from bot.ports import Item
 from bot.proactive.watching import Sight
-from bot.store import codec, orders, outbox, pushes, queue, watching
+from bot.store import casebook, codec, desks, orders, outbox, pushes, queue, watching
 from bot.store.database import NOW, Database
-from bot.store.tables import CaseRow, ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
+from bot.store.tables import ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Order as OrderRow
 
@@ -32,7 +33,6 @@ NEWEST = 6
 
 _conversations = core(ConversationRow)
 _outbox = core(Outbox)
-_cases = core(CaseRow)
 _consents = core(ConsentRow)
 _links = core(LinkRow)
 _guesses = core(Guess)
@@ -74,6 +74,11 @@ class Written:
     """All that one lane's turn writes. `events` go to other lanes, or wait in this one: (lane, event, due time or
     None). `sights` are parcels at a glance, each with its order. `follow` are orders that this chat is told of from
     now on; `unfollow` that somebody else has the chat now.
+
+    `case` is what a decision asks staff to do; by the end of the turn it has become `ticket`, the conversation's
+    case as it is now (None where it did not change), with new lines of its `history`. `unsay` are staff replies to
+    take back where they have not left: the act's id and whose it was; `reword` gives such a reply other words.
+    `posts` are for the desk that shows the case.
     """
 
     claim: queue.Claim
@@ -81,7 +86,11 @@ class Written:
     worded: tuple[Worded, ...] = ()
     withdraw: bool = False
     case: CaseDraft | None = None
-    close_case: bool = False
+    ticket: Case | None = None
+    history: tuple[CaseEvent, ...] = ()
+    unsay: tuple[tuple[str, str], ...] = ()
+    reword: tuple[tuple[str, str, Outbound], ...] = ()
+    posts: tuple[Worded, ...] = ()
     consents: tuple[Consent, ...] = ()
     misses: tuple[str, ...] = ()
     looked_up: tuple[str, ...] = ()
@@ -252,7 +261,10 @@ async def commit(
         return set()
     for w in kept:
         await _write_records(connection, database, w, now)
-    cases = {w.claim.lane: await _case(connection, w, now) for w in kept if w.case is not None}
+    cases = {w.claim.lane: await casebook.save(connection, w.ticket, now) for w in kept if w.ticket is not None}
+    for w in kept:
+        await _write_history(connection, database, w, cases.get(w.claim.lane), now)
+        await desks.marks(connection, database, w.claim.lane, w.receipts, now)
     records = [record for w in kept if (record := _record(w, cases)) is not None]
     await save_conversations(connection, database, records)
     await _save_worded(connection, database, kept, now)
@@ -264,8 +276,6 @@ async def commit(
 
 
 async def _write_records(connection: AsyncConnection, database: Database, w: Written, now: datetime) -> None:
-    if w.withdraw:
-        await outbox.withdraw(connection, w.claim.lane)
     if w.order is not None:
         order = await orders.save_order(connection, database, *w.order, due_at=now)
         if order is not None:
@@ -279,31 +289,43 @@ async def _write_records(connection: AsyncConnection, database: Database, w: Wri
     if w.unfollow:
         await watching.unfollow(connection, w.claim.lane)
     await watching.follow(connection, database, w.claim.lane, w.follow)
-    for receipt in w.receipts:
-        await outbox.record_receipt(connection, receipt)
     if w.used_link:
         first = update(_links).where(_links.c.hash == hashed(w.used_link), _links.c.first_chat == "")
         await connection.execute(first.values(first_chat=w.claim.lane))
-    if w.close_case and w.conversation is not None and w.conversation.case is not None:
-        await connection.execute(update(_cases).where(_cases.c.id == w.conversation.case).values(closed_at=now))
 
 
-async def _case(connection: AsyncConnection, w: Written, now: datetime) -> int:
-    draft = w.case
-    assert draft is not None  # noqa: S101 - the caller asked for these alone
-    row = insert(_cases).values(
-        lane=w.claim.lane, kind=draft.kind, summary=draft.summary, order_id=draft.order, owner="", opened_at=now
-    )
-    return int(await connection.scalar(row.returning(_cases.c.id)))
+async def _write_history(
+    connection: AsyncConnection, database: Database, w: Written, saved: Case | None, now: datetime
+) -> None:
+    """What the turn adds to its case's history: its own lines, and what became of messages that it takes back."""
+    lines = list(w.history)
+    if w.withdraw:
+        taken, flying = await outbox.withdraw(connection, w.claim.lane)
+        lines += [CaseEvent("withdrawn", text, key=f"withdrawn:{i}") for i, text in taken]
+        lines += [CaseEvent("on_its_way", text, key=f"on_its_way:{i}") for i, text in flying]
+    for act, who in w.unsay:
+        undone = await outbox.take_back(connection, w.claim.lane, f"staff:{act}")
+        lines.append(CaseEvent("undone" if undone else "too_late", "", who, f"undo:{act}", act.encode()))
+    for act, who, out in w.reword:
+        changed = await outbox.reword(connection, w.claim.lane, f"staff:{act}", codec.encode(out))
+        lines.append(CaseEvent("edited" if changed else "too_late", plain(out.text), who, "", act.encode()))
+    case = saved or (await _case_of(connection, w) if lines or w.posts else None)
+    if case is not None:
+        await casebook.remember(connection, database, case, lines, now)
+        late = [x for x in lines if x.what in desks.SHOWN and x not in w.history]
+        await desks.save_posts(connection, database, case, w.posts, late, now)
 
 
-def _record(written: Written, cases: Mapping[str, int]) -> Conversation | None:
-    record = written.conversation
-    if record is not None and written.claim.lane in cases:
-        return replace(record, case=cases[written.claim.lane])
-    if record is not None and written.close_case:
-        return replace(record, case=None)
-    return record
+async def _case_of(connection: AsyncConnection, w: Written) -> Case | None:
+    known = w.conversation.case if w.conversation is not None else None
+    return await casebook.numbered(connection, known) if known is not None else None
+
+
+def _record(written: Written, cases: Mapping[str, Case]) -> Conversation | None:
+    record, case = written.conversation, cases.get(written.claim.lane)
+    if record is None or case is None:
+        return record
+    return replace(record, case=None if case.state == CaseState.RESOLVED else case.id)
 
 
 async def save_conversations(connection: AsyncConnection, database: Database, records: Sequence[Conversation]) -> None:
