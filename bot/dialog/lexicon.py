@@ -20,7 +20,7 @@ _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ`´](?=\w)")
 _ELIDED = re.compile(r"\b(l|d|j|n|s|c|m|t|qu)['’ʼ`´](?=\w)")
 _TOKEN = re.compile(r"[^\W_]+")
 _ARABIC = str.maketrans({"ة": "ه", "ى": "ي", "ـ": None})
-_DOTLESS = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe"})
+_DOTLESS = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "ı": "i"})
 
 
 def plain_digits(text: str) -> str:

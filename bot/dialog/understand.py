@@ -23,6 +23,8 @@ LONG = 3
 BARE_NUMBER, OTHER = 0.56, 0.3
 LONGEST = 4000
 """Characters that are read; what stands behind them changes no meaning."""
+_YES = {"zh": 6, "ja": 12, "ko": 12}
+"""Characters of a yes or no in languages whose words are not counted."""
 NODS = "👍👌🙏❤😊🙂✅"
 """Said without a word, and meant as a yes or a thank-you."""
 
@@ -103,6 +105,8 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
     script = by_script(text)
     if script == NONE:
         return nothing, ""
+    if script == "zh" and prior == "ja":
+        script = prior  # Japanese in Han alone ("返品希望") looks Chinese
     if script:
         return _in(script, words, tokens, lexicon), script
     guess, sure = model.guess(text) if len(words) > 3 else ("", 0.0)
@@ -111,7 +115,7 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
         first = _in(guess, words, tokens, lexicon)
         if first.intents and first.intents[0][1] >= STRONG:
             return first, guess
-    latin = [c for c, w in lexicon.words.items() if c not in {"ru", "zh", "ar"} and not w.joined]
+    latin = [c for c, w in lexicon.words.items() if c not in {"ru", "ar"} and not w.joined]
     reads = [_in(c, words, tokens, lexicon) for c in latin]
     liked = {guess: 0.3 * sure, prior: 0.1} if guess != prior else {prior: 0.3 * sure + 0.1}
     best = max(reads, key=lambda r: r.weight[0] + 0.1 * r.known + liked.get(r.locale, 0.0))
@@ -137,16 +141,21 @@ def _asked(text: str, lexicon: Lexicon) -> str:
         return ""
     spaced = f" {' '.join(tokens)} "
     for name, code in lexicon.languages.items():
-        inside = name in words if not name.isascii() and ord(name[0]) > 0x2E80 else f" {name} " in spaced
+        inside = name in words if _unspaced(name[0]) else f" {name} " in spaced
         if inside:
             return code
     return ""
 
 
+def _unspaced(letter: str) -> bool:
+    """Whether a folded letter is of a script whose words take endings or stand without spaces: Han, kana, jamo."""
+    return ord(letter) > 0x2E80 or 0x1100 <= ord(letter) <= 0x11FF
+
+
 def _yes(text: str, read: _Read, lexicon: Lexicon) -> bool | None:
     tokens = tokens_of(folded(text))
-    short = 4 if read.locale != "zh" else 2
-    if not tokens or len(tokens) > short or (read.locale == "zh" and len(text.strip()) > 6):
+    joined = bool(read.locale) and lexicon.words[read.locale].joined
+    if not tokens or len(tokens) > (2 if joined else 4) or (joined and len(text.strip()) > _YES[read.locale]):
         return None
     sides = read.concepts & {"affirm", "refuse"}
     if not sides and read.locale:
