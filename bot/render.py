@@ -29,6 +29,8 @@ from bot.model.messages import Choice, Limits, Option, Outbound, Reply
 
 _JOINER = "\u2060"
 _LINKS = re.compile(r"@|://|(?<=\w)\.(?=[a-zA-Z\u0400-\u04ff]{2})|(?<=^)/|(?<=\s)/|(?<=^)#|(?<=\s)#")
+_SIGNS = frozenset("@:/.#")
+"""Without one of these a text cannot become a link, mention or command."""
 _BLANK = re.compile(r"\n{3,}")
 _RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
@@ -81,7 +83,9 @@ def defang(value: object) -> object:
     """A value as it is shown: text that a platform would turn into a link, mention or command is broken."""
     if isinstance(value, Markup | Placeholder) or not isinstance(value, str):
         return value
-    return _LINKS.sub(lambda m: m[0] + _JOINER, " ".join(value.split()) if "\n" in value else value)
+    if "\n" in value:
+        value = " ".join(value.split())
+    return value if _SIGNS.isdisjoint(value) else _LINKS.sub(lambda m: m[0] + _JOINER, value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from bot.tracking.numbers import BARE, FRAMED, candidates, compact
 FEWEST_DIGITS = 3
 _BETWEEN = (
     r"[\s:#.,№°º\-=(]*(?:(?:number|num|no|nr|id|is|was|are|n|num[eé]ro|es|[eé]|est|ist|lautet|der|die|den|meine?|my|mi|mon|"
+    r"numer|jest|to|numaram?|numarası|の|は|が|번호|는|은|가|이|"
     r"номер|号码|號碼|号|號|编号|是|为|رقم|هو|هي|رقمه|رقمها)[\s:#.№°º\-=]*){0,3}"
 )
 _LINK = re.compile(r"(?<![\w-])wismo-[A-Za-z0-9_-]{22}(?![\w-])")
@@ -26,13 +27,13 @@ _AMOUNT = r"\d{1,3}(?:[.,\s]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,2})?"
 _CURRENCY = r"US\$|R\$|[$€£¥₽₹₩₺₴]|(?:USD|EUR|GBP|CNY|RMB|BRL|RUB|INR|Rs\.?|SAR|AED|EGP|JPY|MXN|CAD|AUD)\b"
 _CURRENCY_AFTER = (
     rf"{_CURRENCY}|(?:dollars?|euros?|pounds?|bucks|d[oó]lares|reais|rubles?|руб\w*|евро|долл\w*|"
-    r"元|块|塊|美元|欧元|ريال|درهم|دولار|جنيه)"
+    r"zł|zl|PLN|TL|TRY|lira|円|원|元|块|塊|美元|欧元|ريال|درهم|دولار|جنيه)"
 )
 _MONEY = re.compile(
     rf"(?:(?:{_CURRENCY})\s?(?:{_AMOUNT}))|(?:(?<![\w.,-])(?:{_AMOUNT})\s?(?:{_CURRENCY_AFTER}))", re.IGNORECASE
 )
 _DATE = re.compile(
-    r"(?<!\d)(?:\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}月\d{1,2}[日号]?|\d{1,2}/\d{1,2}|\d{1,2}:\d{2})(?!\d)"
+    r"(?<!\d)(?:\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}月\d{1,2}[日号]?|\d{1,2}월\s?\d{1,2}일|\d{1,2}/\d{1,2}|\d{1,2}:\d{2})(?!\d)"
 )
 _POSTCODE = re.compile(
     r"(?<![\w-])(?:[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}|[A-Z]\d[A-Z]\s?\d[A-Z]\d|\d{4}\s?[A-Z]{2}|\d{5}-\d{3,4}|\d{4}-\d{3}|\d{3}-\d{4}|\d{2}-\d{3})(?![\w-])",

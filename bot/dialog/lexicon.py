@@ -15,6 +15,7 @@ import yaml
 
 CUES = ("order_cue", "tracking_cue", "phone_cue", "postcode_cue", "email_cue")
 COURTESY = "greeting_thanks"
+FIRST_JAMO, LAST_JAMO = 0x1100, 0x11FF
 FIRST_JOINED = 0x2E80
 """From here on in Unicode stand scripts that put no spaces between words."""
 REMEMBERED = 4000
@@ -25,7 +26,7 @@ _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ`´](?=\w)")
 _ELIDED = re.compile(r"\b(l|d|j|n|s|c|m|t|qu)['’ʼ`´](?=\w)")
 _TOKEN = re.compile(r"[^\W_]+")
 _ARABIC = str.maketrans({"ة": "ه", "ى": "ي", "ـ": None})
-_DOTLESS = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe"})
+_DOTLESS = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "ı": "i"})
 
 
 def plain_digits(text: str) -> str:
@@ -211,7 +212,7 @@ class Lexicon:
             for code, names in raw["languages"].items()
             for name in names
         }
-        joined = {name: code for name, code in languages.items() if ord(name[0]) >= FIRST_JOINED}
+        joined = {name: code for name, code in languages.items() if _unspaced(name[0])}
         return cls(words, begins, languages, joined, _cues(read.values()))
 
     def intents(self, concepts: Collection[str], words: int) -> tuple[tuple[str, float], ...]:
@@ -225,6 +226,11 @@ class Lexicon:
             # "It came, thank you": courtesy goes along with what is said and does not compete with it.
             best.pop(COURTESY, None)
         return tuple(sorted(best.items(), key=lambda pair: -pair[1]))
+
+
+def _unspaced(letter: str) -> bool:
+    """Whether a folded letter is of a script whose words take endings or stand without spaces: Han, kana, jamo."""
+    return ord(letter) >= FIRST_JOINED or FIRST_JAMO <= ord(letter) <= LAST_JAMO
 
 
 def tokens_of(text: str) -> list[str]:
