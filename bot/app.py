@@ -17,7 +17,6 @@ from typing import Any
 import httpx
 import structlog
 import uvicorn
-from httpx_aiohttp import AiohttpTransport
 from pydantic import ValidationError
 from starlette.applications import Starlette
 
@@ -36,6 +35,7 @@ from bot.store.outbox import Rates
 from bot.store.store import sqlite_url
 from bot.store.vault import Vault
 from bot.tracker import Tracker
+from bot.transport import Transport
 from bot.web import Metrics, create_web
 from bot.worker import Worker
 
@@ -127,7 +127,7 @@ def load_adapters(config: Config, http: httpx.AsyncClient) -> Adapters:
 @asynccontextmanager
 async def open_app(config: Config, clock: Clock | None = None) -> AsyncIterator[App]:
     """A wired bot; closed at the end. The database is as it is found: `wismo migrate` brings it up."""
-    http = httpx.AsyncClient(transport=AiohttpTransport(), timeout=httpx.Timeout(20.0, connect=5.0))
+    http = httpx.AsyncClient(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0))
     try:
         app = _wire(config, clock or Clock(), http)
     except BaseException:
@@ -223,7 +223,7 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
 
 def local_client() -> httpx.AsyncClient:
     """A client for calls on this machine: no proxy of the environment stands between."""
-    return httpx.AsyncClient(transport=AiohttpTransport(), timeout=httpx.Timeout(20.0, connect=5.0), trust_env=False)
+    return httpx.AsyncClient(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0), trust_env=False)
 
 
 async def serve(web: Any, listening: socket.socket, stop: asyncio.Event, *, lifespan: bool = False) -> None:
