@@ -44,13 +44,16 @@ def folded(text: str) -> str:
 
 @dataclass(slots=True)
 class Words:
-    """One language's words. `joined` languages are written without spaces: a word is found anywhere."""
+    """One language's words. `joined` languages are written without spaces: a word is found anywhere.
+
+    `phrases` are by their first word, in a joined language by their first character.
+    """
 
     locale: str
     joined: bool = False
     whole: dict[str, frozenset[str]] = field(default_factory=dict)
     stems: dict[str, frozenset[str]] = field(default_factory=dict)
-    phrases: list[tuple[str, str]] = field(default_factory=list)
+    phrases: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     cues: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     languages: Mapping[str, str] = field(default_factory=dict)
     shortest: int = 99
@@ -60,10 +63,10 @@ class Words:
         word = folded(written.rstrip("*"))
         tokens = _TOKEN.findall(word)
         if self.joined:
-            self.phrases.append((word, concept))
-        elif len(tokens) > 1 or not tokens:
+            self.phrases.setdefault(word[:1], []).append((word, concept))
+        elif len(tokens) > 1:
             end = "" if written.endswith("*") else " "
-            self.phrases.append((f" {' '.join(tokens) or word}{end}", concept))
+            self.phrases.setdefault(tokens[0], []).append((f" {' '.join(tokens)}{end}", concept))
         elif written.endswith("*"):
             self.stems[word] = self.stems.get(word, frozenset()) | {concept}
             self.shortest = min(self.shortest, len(word))
@@ -79,10 +82,12 @@ class Words:
             found |= hit
             known += bool(hit)
         spaced = text if self.joined else f" {' '.join(tokens)} "
-        for phrase, concept in self.phrases:
-            if phrase in spaced:
-                found.add(concept)
-                known += 1
+        # Only the phrases that begin with a word (a character) of the text are looked for: ten of five hundred.
+        for first in set(text if self.joined else tokens):
+            for phrase, concept in self.phrases.get(first, ()):
+                if phrase in spaced:
+                    found.add(concept)
+                    known += 1
         return found, known
 
     def _token(self, token: str) -> frozenset[str]:
@@ -108,11 +113,9 @@ class Rule:
 
     def fits(self, concepts: set[str], words: int) -> bool:
         """Whether this rule holds for a message."""
-        return (
-            words <= self.most_words
-            and all(not group.isdisjoint(concepts) for group in self.every)
-            and self.no.isdisjoint(concepts)
-        )
+        if words > self.most_words or not self.no.isdisjoint(concepts):
+            return False
+        return not any(map(concepts.isdisjoint, self.every))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,9 @@ class Lexicon:
     words: Mapping[str, Words]
     rules: tuple[Rule, ...]
     languages: Mapping[str, str]
-    cues: Mapping[str, re.Pattern[str]]
+    cues: Mapping[str, "Cue"]
+    by_concept: Mapping[str, tuple[int, ...]]
+    """The places of the rules that a concept may fulfil: of ninety, a message's concepts leave a dozen to look at."""
 
     @classmethod
     def load(cls) -> "Lexicon":
@@ -138,12 +143,13 @@ class Lexicon:
         languages = {
             folded(name): code for raw in read.values() for code, names in raw["languages"].items() for name in names
         }
-        return cls(words, rules, languages, _cues(read.values()))
+        return cls(words, rules, languages, _cues(read.values()), _by_concept(rules))
 
     def intents(self, concepts: set[str], words: int) -> tuple[tuple[str, float], ...]:
         """The intents that the concepts carry, likeliest first; of one intent its best rule counts."""
         best: dict[str, float] = {}
-        for rule in self.rules:
+        places = {place for concept in concepts for place in self.by_concept.get(concept, ())}
+        for rule in [self.rules[place] for place in sorted(places.union(self.by_concept[""]))]:
             if rule.score > best.get(rule.intent, 0.0) and rule.fits(concepts, words):
                 best[rule.intent] = rule.score
         if len(best) > 1:
@@ -168,24 +174,56 @@ def _words(locale: str, raw: Mapping[str, object]) -> Words:
     return words
 
 
-def _cues(read: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, re.Pattern[str]]:
+def lowered(text: str) -> str:
+    """The text in lower case, each character in its place."""
+    low = text.lower()
+    return low if len(low) == len(text) else "".join(c.lower()[0] for c in text)
+
+
+class Cue:
+    """The words of all languages that announce a number: they are looked for in `lowered` text.
+
+    A word's first letter comes first in its pattern, and that no letter stands before it behind that: so the
+    engine skips to the places where one of the first letters stands. Asked the other way round, and without
+    regard to case, it tried fifty words at every character, which took 50 us and was a tenth of a message.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        by_first: dict[str, list[str]] = {}
+        for word in sorted({lowered(w) for w in words}, key=lambda w: (-len(w), w)):
+            by_first.setdefault(word[0], []).append(word)
+        self._pattern = re.compile("|".join(_group(first, ws) for first, ws in by_first.items()))
+        self.found_in = self._pattern.finditer
+
+
+def _group(first: str, words: Sequence[str]) -> str:
+    rest = "|".join(_cue(w) for w in words)
+    alone = first.isalnum() and ord(first) < 0x2E80
+    return rf"{re.escape(first)}(?<!\w\w)(?:{rest})" if alone else rf"{re.escape(first)}(?:{rest})"
+
+
+def _cue(word: str) -> str:
+    """The pattern of a word behind its first letter."""
+    if word.endswith("*"):
+        return re.escape(word[1:-1]) + r"\w*"
+    return re.escape(word[1:]) + (r"(?!\w)" if word[0].isalnum() and ord(word[0]) < 0x2E80 else "")
+
+
+def _cues(read: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, Cue]:
     listed: dict[str, set[str]] = {}
     for raw in read:
         for cue, written in raw["cues"].items():
             listed.setdefault(cue, set()).update(w.strip() for w in written.split(","))
-    return {
-        cue: re.compile("|".join(_cue(w) for w in sorted(ws, key=len, reverse=True)), re.IGNORECASE)
-        for cue, ws in listed.items()
-    }
+    return {cue: Cue(words) for cue, words in listed.items()}
 
 
-def _cue(written: str) -> str:
-    pattern = re.escape(written.rstrip("*")) + (r"\w*" if written.endswith("*") else "")
-    return (
-        pattern
-        if not written[0].isalnum() or ord(written[0]) >= 0x2E80
-        else rf"(?<!\w){pattern}" + ("" if written.endswith("*") else r"(?!\w)")
-    )
+def _by_concept(rules: Sequence[Rule]) -> dict[str, tuple[int, ...]]:
+    """Rules by each concept of their first group; those that ask for none under the empty name."""
+    places: dict[str, list[int]] = {"": []}
+    for place, rule in enumerate(rules):
+        for concept in rule.every[0] if rule.every else ("",):
+            places.setdefault(concept, []).append(place)
+    return {concept: tuple(found) for concept, found in places.items()}
 
 
 def _rules(raw: Mapping[str, Sequence[str]]) -> Iterable[Rule]:

@@ -135,12 +135,11 @@ def _asked(text: str, lexicon: Lexicon) -> str:
     tokens = tokens_of(words)
     if len(tokens) > 8:
         return ""
-    spaced = f" {' '.join(tokens)} "
-    for name, code in lexicon.languages.items():
-        inside = name in words if not name.isascii() and ord(name[0]) > 0x2E80 else f" {name} " in spaced
-        if inside:
-            return code
-    return ""
+    named = next((lexicon.languages[t] for t in tokens if t in lexicon.languages), "")
+    if named or words.isascii():
+        return named
+    joined = ((name, code) for name, code in lexicon.languages.items() if ord(name[0]) > 0x2E80)
+    return next((code for name, code in joined if name in words), "")
 
 
 def _yes(text: str, read: _Read, lexicon: Lexicon) -> bool | None:
