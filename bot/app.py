@@ -6,10 +6,11 @@ The only place that picks implementations, and the only one that knows them all.
 import asyncio
 import importlib
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import httpx
 import structlog
 import uvicorn
 from pydantic import ValidationError
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from bot.config import Config, Faults, told
 from bot.dialog.language import LanguageModel
@@ -35,7 +36,7 @@ from bot.store.outbox import Rates
 from bot.store.store import sqlite_url
 from bot.store.vault import Vault
 from bot.tracker import Tracker
-from bot.transport import Transport
+from bot.transport import Client, Transport
 from bot.web import Metrics, create_web
 from bot.worker import Worker
 
@@ -68,7 +69,7 @@ class App:
     engine: Engine
     worker: Worker
     sender: Sender
-    web: Starlette
+    web: ASGIApp
     http: httpx.AsyncClient
     shop: Shop
     renderer: Renderer
@@ -127,7 +128,7 @@ def load_adapters(config: Config, http: httpx.AsyncClient) -> Adapters:
 @asynccontextmanager
 async def open_app(config: Config, clock: Clock | None = None) -> AsyncIterator[App]:
     """A wired bot; closed at the end. The database is as it is found: `wismo migrate` brings it up."""
-    http = httpx.AsyncClient(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0))
+    http = Client(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0))
     try:
         app = _wire(config, clock or Clock(), http)
     except BaseException:
@@ -159,7 +160,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
         renderer=renderer,
         understand=lambda messages, c: understand(messages, c, lexicon, model, shop.country),
         shop=shop,
-        desk=lambda now: desk_at(config, now),
+        desk=_each_minute(lambda now: desk_at(config, now)),
         vault=vault,
         clock=clock,
         look_up=tracker.look_up if tracker.sources else None,
@@ -177,6 +178,16 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
         store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(), stored=worker.wake.set
     )
     return App(config, clock, store, adapters, engine, worker, sender, web, http, shop, renderer, vault)
+
+
+def _each_minute(tell: Callable[[datetime], Desk]) -> Callable[[datetime], Desk]:
+    """The answer as of the minute: hours and minutes are all that is told of it, and every message asks."""
+
+    @lru_cache(maxsize=4)
+    def told(minute: datetime) -> Desk:
+        return tell(minute)
+
+    return lambda now: told(now.replace(second=0, microsecond=0))
 
 
 def desk_at(config: Config, now: datetime) -> Desk:
@@ -223,7 +234,7 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
 
 def local_client() -> httpx.AsyncClient:
     """A client for calls on this machine: no proxy of the environment stands between."""
-    return httpx.AsyncClient(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0), trust_env=False)
+    return Client(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0), trust_env=False)
 
 
 async def serve(web: Any, listening: socket.socket, stop: asyncio.Event, *, lifespan: bool = False) -> None:

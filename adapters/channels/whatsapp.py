@@ -23,9 +23,9 @@ from bot.model.events import Event, conversation_lane
 from bot.model.markup import runs
 from bot.model.messages import Address, Contact, Inbound, Kind, Limits, Media, MediaKind, Outbound, Receipt, State
 from bot.ports import Answer, Channel, Item, Rate, Request
+from bot.transport import post, ready_headers
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_TIMEOUT = {"timeout": httpx.Timeout(20.0, connect=5.0).as_dict()}
 _BREAK = "\u200b"
 _MARKERS = str.maketrans({c: c + _BREAK for c in "*_~`"})
 _MEDIA = {
@@ -73,8 +73,8 @@ class WhatsApp(Channel):
         self._http = http
         self._base = settings.base_url.rstrip("/")
         self._auth = {"Authorization": f"Bearer {settings.access_token.get_secret_value()}"}
-        self._json = {**self._auth, "Content-Type": "application/json"}
         self._messages = httpx.URL(f"{self._base}/{settings.phone_number_id}/messages")
+        self._headers = ready_headers(self._messages, **self._auth)
         self._secret = settings.app_secret.get_secret_value().encode()
         self._actions = _error_table()
 
@@ -201,11 +201,7 @@ class WhatsApp(Channel):
         }
         body["to" if message.to.chat.isdecimal() else "recipient"] = message.to.chat
         body |= await self._content(message)
-        # Built here and sent as it is: merging it with the client's defaults costs as much again as sending it.
-        request = httpx.Request(
-            "POST", self._messages, headers=self._json, content=msgspec.json.encode(body), extensions=_TIMEOUT
-        )
-        answer = await self._told(self._http.send(request))
+        answer = await self._told(self._http.send(post(self._messages, self._headers, msgspec.json.encode(body))))
         try:
             return str(answer["messages"][0]["id"])
         except (KeyError, IndexError, TypeError) as error:
