@@ -14,7 +14,7 @@ from bot.model.parcels import Parcel
 from bot.model.tracks import Action, Status
 from bot.tracking.masking import mask
 from bot.tracking.numbers import not_tracked_through
-from bot.tracking.pace import silent_days, stalled
+from bot.tracking.pace import silent_days, stands_still
 from bot.tracking.standing import fence, latest_scan
 from bot.tracking.vocabulary import action, terminal
 
@@ -51,6 +51,7 @@ def order_facts(dossier: Dossier, facts: Facts, now: datetime) -> dict[str, Any]
 
 def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> dict[str, Any]:
     """One parcel's standing, who said so and as of when; what is not known is left out."""
+    silent = silent_days(parcel, now)
     told: dict[str, Any] = {
         "carrier": parcel.carrier,
         "number": parcel.number,
@@ -58,7 +59,7 @@ def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> d
         "cause": parcel.cause,
         "ended": terminal(parcel.status, parcel.cause),
         "action": action(parcel.status, parcel.cause).value,
-        "stalled": stalled(parcel, now),
+        "stalled": stands_still(parcel, silent),
         "duties": order.duties.value,
         "contents": [order.items[i].title for i in parcel.items if i < len(order.items)],
     }
@@ -72,7 +73,7 @@ def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> d
         told["country"] = scan.place.country
         if scan.local is not None:
             told["scanned"] = scan.local
-    if (silent := silent_days(parcel, now)) is not None:
+    if silent is not None:
         told["silent_days"] = silent
     if parcel.checked_at is not None:
         told["as_of"] = parcel.checked_at

@@ -75,5 +75,10 @@ def patience(parcel: Parcel) -> timedelta | None:
 
 def stalled(parcel: Parcel, now: datetime) -> bool:
     """Whether the parcel has stood still longer than is usual for its kind."""
-    allowed, silent = patience(parcel), silent_days(parcel, now)
+    return stands_still(parcel, silent_days(parcel, now))
+
+
+def stands_still(parcel: Parcel, silent: int | None) -> bool:
+    """Whether so many silent days are a stall, for who has counted them already."""
+    allowed = patience(parcel)
     return allowed is not None and silent is not None and silent >= allowed.days
