@@ -41,8 +41,8 @@ def post(url: httpx.URL, headers: httpx.Headers, content: bytes, seconds: float 
 
 def ready_headers(url: httpx.URL, **more: str) -> httpx.Headers:
     """The headers of every JSON `post` to this URL."""
-    netloc = url.netloc.decode("ascii")
-    return httpx.Headers({"Host": netloc, "Content-Type": "application/json", "Accept": "*/*", **more})
+    every = {"Host": url.netloc.decode("ascii"), "User-Agent": "wismo", "Content-Type": "application/json"}
+    return httpx.Headers({**every, **more})
 
 
 class Client(httpx.AsyncClient):
