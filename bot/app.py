@@ -6,10 +6,11 @@ The only place that picks implementations, and the only one that knows them all.
 import asyncio
 import importlib
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,8 @@ from typing import Any
 import httpx
 import structlog
 import uvicorn
-from httpx_aiohttp import AiohttpTransport
 from pydantic import ValidationError
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from bot.announcer import Announcer
 from bot.approved import Approvals
@@ -46,6 +46,7 @@ from bot.store.outbox import Rates
 from bot.store.store import sqlite_url
 from bot.store.vault import Vault
 from bot.tracker import Tracker
+from bot.transport import Client, Transport
 from bot.web import Metrics, create_web
 from bot.worker import Worker
 
@@ -79,7 +80,7 @@ class App:
     announcer: Announcer
     worker: Worker
     sender: Sender
-    web: Starlette
+    web: ASGIApp
     http: httpx.AsyncClient
     shop: Shop
     renderer: Renderer
@@ -140,7 +141,7 @@ def load_adapters(config: Config, http: httpx.AsyncClient) -> Adapters:
 async def open_app(config: Config, clock: Clock | None = None, adapters: Adapters | None = None) -> AsyncIterator[App]:
     """A wired bot, with the config's adapters unless others are given; closed at the end. The database is as it is
     found: `wismo migrate` brings it up."""
-    http = httpx.AsyncClient(transport=AiohttpTransport(), timeout=httpx.Timeout(20.0, connect=5.0))
+    http = Client(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0))
     try:
         app = _wire(config, clock or Clock(), http, adapters or load_adapters(config, http))
     except BaseException:
@@ -177,7 +178,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
         renderer=renderer,
         understand=lambda messages, c: understand(messages, c, lexicon, model, shop.country),
         shop=shop,
-        desk=lambda now: desk_at(config, now),
+        desk=_each_minute(lambda now: desk_at(config, now)),
         rules=rules_of(config),
         vault=vault,
         clock=clock,
@@ -234,6 +235,16 @@ def _couriers(config: Config, adapters: Adapters, office: Office) -> dict[str, C
     if faults:
         raise Faults(faults)
     return made
+
+
+def _each_minute(tell: Callable[[datetime], Desk]) -> Callable[[datetime], Desk]:
+    """The answer as of the minute: hours and minutes are all that is told of it, and every message asks."""
+
+    @lru_cache(maxsize=4)
+    def told(minute: datetime) -> Desk:
+        return tell(minute)
+
+    return lambda now: told(now.replace(second=0, microsecond=0))
 
 
 def desk_at(config: Config, now: datetime) -> Desk:
@@ -301,7 +312,7 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
 
 def local_client() -> httpx.AsyncClient:
     """A client for calls on this machine: no proxy of the environment stands between."""
-    return httpx.AsyncClient(transport=AiohttpTransport(), timeout=httpx.Timeout(20.0, connect=5.0), trust_env=False)
+    return Client(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0), trust_env=False)
 
 
 async def serve(web: Any, listening: socket.socket, stop: asyncio.Event, *, lifespan: bool = False) -> None:

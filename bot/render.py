@@ -97,6 +97,16 @@ class _Book:
     phrases: Mapping[str, Any]
 
 
+class _Environment(ImmutableSandboxedEnvironment):
+    """The sandbox, which finds a fact at once: facts are plain mappings, and Jinja asks them for attributes first."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`p.text` is the fact `text`; everything else goes the sandbox's way."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
 class Renderer:
     """Words replies in every language that the folders hold; the seller's folder goes before ours, file by file."""
 
@@ -113,7 +123,7 @@ class Renderer:
         self._templates: dict[tuple[str, str], tuple[Template, str]] = {}
 
     def _book(self, locale: str) -> _Book:
-        environment = ImmutableSandboxedEnvironment(
+        environment = _Environment(
             loader=FileSystemLoader([folder / locale for folder in self.folders]),
             autoescape=True,
             undefined=StrictUndefined,
@@ -205,24 +215,20 @@ class Renderer:
         share = reply.ask_contact and limits.ask_contact
         most = (limits.text_with_buttons or limits.text) if drawn or share else limits.text
         parts = split(text, most)
-        first = Outbound(
+        asks = self.phrase("choice", "share_phone", reply.locale) if share else ""
+        last = Outbound(
             id="",
             to=reply.to,
-            text="",
+            text=parts[-1],
             purpose=reply.purpose,
             holder_version=holder_version,
             expires_at=reply.expires_at,
-        )
-        head = [replace(first, text=part) for part in parts[:-1]]
-        asks = self.phrase("choice", "share_phone", reply.locale) if share else ""
-        last = replace(
-            first,
-            text=parts[-1],
             choices=drawn,
             media=reply.media,
             menu=self.phrase("choice", "menu", reply.locale)[: limits.button_title] if menu else "",
             ask_contact="" if drawn and limits.window else asks,
         )
+        head = [replace(last, text=p, choices=(), media=(), menu="", ask_contact="") for p in parts[:-1]]
         return (*head, last)
 
 

@@ -38,6 +38,12 @@ def plain_digits(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
+def lowered(text: str) -> str:
+    """The text in lower case, each character in its place."""
+    low = text.lower()
+    return low if len(low) == len(text) else "".join(c.lower()[0] for c in text)
+
+
 def folded(text: str) -> str:
     """A text as words are compared: without case, accents, apostrophes and drawn-out letters."""
     text = text.casefold()
@@ -82,7 +88,6 @@ class Words:
     phrases: dict[str, list[Phrase]] = field(default_factory=dict)
     near: dict[str, str] = field(default_factory=dict)
     met: dict[str, frozenset[str]] = field(default_factory=dict)
-    cues: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     languages: Mapping[str, str] = field(default_factory=dict)
     shortest: int = 99
 
@@ -190,7 +195,7 @@ class Lexicon:
     begins: Mapping[str, Sequence[Rule]]
     languages: Mapping[str, str]
     joined_languages: Mapping[str, str]
-    cues: Mapping[str, re.Pattern[str]]
+    cues: Mapping[str, "Cue"]
 
     @classmethod
     def load(cls) -> "Lexicon":
@@ -251,24 +256,41 @@ def _words(locale: str, raw: Mapping[str, object]) -> Words:
     return words
 
 
-def _cues(read: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, re.Pattern[str]]:
+class Cue:
+    """The words of all languages that announce a number: they are looked for in `lowered` text.
+
+    A word's first letter comes first in its pattern, and that no letter stands before it behind that: so the
+    engine skips to the places where one of the first letters stands. Asked the other way round, and without
+    regard to case, it tried fifty words at every character, which took 50 us and was a tenth of a message.
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        by_first: dict[str, list[str]] = {}
+        for word in sorted({lowered(w) for w in words}, key=lambda w: (-len(w), w)):
+            by_first.setdefault(word[0], []).append(word)
+        self._pattern = re.compile("|".join(_group(first, ws) for first, ws in by_first.items()))
+        self.found_in = self._pattern.finditer
+
+
+def _group(first: str, words: Sequence[str]) -> str:
+    rest = "|".join(_cue(w) for w in words)
+    alone = first.isalnum() and ord(first) < 0x2E80
+    return rf"{re.escape(first)}(?<!\w\w)(?:{rest})" if alone else rf"{re.escape(first)}(?:{rest})"
+
+
+def _cue(word: str) -> str:
+    """The pattern of a word behind its first letter."""
+    if word.endswith("*"):
+        return re.escape(word[1:-1]) + r"\w*"
+    return re.escape(word[1:]) + (r"(?!\w)" if word[0].isalnum() and ord(word[0]) < 0x2E80 else "")
+
+
+def _cues(read: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, Cue]:
     listed: dict[str, set[str]] = {}
     for raw in read:
         for cue, written in raw["cues"].items():
             listed.setdefault(cue, set()).update(w.strip() for w in written.split(","))
-    return {
-        cue: re.compile("|".join(_cue(w) for w in sorted(ws, key=len, reverse=True)), re.IGNORECASE)
-        for cue, ws in listed.items()
-    }
-
-
-def _cue(written: str) -> str:
-    pattern = re.escape(written.rstrip("*")) + (r"\w*" if written.endswith("*") else "")
-    return (
-        pattern
-        if not written[0].isalnum() or ord(written[0]) >= FIRST_JOINED
-        else rf"(?<!\w){pattern}" + ("" if written.endswith("*") else r"(?!\w)")
-    )
+    return {cue: Cue(words) for cue, words in listed.items()}
 
 
 def _rules(raw: Mapping[str, Sequence[str]]) -> Iterable[Rule]:

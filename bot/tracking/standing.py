@@ -39,6 +39,8 @@ def standing(track: Track, now: datetime, since: datetime | None = None) -> tupl
 
 def _without_voided(scans: Sequence[Scan]) -> list[Scan]:
     """A cancelling event takes back the last one before it that it names; neither counts."""
+    if not any(s.voids for s in scans):
+        return list(scans)
     gone: set[int] = set()
     for place, scan in enumerate(scans):
         if not scan.voids:
@@ -73,6 +75,8 @@ def _may_precede(scan: Scan, other: Scan) -> bool:
 
 
 def _folded(scans: Sequence[Scan]) -> list[Scan]:
+    if len({s.carrier for s in scans}) < 2:
+        return list(scans)  # one carrier does not tell an event twice
     kept: list[Scan] = []
     last: dict[Status, list[Scan]] = {}
     for scan in scans:

@@ -80,7 +80,7 @@ class Slack(Channel):
         self._clock = clock
         self._token = settings.bot_token.get_secret_value()
         self._secret = settings.signing_secret.get_secret_value().encode()
-        self._calls = Calls(self._token, settings.base_url, http.timeout.read or 20.0)
+        self._calls = Calls(self._token, settings.base_url, http)
         self._team = settings.team_id
 
     async def account(self) -> str:
@@ -232,9 +232,6 @@ class Slack(Channel):
         if self.settings.mode == "socket":
             return "nothing to set: Socket Mode needs no address"
         return f"set {url} as Request URL under both Event Subscriptions and Interactivity at api.slack.com/apps"
-
-    async def close(self) -> None:
-        await self._calls.close()
 
 
 def _is_ours(message: Any, outbound: str) -> bool:
