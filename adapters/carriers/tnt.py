@@ -118,7 +118,7 @@ def parse_xml(body: bytes) -> Node:
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = parser.UnparsedEntityDeclHandler = reader.refuse
     parser.ExternalEntityRefHandler = reader.refuse
     try:
-        parser.Parse(body, True)
+        parser.Parse(body.lstrip(b" \t\r\n"), True)
     except (expat.ExpatError, LookupError, UnicodeError) as error:
         raise ValueError(f"{WHO}: this is not XML") from error
     except ValueError as error:
