@@ -232,11 +232,20 @@ def _events(told: Any, number: str = "", listed: bool = False, depth: int = 0) -
     part = _plain(a_map(told))
     own = _first(part, NUMBERS)
     said = _first(part, (*CODES, *WORDS, *NAMES))
-    inner = [event for value in part.values() for event in _events(value, own or number, False, depth + 1)]
-    holds = bool(inner) or any(isinstance(_opened(value), list) for value in part.values())
-    if not holds and said and (_first(part, TIMES) or (listed and not own)):
+    values = [_opened(value) for value in part.values()]
+    lists = [value for value in values if isinstance(value, list)]
+    inner = [event for value in lists for event in _events(value, own or number, False, depth + 1)]
+    told_once = {_same(event) for _, event in inner}
+    alone = (e for v in values if isinstance(v, dict) for e in _events(v, own or number, False, depth + 1))
+    # Beside the list its newest event may stand once more.
+    inner += [(about, event) for about, event in alone if not lists or _same(event) not in told_once]
+    if not inner and not lists and said and (_first(part, TIMES) or (listed and not own)):
         yield own or number, part
     yield from inner
+
+
+def _same(event: Map) -> tuple[str, str]:
+    return _written(event), _first(event, WORDS) or _first(event, CODES)
 
 
 def read(body: bytes) -> list[Track]:

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from bot.tracking.timeline import derive
 from bot.tracking.vocabulary import action
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+LARGEST = 64_000_000
+"""Bytes that a packed body is let grow to."""
 Read = Callable[[bytes], list[Track]]
 
 
@@ -39,6 +42,7 @@ def decode(
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         stop(f"✗ {file} cannot be read: {error.strerror}", 2)
+    body = _unpacked(body)
     now = datetime.now(UTC)
     try:
         tracks = [_refined(track) for track in read(body)]
@@ -56,6 +60,16 @@ def decode(
         return
     for track in tracks:
         _show(track, now)
+
+
+def _unpacked(body: bytes) -> bytes:
+    """A body that was kept as it came over the wire may still be packed (gzip); it as it is where it cannot be read."""
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    try:
+        return zlib.decompressobj(wbits=31).decompress(body, LARGEST)
+    except zlib.error:
+        return body
 
 
 def _sources() -> list[str]:

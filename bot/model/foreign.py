@@ -36,9 +36,13 @@ _DAY = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})")
 
 
 def parse_json(body: bytes, who: str) -> Any:
-    """The JSON of a body; ValueError with one clear line where it is none."""
+    """The JSON of a body; ValueError with one clear line where it is none. Bytes of another encoding within it cost
+    the words that they are in and not the rest."""
     try:
-        return json.loads(body)
+        try:
+            return json.loads(body)
+        except UnicodeDecodeError:
+            return json.loads(body.decode(errors="replace"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{who}: this is not JSON") from error
 

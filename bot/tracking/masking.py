@@ -10,8 +10,12 @@ from functools import lru_cache
 COVER = "***"
 
 _PERSON_ZH = re.compile(
-    r"((?:揽投员|投递员|快递员|派件员|派送员|配送员|揽收员|揽件员|业务员|收派员|签收人|收件人|联系人|投递人)"
+    r"((?:揽投员|投递员|快递员|派件员|派送员|配送员|揽收员|揽件员|业务员|收派员|签收人|收件人|联系人|投递人|派件人|派送人|收件员|投递人员|派送人员|揽投人员|快递小哥|经办人|负责人|寄件人|发件人)"
     r"(?:姓名)?\s*[:：]?\s*[\[【(（]?\s*)([\u4e00-\u9fff·]{2,4}?(?=[\s,，;；。、\]】)）:：]|联系|电话|手机|正在|$)|[A-Za-z*]+)"
+)
+_WHO_ZH = re.compile(r"((?:[【\[\s,，。、的]|^))([\u4e00-\u9fff·]{2,4}?)(?=\s*[（(【\[]\s*1[3-9]\d{9})")
+_BY_ZH = re.compile(
+    r"(由\s*[【\[]?)([\u4e00-\u9fff·]{2,4}?)(?=[】\]]?\s*(?:正在|为您|负责)?(?:派送|派件|投递|签收|代收))"
 )
 _PERSON = re.compile(
     r"((?i:\b(?:courier|driver|delivered by|signed(?: for)? by|received by|recipient|postman|agent|zusteller|"
@@ -32,6 +36,6 @@ _PHONE = re.compile(
 @lru_cache(maxsize=1024)  # carriers say the same few sentences; the four patterns take 10 us
 def mask(text: str) -> str:
     """The text with people's names and phone numbers covered; dates, places and tracking numbers stay."""
-    for pattern in (_CALLED, _PERSON_ZH, _PERSON):
+    for pattern in (_CALLED, _PERSON_ZH, _WHO_ZH, _BY_ZH, _PERSON):
         text = pattern.sub(rf"\g<1>{COVER}", text)
     return _PHONE.sub(COVER, text)

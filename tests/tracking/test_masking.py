@@ -48,3 +48,16 @@ def test_places_dates_and_numbers_of_parcels_stay(text: str) -> None:
 @given(st.text())
 def test_masking_takes_any_text_and_a_second_time_changes_nothing(text: str) -> None:
     assert mask(mask(text)) == mask(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("正在派送途中(派件人:张三,电话:13800000000)", ("张三", "13800000000")),
+        ("【常熟】的王翔（13800000000）正在第1次派件", ("王翔", "13800000000")),
+        ("快件由李小明派送，请保持电话畅通", ("李小明",)),
+        ("已签收，寄件人：赵六", ("赵六",)),
+    ],
+)
+def test_whoever_carries_it_in_china_is_covered_too(text: str, hidden: tuple[str, ...]) -> None:
+    assert not any(word in mask(text) for word in hidden)

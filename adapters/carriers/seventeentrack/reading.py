@@ -218,7 +218,9 @@ def _read_v1(number: str, track: Map) -> Track:
     newest = a_map(track.get("z0"))
     main = V1.get(a_text(track.get("e")), "")
     scans: list[Scan] = []
-    for mile, key in (("z1", "w1"), ("z2", "w2"), ("z9", "w1")):
+    # Three lists of one shape; what the third holds beside the two miles is not documented.
+    miles = [("z1", "w1"), ("z2", "w2")] if maps(track.get("z1")) or maps(track.get("z2")) else [("z9", "w1")]
+    for mile, key in miles:
         carrier = carrier_slug(track.get(key))
         for event in reversed(maps(track.get(mile))):
             alike = all(event.get(k) == newest.get(k) for k in ("a", "z"))

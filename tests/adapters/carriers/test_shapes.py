@@ -234,6 +234,28 @@ def test_sfs_first_level_speaks_where_neither_code_is_known(node: dict[str, str]
     assert track.scans[0].known is known
 
 
+XML_PUSH = """<?xml version="1.0" encoding="UTF-8"?><Request service="RoutePushService" lang="zh-CN"><Body>
+<WaybillRoute id="1" mailno="SF1000000000011" acceptTime="2026-11-01 10:00:00" remark="已收取快件" opCode="50"/>
+<WaybillRoute id="2" mailno="SF1000000000011" acceptTime="2026-11-02 10:00:00" remark="已签收" opCode="80"/>
+</Body></Request>"""
+XML_ANSWER = """<Response service="RouteService"><Head>OK</Head><Body><RouteResponse mailno="SF1000000000011">
+<Route remark="已收取快件" accept_time="2026-11-01 10:00:00" accept_address="深圳" opcode="50"/>
+<Route remark="已签收" accept_time="2026-11-02 10:00:00" accept_address="北京" opcode="80"/>
+</RouteResponse></Body></Response>"""
+
+
+@pytest.mark.parametrize("body", [XML_PUSH, XML_ANSWER, "\ufeff" + XML_PUSH])
+def test_sfs_older_xml_is_read(body: str) -> None:
+    (track,) = read("sf", body.encode())
+    assert (track.number, said(track)) == ("SF1000000000011", ["accepted/picked_up", "delivered"])
+    assert {s.offset_from for s in track.scans} == {OffsetFrom.CARRIER}
+
+
+def test_sfs_xml_error_is_one_clear_line() -> None:
+    with pytest.raises(ValueError, match="error 4001"):
+        read("sf", b'<Response service="RouteService"><Head>ERR</Head><ERROR code="4001">x</ERROR></Response>')
+
+
 def tnt(summary: str, *codes: str) -> Track:
     status = "<StatusData><StatusCode>{}</StatusCode><LocalEventDate>202611{}</LocalEventDate></StatusData>"
     events = "".join(status.format(code, 20 - n) for n, code in enumerate(codes))

@@ -1,34 +1,16 @@
-"""UPS: Track v1 by number and Track Alert by push (https://github.com/UPS-API/api-documentation, MIT).
+"""What UPS's answers (Track v1) and pushes (Track Alert) say. Pure; its codes are tables beside the package."""
 
-A status is read by its number first, then by type and code, then by the type alone. The types promise little: D
-is a loaded van as much as a delivery, X may still come on time. GMT fields are the instant, `date` and `time` the
-wall clock on the spot. A number that UPS does not know is a 200 with a warning (TW0001) as often as a 404.
-"""
-
-import hashlib
-import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any, NamedTuple
-from urllib.parse import quote
-from uuid import uuid4
 
-import httpx
-import msgspec
-from pydantic import BaseModel, ConfigDict, SecretStr
-
-from bot.errors import Temporary
 from bot.model.codes import NOTHING, Code, codes
-from bot.model.events import parcel_lane
 from bot.model.foreign import (
     THIS_AGE,
     Map,
     When,
     a_country,
-    a_list,
     a_map,
     a_moment,
     a_text,
@@ -40,17 +22,10 @@ from bot.model.foreign import (
     when,
     zone_of,
 )
-from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, TrackRef, TrackUpdate, Window
-from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
-from bot.wire import Tokens, judge
+from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, Window
 
 KIND = "ups"
 WHO = "UPS"
-UNREADABLE = f"x/{KIND}"
-SECRET = "carriers.ups.client_secret"  # noqa: S105 - the name of a setting
-NO_SUCH_NUMBER = re.compile(r"invalid (?:inquiry|tracking) ?number", re.IGNORECASE)
-NUMBER = re.compile(r"[A-Za-z0-9]{7,34}")
-KEPT_DAYS = 120
 TIME = ("date", "time", "gmtDate", "gmtTime", "gmtOffset")
 ALERT_TIME = ("localActivityDate", "localActivityTime", "gmtActivityDate", "gmtActivityTime", "gmtOffset")
 
@@ -58,24 +33,6 @@ _CAPITALS = re.compile(r"^(?:[A-Z]+(?=[A-Z][a-z])|[A-Z])")
 _STATUS_NUMBER = re.compile(r"[0-9]{1,4}")
 _OFFSET = re.compile(r"([+-])([0-9]{1,2})[:.]?([0-5][0-9])")
 _USPS = re.compile(r"(?:420[0-9]{5}(?:[0-9]{4})?)?9[1-5][0-9]{18,24}")
-
-
-class Settings(BaseModel):
-    """`client_id` and `client_secret` of the app in UPS's portal; `webhook_credential` is what Track Alert was told to
-    send along, no push is believed without it. UPS names no limit: one call a second."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    client_id: str
-    client_secret: SecretStr
-    webhook_credential: SecretStr = SecretStr("")
-    base_url: str = "https://onlinetools.ups.com"
-    source: str = "wismo"
-    rate: Rate = Rate(per_second=1)
-
-
-def connect(settings: Settings, http: httpx.AsyncClient) -> "Ups":
-    return Ups(settings, http)
 
 
 # ---- reading ---------------------------------------------------------------------------------------------
@@ -277,7 +234,7 @@ def read_shipment(raw: Map) -> list[Track]:
         return [read_package(p, number) for p in named]
     if number:
         return [Track(KIND, number, cause="not_found", source=KIND)]
-    raise ValueError(f"{WHO}: {_complaint(raw.get('warnings')) or 'a shipment without number and packages'}")
+    raise ValueError(f"{WHO}: {complaint(raw.get('warnings')) or 'a shipment without number and packages'}")
 
 
 def read(body: bytes) -> list[Track]:
@@ -291,7 +248,7 @@ def read(body: bytes) -> list[Track]:
         return [track for s in shipments for track in read_shipment(s)]
     if "activityStatus" in told or "localActivityDate" in told:
         return [read_alert(told)]
-    raise ValueError(f"{WHO}: {_complaint(_errors(told)) or 'neither an answer nor a push'}")
+    raise ValueError(f"{WHO}: {complaint(errors(told)) or 'neither an answer nor a push'}")
 
 
 def _uncapped(value: Any) -> Any:
@@ -303,111 +260,11 @@ def _uncapped(value: Any) -> Any:
     return {_CAPITALS.sub(lambda m: m[0].lower(), k): _uncapped(v) for k, v in value.items()}
 
 
-def _errors(told: Map) -> object:
+def errors(told: Map) -> object:
     return a_map(told.get("response")).get("errors") or told.get("errors")
 
 
-def _complaint(errors: object) -> str:
+def complaint(errors: object) -> str:
     """UPS's errors or warnings in one line."""
     lines = [first_text(e.get("code")) + " " + first_text(e.get("message")) for e in maps(errors)]
     return " ".join("; ".join(lines).split())[:200]
-
-
-# ---- the port --------------------------------------------------------------------------------------------
-
-
-class Ups(TrackingSource):
-    kind = KIND
-
-    def __init__(self, settings: Settings, http: httpx.AsyncClient) -> None:
-        self._auth = (settings.client_id, settings.client_secret.get_secret_value())
-        self._credential = settings.webhook_credential.get_secret_value().encode()
-        self._source = settings.source
-        self._url = settings.base_url.rstrip("/")
-        self._http = http
-        self._tokens = Tokens(self._ask_token, WHO, SECRET)
-        self.capabilities = Capabilities(
-            carriers=frozenset({"ups"}),
-            push=bool(self._credential),
-            batch=1,
-            history_days=KEPT_DAYS,
-            per_second=settings.rate.per_second or 1,
-        )
-
-    async def _ask_token(self) -> httpx.Response:
-        form = {"grant_type": "client_credentials"}
-        return await self._http.post(f"{self._url}/security/v1/oauth/token", data=form, auth=self._auth)
-
-    async def track(self, refs: Sequence[TrackRef]) -> Sequence[Track | None]:
-        if len(refs) > 1:
-            raise ValueError(f"at most 1 number a call, not {len(refs)}")
-        return [await self._one(ref) for ref in refs]
-
-    async def _one(self, ref: TrackRef) -> Track | None:
-        number = "".join(ref.number.split()).upper()
-        if not NUMBER.fullmatch(number):
-            return Track(KIND, ref.number, cause="invalid_number", source=KIND)
-        response = await self._tokens.call(lambda bearer: self._get(number, bearer))
-        if response.status_code == HTTPStatus.BAD_REQUEST and NO_SUCH_NUMBER.search(_refusal(response)):
-            return Track(KIND, ref.number, cause="invalid_number", source=KIND)
-        judge(response, WHO, SECRET)
-        if response.status_code == HTTPStatus.NOT_FOUND:
-            return Track(KIND, ref.number, cause="not_found", source=KIND) if _refusal(response) else None
-        return _answered(response, ref.number, number)
-
-    async def _get(self, number: str, bearer: dict[str, str]) -> httpx.Response:
-        flags = {"locale": "en_US"} | dict.fromkeys(("returnSignature", "returnMilestones", "returnPOD"), "false")
-        headers = bearer | {"transId": uuid4().hex, "transactionSrc": self._source}
-        url = f"{self._url}/api/track/v1/details/{quote(number, safe='')}"
-        return await self._http.get(url, params=flags, headers=headers)
-
-    async def webhook(self, request: Request) -> Answer:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        given = request.headers.get("credential", "") or (token if scheme.lower() == "bearer" else "")
-        matches = hmac.compare_digest(self._credential, given.strip().encode(errors="replace"))
-        if not matches or not self._credential:
-            return Answer(401)
-        return Answer(200, items=tuple(_split(request.body)))
-
-    def decode(self, item: Item) -> TrackUpdate | None:
-        tracks = read(item.body)
-        if len(tracks) != 1:
-            raise ValueError(f"{WHO}: a push of {len(tracks)} numbers")
-        (track,) = tracks
-        heard = max((s.at for s in track.scans if s.at is not None), default=datetime.fromtimestamp(0, UTC))
-        return TrackUpdate(item.key, heard, track)
-
-    async def check(self) -> str:
-        await Tokens(self._ask_token, WHO, SECRET).bearer()
-        return f"{WHO}: the credentials give a token"
-
-
-def _refusal(response: httpx.Response) -> str:
-    """The errors of a refusing answer in one line; empty where it is none of UPS's."""
-    try:
-        return _complaint(_errors(a_map(parse_json(response.content, WHO))))
-    except ValueError:
-        return ""
-
-
-def _answered(response: httpx.Response, asked: str, number: str) -> Track | None:
-    """The track of the number asked for; the first where UPS files it under another."""
-    try:
-        tracks = read(response.content)
-    except ValueError as error:
-        raise Temporary(f"{WHO} gave an answer that cannot be read") from error
-    named = (t for t in tracks if t.number.casefold() == number.casefold())
-    return replace(next(named, tracks[0]), number=asked)
-
-
-def _split(body: bytes) -> list[Item]:
-    """One item an event; what was signed and cannot be read is kept on a lane of its own."""
-    try:
-        events = a_list(parse_json(body, WHO))
-        numbers = [a_text(a_map(event).get("trackingNumber")) for event in events]
-    except ValueError:
-        events, numbers = (), []
-    if not numbers or not all(numbers):
-        return [Item(hashlib.sha256(body).hexdigest(), UNREADABLE, body)]
-    whole = [body] if len(events) == 1 else [msgspec.json.encode(e) for e in events]
-    return [Item(hashlib.sha256(b).hexdigest(), parcel_lane(n), b) for b, n in zip(whole, numbers, strict=True)]
