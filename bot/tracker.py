@@ -7,8 +7,9 @@ stay due, buyers hear since when it gives no answer, and the first call that wor
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import uuid4
 
 import structlog
@@ -27,6 +28,7 @@ from bot.store.store import fresh_owner
 from bot.store.sweep import Due, Looked, Serves, fingerprint
 from bot.store.turns import Gathered
 from bot.tracking.pace import next_check
+from bot.tracking.timeline import merge
 
 STALE = timedelta(minutes=30)
 LIVE_SECONDS = 3.0
@@ -42,6 +44,7 @@ NOTED_SECONDS = 10.0
 """How often it is written down that a source answers."""
 REST_SECONDS, MOST_REST_SECONDS = 60.0, 1800.0
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -210,11 +213,12 @@ class Tracker:
         asked = 0
         writing: asyncio.Task[None] | None = None
         for some in _batches(due, line.source.capabilities.batch):
-            tracks = await self._tracks(line, some) if await self._held() else None
+            tracks = await self._tracks(line, [d.ref for d in some]) if await self._held() else None
             if writing is not None:
                 await writing
             if tracks is None:
                 return asked
+            tracks = await self._with_legs(line, tracks)
             # Written down while the next are asked about.
             writing = asyncio.create_task(self._note(line, some, tracks))
             asked += len(some)
@@ -268,12 +272,35 @@ class Tracker:
             return 0
         return len(refs)
 
-    async def _tracks(self, line: Lineup, due: Sequence[Due]) -> Sequence[Track | None] | None:
+    async def _tracks(self, line: Lineup, refs: Sequence[TrackRef]) -> Sequence[Track | None] | None:
         try:
-            return await self.ask(line, [d.ref for d in due])
+            return await self.ask(line, refs)
         except WismoError as error:
             log.warning("sweep.no_answer", source=line.source.kind, error=str(error))
             return None
+
+    async def _with_legs(self, line: Lineup, tracks: Sequence[Track | None]) -> Sequence[Track | None]:
+        """The tracks with what other sources tell of their further legs, under the parcel's own number.
+
+        An aggregator tells of all legs by itself; a carrier's own source tells the second number only.
+        """
+        legs: dict[str, list[tuple[int, TrackRef]]] = {}
+        for place, track in enumerate(tracks):
+            for leg in track.legs if track is not None and not line.serves.others else ():
+                other = self._line_of(leg.carrier)
+                if track and other and other is not line and leg.number != track.number:
+                    legs.setdefault(other.source.kind, []).append((place, TrackRef(leg.number, leg.carrier)))
+        if not legs:
+            return tracks
+        whole = list(tracks)
+        for other in self.lineups:
+            for some in _batches(legs.get(other.source.kind, ()), other.source.capabilities.batch):
+                told = await self._tracks(other, [ref for _, ref in some]) or ()
+                for (place, _), leg_track in zip(some, told, strict=False):
+                    first = whole[place]
+                    if first is not None and leg_track is not None:
+                        whole[place] = merged_leg(first, leg_track)
+        return whole
 
     async def _note(self, line: Lineup, due: Sequence[Due], tracks: Sequence[Track | None]) -> None:
         now = self.clock.now()
@@ -291,15 +318,28 @@ class Tracker:
             log.info("sweep.not_stopped", source=line.source.kind, error=str(error))
 
 
-def _batches(due: Sequence[Due], size: int) -> Iterator[Sequence[Due]]:
-    for start in range(0, len(due), size):
-        yield due[start : start + size]
+def _batches(whole: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(whole), size):
+        yield whole[start : start + size]
 
 
 def news(track: Track, now: datetime) -> Arrival:
     """What was heard as an event of the parcel's own lane."""
     update = TrackUpdate(uuid4().hex, now, track)
     return Arrival("wismo", Item(key=update.id, lane=parcel_lane(track.number), body=pack(update)))
+
+
+def merged_leg(first: Track, leg: Track) -> Track:
+    """A parcel's track with a further leg's scans; number, carrier and countries stay the parcel's own."""
+    both = merge(first, leg)
+    return replace(
+        both,
+        carrier=first.carrier,
+        number=first.number,
+        source=first.source,
+        origin=first.origin or leg.origin,
+        destination=first.destination or leg.destination,
+    )
 
 
 def judge(due: Due, track: Track | None, now: datetime) -> tuple[Looked, Track | None]:

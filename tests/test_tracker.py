@@ -13,9 +13,10 @@ from bot.errors import Temporary, WismoError
 from bot.model.clock import Clock
 from bot.model.events import Event
 from bot.model.orders import Order, Shipment
-from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track, TrackRef
+from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, TrackRef
 from bot.ports import Capabilities, Item, TrackingSource
 from bot.store import Store
+from bot.store.codec import unpack
 from bot.store.keeping import Retention
 from bot.store.sweep import Looked, Serves, fingerprint
 from bot.tracker import Tracker
@@ -233,6 +234,35 @@ def test_a_source_that_only_tells_is_never_asked() -> None:
     clock = Clock()
     tracker = Tracker(Store("sqlite:///:memory:", clock), [Feed(capabilities=Capabilities(batch=0))], clock)
     assert tracker.sources == []
+
+
+async def test_a_second_number_is_followed_at_its_own_carriers_and_merged(store: Store) -> None:
+    await shop(store, ("ups", "1Z1"))
+    leg = Leg("usps", "9400", Role.LAST_MILE)
+    first = replace(track("1Z1", Status.ACCEPTED, Status.IN_TRANSIT, carrier="ups"), legs=(leg,))
+    last = track("9400", Status.OUT_FOR_DELIVERY, Status.DELIVERED, carrier="usps")
+    own = Feed("ups", Capabilities(frozenset({"ups"}), batch=10, per_second=1e6), {"1Z1": first})
+    everybody = Feed("all", tells={"9400": last})
+    tracker = Tracker(store, [own, everybody], store.clock)
+    assert await tracker.sweep() == 1
+    assert everybody.asked == [["9400"]]
+    async with store.database.read() as connection:
+        bodies = (await connection.execute(text("SELECT body FROM inbox"))).scalars().all()
+    (update,) = [unpack(bytes(b)) for b in bodies]
+    assert (update.track.number, update.track.carrier, update.track.legs) == ("1Z1", "ups", (leg,))
+    assert [s.carrier for s in update.track.scans].count("usps") == 2
+    store.clock.forward(timedelta(days=1))
+    await tracker.sweep()
+    assert await news(store) == 1
+
+
+async def test_a_leg_that_cannot_be_asked_about_loses_nothing(store: Store) -> None:
+    await shop(store, ("ups", "1Z1"))
+    first = replace(track("1Z1", Status.ACCEPTED, carrier="ups"), legs=(Leg("usps", "9400", Role.LAST_MILE),))
+    own = Feed("ups", Capabilities(frozenset({"ups"}), batch=10, per_second=1e6), {"1Z1": first})
+    tracker = Tracker(store, [own, Feed("all", fails=[Temporary("down")])], store.clock)
+    assert await tracker.sweep() == 1
+    assert await news(store) == 1
 
 
 async def test_what_could_not_be_pushed_is_asked_about(store: Store) -> None:

@@ -159,8 +159,10 @@ async def _save_consents(connection: AsyncConnection, buyer: int, order: Order) 
 
 _BY_ID = select(_orders).where(_orders.c.id.in_(bindparam("ids", expanding=True)))
 _BY_NUMBER = select(_orders).where(_orders.c.number_key.in_(bindparam("numbers", expanding=True)))
-_WITH_LOOK = select(_parcels, _looks.c.asked_at, _looks.c.checked_at).join(
-    _looks, _looks.c.parcel_id == _parcels.c.id, isouter=True
+_WITH_LOOK = (
+    select(_parcels, _looks.c.asked_at, _looks.c.checked_at, _orders.c.placed_at)
+    .join(_orders, _orders.c.id == _parcels.c.order_id)
+    .join(_looks, _looks.c.parcel_id == _parcels.c.id, isouter=True)
 )
 _PARCELS_OF = _WITH_LOOK.where(_parcels.c.order_id.in_(bindparam("ids", expanding=True))).order_by(_parcels.c.id)
 _PARCELS_NUMBERED = select(_parcels).where(_parcels.c.number.in_(bindparam("numbers", expanding=True)))
@@ -261,6 +263,7 @@ def parcel_value(row: Any) -> Parcel:
         checked_at=row.checked_at,
         asked_at=row.asked_at,
         changed_at=row.changed_at,
+        ordered_at=row.placed_at,
     )
 
 

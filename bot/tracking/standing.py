@@ -18,8 +18,9 @@ SAME = timedelta(minutes=10)
 
 
 def fence(parcel: Parcel) -> datetime | None:
-    """Since when scans can be this parcel's: a week before it was sent, None where that is not known."""
-    return parcel.shipped_at - FENCE if parcel.shipped_at else None
+    """Since when scans can be this parcel's: a week before it was ordered (or sent), None where neither is known."""
+    known = parcel.ordered_at or parcel.shipped_at
+    return known - FENCE if known else None
 
 
 def in_future(scan: Scan, now: datetime) -> bool:

@@ -273,6 +273,21 @@ def test_another_parcels_scans_under_the_same_number_do_not_count() -> None:
     assert len(fresh.track.scans) == 1
 
 
+def test_nor_does_the_summary_that_speaks_of_them() -> None:
+    parcel = Parcel(1, 1, "usps", "RR1", shipped_at=NOW - timedelta(days=2))
+    old = track(scan(Status.DELIVERED, 1 - 40 * 24), status=Status.DELIVERED)
+    ahead = track(scan(Status.DELIVERED, 400), status=Status.DELIVERED)
+    for update in (old, ahead):
+        assert apply(parcel, update, NOW)[0].status is Status.UNKNOWN
+
+
+def test_the_orders_date_fences_where_nobody_said_when_it_was_sent() -> None:
+    parcel = Parcel(1, 1, "usps", "RR1", ordered_at=NOW - timedelta(days=2))
+    assert apply(parcel, track(scan(Status.DELIVERED, 1 - 40 * 24)), NOW)[0].status is Status.UNKNOWN
+    early = Parcel(1, 1, "usps", "RR1", ordered_at=NOW - timedelta(days=20), shipped_at=NOW)
+    assert apply(early, track(scan(Status.IN_TRANSIT, 1)), NOW)[0].status is Status.IN_TRANSIT
+
+
 def test_one_delivery_told_by_two_posts_counts_once() -> None:
     both = merge(
         None,
