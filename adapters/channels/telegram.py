@@ -191,22 +191,13 @@ class Telegram(Channel):
     def decode(self, item: Item) -> Event | None:
         if item.lane.startswith("x/"):
             return None
-        update = Update.de_json(msgspec.json.decode(item.body), self._bot)
+        told = msgspec.json.decode(item.body)
         sender = Address.parse(item.lane.removeprefix("c/"))
-        if update.my_chat_member is not None:
-            gone = update.my_chat_member.new_chat_member.status in {"kicked", "left"}
-            return Inbound(item.key, update.my_chat_member.date, sender, Kind.BLOCKED if gone else Kind.UNBLOCKED)
-        user = update.effective_user
-        locale = (user.language_code if user else None) or None
-        name = user.full_name if user else ""
-        if update.callback_query is not None:
-            at = datetime.now(UTC)
-            return Inbound(item.key, at, sender, choice=update.callback_query.data, locale=locale, name=name)
-        message = update.message or update.edited_message
-        if message is None or (user is not None and user.is_bot):
-            return None
-        heard = {"kind": Kind.EDITED} if update.edited_message is not None else {}
-        return Inbound(item.key, message.date, sender, locale=locale, name=name, **{**_heard(message), **heard})
+        try:
+            update = Update.de_json(told, self._bot)
+        except (TypeError, KeyError, ValueError, AttributeError):
+            return _half_read(item.key, sender, told)
+        return _read(item.key, sender, update)
 
     # ---- out ---------------------------------------------------------------------------------------------
 
@@ -322,6 +313,38 @@ def _network(error: TelegramError) -> WismoError:
     if isinstance(cause, httpx.HTTPError) and not unsent(cause):
         return Unknown(f"the line to Telegram broke: {type(cause).__name__}")
     return Temporary("Telegram cannot be reached" if cause else "Telegram has a fault of its own")
+
+
+def _half_read(key: str, sender: Address, told: dict[str, Any]) -> Inbound:
+    """A message of which PTB wants fields that it has not: its words, where there are any, and a polite answer."""
+    message = told.get("message") or told.get("edited_message")
+    if not isinstance(message, dict):
+        raise ValueError("not an update that can be read")  # noqa: TRY004 - the port's word for nonsense
+    stamp, text = message.get("date"), message.get("text")
+    at = datetime.fromtimestamp(stamp, UTC) if isinstance(stamp, int) and 0 <= stamp < _LAST else datetime.now(UTC)
+    if isinstance(text, str) and text:
+        return Inbound(key, at, sender, text=text)
+    return Inbound(key, at, sender, Kind.UNSUPPORTED)
+
+
+_LAST = 2**36
+
+
+def _read(key: str, sender: Address, update: Update) -> Inbound | None:
+    if update.my_chat_member is not None:
+        gone = update.my_chat_member.new_chat_member.status in {"kicked", "left"}
+        return Inbound(key, update.my_chat_member.date, sender, Kind.BLOCKED if gone else Kind.UNBLOCKED)
+    user = update.effective_user
+    locale = (user.language_code if user else None) or None
+    name = user.full_name if user else ""
+    if update.callback_query is not None:
+        at = datetime.now(UTC)
+        return Inbound(key, at, sender, choice=update.callback_query.data, locale=locale, name=name)
+    message = update.message or update.edited_message
+    if message is None or (user is not None and user.is_bot):
+        return None
+    heard = {"kind": Kind.EDITED} if update.edited_message is not None else {}
+    return Inbound(key, message.date, sender, locale=locale, name=name, **{**_heard(message), **heard})
 
 
 def _heard(message: telegram.Message) -> dict[str, Any]:
