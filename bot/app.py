@@ -288,8 +288,9 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
     tasks: list[asyncio.Task[Any]] = []
     server: uvicorn.Server | None = None
     if role in {"all", "web"}:
+        listening = bound(app.config.web.host, app.config.web.port)
         server = make_server(app.web, app.config.web.host, app.config.web.port)
-        tasks.append(asyncio.create_task(server.serve()))
+        tasks.append(asyncio.create_task(server.serve(sockets=[listening])))
     if role in {"all", "worker"}:
         tasks.append(asyncio.create_task(app.worker.run()))
     if role in {"all", "sender"}:
@@ -308,6 +309,15 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
     failed = [t.exception() for t in tasks if t.done() and not t.cancelled() and t.exception()]
     if failed:
         raise failed[0]  # type: ignore[misc]
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens there; raises `Faults` where another program does."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise Faults([f"web.port: cannot listen on {host}:{port} ({error.strerror}); choose another port"]) from error
 
 
 def local_client() -> httpx.AsyncClient:

@@ -46,7 +46,7 @@ from bot.proactive.sighting import Home, sight
 from bot.render import Renderer
 from bot.store import Store, codec
 from bot.store.pushes import Standing
-from bot.store.queue import Claim
+from bot.store.queue import Claim, Waiting
 from bot.store.turns import Gathered, Worded, Written
 from bot.store.vault import Vault
 from bot.takeover import Takeover
@@ -162,25 +162,40 @@ class Engine:
         await self._answer(ready)
 
     async def _decoded(self, claim: Claim) -> Lane | None:
+        claim, events = await self._readable(claim)
+        if not events:
+            await self.house.store.give_back([claim])
+            return None
         try:
             conversation = codec.record(claim.lane, claim.record)
-            events = [self._decode(claim, i) for i in range(len(claim.events))]
         except Exception as error:
             await self._failed(claim, error)
             return None
-        inbound = tuple(e for e in events if isinstance(e, Inbound))
         return Lane(
             claim,
             conversation,
             {e.id: w.port for e, w in zip(events, claim.events, strict=True) if isinstance(e, (Inbound, StaffAct))},
-            inbound,
+            tuple(e for e in events if isinstance(e, Inbound)),
             tuple(e for e in events if isinstance(e, Receipt)),
             tuple(e for e in events if isinstance(e, StaffAct)),
             tuple(e for e in events if isinstance(e, Notice)),
         )
 
-    def _decode(self, claim: Claim, place: int) -> Event | None:
-        waiting = claim.events[place]
+    async def _readable(self, claim: Claim) -> tuple[Claim, list[Event | None]]:
+        """A claim's events in our words; one that cannot be read is a dead letter, for no time makes it readable."""
+        kept, events = [], []
+        for waiting in claim.events:
+            try:
+                event = self._decode(waiting)
+            except Exception as error:
+                await self.house.store.bury(claim, waiting, describe(error))
+                log.warning("event.unreadable", port=waiting.port, error=type(error).__name__)
+                continue
+            kept.append(waiting)
+            events.append(event)
+        return replace(claim, events=tuple(kept)), events
+
+    def _decode(self, waiting: Waiting) -> Event | None:
         if waiting.port == "wismo":
             return codec.unpack(waiting.item.body)  # type: ignore[no-any-return]
         port = self.house.ports.get(waiting.port)
@@ -370,10 +385,10 @@ class Engine:
     # ---- parcels and orders ------------------------------------------------------------------------------
 
     async def _other(self, claim: Claim) -> None:
+        claim, events = await self._readable(claim)
         written = Written(claim)
         known: Sequence[tuple[Parcel, Home]] = ()
-        for place in range(len(claim.events)):
-            event = self._decode(claim, place)
+        for event in events:
             if isinstance(event, TrackUpdate):
                 known = known or await self.house.store.parcels_numbered(event.track.number)
                 written = self._tracked(event, known, written)

@@ -18,7 +18,7 @@ COURTESY = "greeting_thanks"
 FIRST_JAMO, LAST_JAMO = 0x1100, 0x11FF
 FIRST_JOINED = 0x2E80
 """From here on in Unicode stand scripts that put no spaces between words."""
-REMEMBERED = 4000
+REMEMBERED = 1000
 LONG_WORD = 5
 """Letters of a word in which a slip is forgiven: shorter ones are too near to one another."""
 _REPEATED = re.compile(r"(\w)\1{2,}")
@@ -86,7 +86,7 @@ class Words:
     whole: dict[str, frozenset[str]] = field(default_factory=dict)
     stems: dict[str, frozenset[str]] = field(default_factory=dict)
     phrases: dict[str, list[Phrase]] = field(default_factory=dict)
-    near: dict[str, str] = field(default_factory=dict)
+    near: dict[str, list[str]] = field(default_factory=dict)
     met: dict[str, frozenset[str]] = field(default_factory=dict)
     languages: Mapping[str, str] = field(default_factory=dict)
     shortest: int = 99
@@ -106,12 +106,11 @@ class Words:
             self.whole[word] = self.whole.get(word, frozenset()) | {concept}
 
     def index(self) -> None:
-        """Make the index of slips: every long word with one letter left out, which finds any one-letter slip."""
+        """Sort the long words by their first letter, among which a slip is looked for."""
         for word, concepts in (*self.whole.items(), *self.stems.items()):
             # "could" is no slip of "couldn't": a negation is written out or it is none.
             if len(word) >= LONG_WORD and "negation" not in concepts and not self.joined:
-                for shorter in {word, *_shortened(word)}:
-                    self.near.setdefault(shorter, word)
+                self.near.setdefault(word[0], []).append(word)
 
     def concepts(self, text: str, tokens: Sequence[str], *, slips: bool = False) -> tuple[set[str], int]:
         """The concepts of a folded text, and how many of its words this language knows.
@@ -158,14 +157,20 @@ class Words:
         return hit
 
     def _slipped(self, token: str) -> frozenset[str]:
-        meant = self.near.get(token) or next((self.near[s] for s in _shortened(token) if s in self.near), "")
-        if not meant or meant[0] != token[0] or abs(len(meant) - len(token)) > 1:
-            return frozenset()
+        meant = next((word for word in self.near.get(token[0], ()) if _is_slip(token, word)), "")
         return self.whole.get(meant, frozenset()) | self.stems.get(meant, frozenset())
 
 
-def _shortened(word: str) -> Iterable[str]:
-    return (word[:i] + word[i + 1 :] for i in range(len(word)))
+def _is_slip(typed: str, meant: str) -> bool:
+    """Whether one letter was left out, added, changed or swapped with the next."""
+    longer = len(typed) - len(meant)
+    if not -1 <= longer <= 1:
+        return False
+    at = next((i for i, (a, b) in enumerate(zip(typed, meant, strict=False)) if a != b), min(len(typed), len(meant)))
+    if longer:
+        return typed[at + (longer > 0) :] == meant[at + (longer < 0) :]
+    swapped = typed[at : at + 2] == meant[at : at + 2][::-1] and typed[at + 2 :] == meant[at + 2 :]
+    return swapped or typed[at + 1 :] == meant[at + 1 :]
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,6 +204,15 @@ class Store:
 
         return await self.database.write(work)
 
+    async def bury(self, claim: queue.Claim, event: queue.Waiting, error: str) -> None:
+        """Make one event of a claimed lane a dead letter; the lane stays claimed."""
+
+        async def work(connection: AsyncConnection) -> None:
+            if await queue.fence(connection, {claim.lane: claim.token}):
+                await queue.bury(connection, claim.lane, event, error)
+
+        await self.database.write(work)
+
     async def give_back(self, claims: Sequence[queue.Claim]) -> None:
         """Return claimed lanes untouched."""
         if claims:
