@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.box import SIMPLE
+from rich.console import Console
 from rich.table import Table
 
 from bot.cli.calibration_page import page
@@ -22,8 +24,8 @@ from bot.tracking.results import BAD_MONTH, told
 
 SHOWN_LANES = 12
 PAGE = 500
-WIDTH = 108
-HEAD = ("", "n", "80 % held", "expected", "90 % held", "width", "pinball", "p50 off by", "later than p90")
+WIDTH = 120
+HEAD = ("", "n", "80 % held", "interval", "expected", "90 % held", "width", "pinball", "p50 off", "later")
 
 
 def calibration(
@@ -99,12 +101,14 @@ def _show(values: dict[str, Any], report: Report) -> None:
     if left:
         complain(f"left out: {', '.join(f'{v} {k}' for k, v in left.items())}")
     if report.overall.n:
-        console().print(_windows(values), width=max(console().width, WIDTH), crop=False)
+        Console(width=max(console().width, WIDTH), markup=False, highlight=False, emoji=False).print(_windows(values))
         _beside(values)
 
 
 def _windows(values: dict[str, Any]) -> Table:
-    table = Table(*HEAD, title="Did the windows hold?")
+    table = Table(title="Did the windows hold?", box=SIMPLE, padding=(0, 1))
+    for head in HEAD:
+        table.add_column(head, no_wrap=True)
     _row(table, "all, at hand-over", values["overall"])
     _row(table, "global 60-day quantiles", values["baselines"]["global_60_days"])
     for age, row in values["ages"].items():
@@ -129,7 +133,8 @@ def _row(table: Table, name: str, row: dict[str, Any], *, first: bool = False) -
     table.add_row(
         name,
         str(row["n"]),
-        f"{row['coverage80']:.1%} ({low:.0%}-{high:.0%})",
+        f"{row['coverage80']:.1%}",
+        f"{low:.1%}-{high:.1%}",
         f"{row['expected80']:.1%}",
         f"{row['coverage90']:.1%}",
         f"{row['width80']:.1f}",

@@ -24,6 +24,8 @@ WARM_UP_DAYS, WARM_UP_SHARE = 60, 0.2
 MATURE = 60
 """Parcels of the last so many days, or of the last fifth of a short history, are not scored."""
 GLOBAL_DAYS = 60
+LONGEST = 730
+"""A delivery after more than two years is a slip of a pen."""
 AHEAD = 3
 """Warnings are judged so many days before the promised day: on the day itself they are no skill."""
 COLD = (0, 1, 5, 10, 30)
@@ -58,7 +60,8 @@ class Report:
     """What came of it. `overall`, `months` and `lanes` are of the prediction at hand-over; `by_age` of all.
 
     `open` counts scored parcels that never came, `silent` those of which nothing could be said, `faults` rows
-    that ended before they began. `young` compares lanes of few parcels with what their parent would have said.
+    that ended before they began, or years after. `young` compares lanes of few parcels with what their parent would
+    have said.
     """
 
     first: int = 0
@@ -121,7 +124,7 @@ class _Asked:
 def calibrate(history: Sequence[Journey], settings: Settings | None = None) -> Report:
     """Try the windows on a history, day by day."""
     settings = settings or Settings()
-    good = [j for j in history if j.end is None or j.end >= j.start]
+    good = [j for j in history if j.end is None or 0 <= j.end - j.start <= LONGEST]
     report = Report(faults=len(history) - len(good))
     if not good:
         return report
@@ -147,11 +150,11 @@ class _Trial:
             if j.end is not None:
                 self.ends[j.end].append(i)
         self.begin = min(self.starts)
-        last = max(*self.starts, *self.ends)
-        mature = min(MATURE, (last - self.begin) // 5)
+        self.end = max(*self.starts, *self.ends)
+        last = self._last()
+        mature = min(MATURE, max(last - self.begin, 0) // 5)
         report.first = self.first = settings.first or self._warm()
-        report.last = self.last = last - mature
-        self.end = last
+        report.last = self.last = min(last - mature, max(self.starts))
         self.lanes = {k: Lanes(self.begin, None, settings.half_life, settings.lean) for k in {j.kind for j in history}}
         self.recent = {kind: Recent() for kind in self.lanes}
         self.asked: dict[int, list[_Asked]] = defaultdict(list)
@@ -166,6 +169,11 @@ class _Trial:
         done = sorted(j.end for j in self.history if j.end is not None)
         share = done[int(len(done) * WARM_UP_SHARE)] + 1 if done else self.begin
         return max(self.begin + WARM_UP_DAYS, share)
+
+    def _last(self) -> int:
+        """The day on which the history was written down; the few events dated later are slips of a pen."""
+        days = sorted(d for j in self.history for d in (j.start, j.end) if d is not None)
+        return days[-1 - len(days) // 1000]
 
     def _plan_warnings(self) -> None:
         for i, j in enumerate(self.history):

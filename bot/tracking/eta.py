@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from functools import lru_cache
+from typing import NamedTuple
 
 from bot.model.orders import Order
 from bot.model.parcels import Parcel
@@ -17,7 +18,7 @@ from bot.model.tracks import Window
 from bot.tracking import residuals
 from bot.tracking.residuals import Residuals
 from bot.tracking.stages import Stage, Whereabouts, moved, whereabouts
-from bot.tracking.survival import DAYS, QUANTILES, Keys, Lanes, Prior
+from bot.tracking.survival import DAYS, QUANTILES, Evidence, Keys, Lanes, Prior
 from bot.tracking.transit import published, service_of
 
 ENOUGH = 10
@@ -32,11 +33,12 @@ JOURNEY = "journey"
 """Hand-over to delivery; `rest:<stage>` runs from entering a stage to delivery, `quiet:<stage>` from one move to
 the next, `dispatch` from the order to hand-over, `order` from the order to delivery."""
 DISPATCH, ORDERED = "dispatch", "order"
+_REST = {stage: f"rest:{stage.value}" for stage in Stage}
 
 
 def rest(stage: Stage) -> str:
     """The kind of span that runs from entering this stage to delivery."""
-    return f"rest:{stage.value}"
+    return _REST[stage]
 
 
 def quiet(stage: Stage) -> str:
@@ -135,8 +137,7 @@ def route_of(parcel: Parcel, order: Order, zone: tzinfo, home: str = "") -> Rout
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """Where a parcel's future is read: the table, its chain, the first day (ordinal) of its age, and the basis."""
 
     lanes: Lanes
@@ -150,8 +151,9 @@ class Reading:
         days = self.lanes.window(self.keys, today - self.start, QUANTILES, self.prior)
         if days is None:
             return None
-        p10, p50, p90 = (date.fromordinal(self.start + d) for d in days)
-        return Prediction(p10, p50, p90, self.basis)
+        p10, p50, p90 = days
+        on, start = date.fromordinal, self.start
+        return Prediction(on(start + p10), on(start + p50), on(start + p90), self.basis)
 
     def late_risk(self, today: int, promised: int) -> float | None:
         """P(not there by the promised day | open today); None beyond the tables' reach."""
@@ -227,9 +229,12 @@ def _of_carrier(given: Window, route: Route, learned: Residuals) -> Reading:
 
 def _of_lane(lanes: Lanes, keys: Keys, start: int) -> Reading | None:
     seen = lanes.evidence(keys, ENOUGH)
-    if seen is None:
-        return None
-    return Reading(lanes, keys, start, Basis(level_of(keys, seen.level), seen.ended))
+    return None if seen is None else Reading(lanes, keys, start, _basis(seen))
+
+
+@lru_cache(maxsize=65_536)
+def _basis(seen: Evidence) -> Basis:
+    return Basis(level_of(seen.key), seen.ended)
 
 
 def _of_journey(lanes: Lanes, keys: Keys, route: Route, start: int, prior: Prior | None) -> Reading | None:
@@ -240,12 +245,11 @@ def _of_journey(lanes: Lanes, keys: Keys, route: Route, start: int, prior: Prior
     own = tuple(k for k in keys if ":" in k)
     seen = lanes.evidence(own, ENOUGH)
     basis = Basis("published", 0, route.carrier)
-    return Reading(lanes, own, start, basis if seen is None else Basis(level_of(own, seen.level), seen.ended), prior)
+    return Reading(lanes, own, start, basis if seen is None else _basis(seen), prior)
 
 
-def level_of(keys: Keys, level: int) -> str:
-    """What a place in a chain is called; those promised as soon count as parcels of their lane."""
-    key = keys[level].partition("~")[0]
+def level_of(key: str) -> str:
+    """What a key of a chain is called; those promised as soon count as parcels of their lane."""
     if not key:
         return "shop"
     return "lane" if ">" in key else "destination" if ":" in key else "service"

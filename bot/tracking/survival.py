@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from operator import add
+from operator import add, mul
 from typing import NamedTuple
 
 DAYS = 121
@@ -111,6 +111,7 @@ class Lanes:
         self._weights: dict[int, float] = {}
         self._hazards: dict[tuple[Keys, Prior | None], Sequence[float]] = {}
         self._curves: dict[tuple[Keys, Prior | None], list[float]] = {}
+        self._evidence: dict[tuple[Keys, int], Evidence | None] = {}
         self._windows: dict[tuple[Keys, int, tuple[float, ...], Prior | None], tuple[int, ...] | None] = {}
 
     # ---- what was seen -----------------------------------------------------------------------------------
@@ -150,11 +151,17 @@ class Lanes:
             tally.count += 1
 
     def settle(self) -> None:
-        """Add what was learned, chain by chain, to every key of its chain."""
-        for keys, tally in self._leaves.items():
-            for key in keys:
-                self.tally(key).absorb(tally)
-        self._leaves = {}
+        """Add what was learned to the keys of its chains: each chain to its last key and to the chain above it."""
+        chains, self._leaves = self._leaves, {}
+        for length in range(max(map(len, chains), default=0), 0, -1):
+            for keys in [k for k in chains if len(k) == length]:
+                tally = chains.pop(keys)
+                self.tally(keys[-1]).absorb(tally)
+                if length > 1:
+                    above = keys[:-1]
+                    if above not in chains:
+                        chains[above] = Tally(self.days)
+                    chains[above].absorb(tally)
         self.turn(self.now)
 
     def watch(self, keys: Keys, start: int) -> None:
@@ -181,6 +188,7 @@ class Lanes:
         self.now = now
         self._hazards.clear()
         self._curves.clear()
+        self._evidence.clear()
         self._windows.clear()
 
     # ---- curves ------------------------------------------------------------------------------------------
@@ -219,11 +227,9 @@ class Lanes:
         found = self._curves.get((keys, prior))
         if found is not None:
             return found
-        alive = 1.0
-        curve = []
-        for h in self.hazard(keys, prior):
-            alive *= 1.0 - (min(1.0, h))
-            curve.append(-alive)
+        # A sum of fading weights can miss 1 by a rounding; `min` in a loop this hot costs as much as the rest.
+        lasting = [1.0 - h if h < 1.0 else 0.0 for h in self.hazard(keys, prior)]
+        curve = [-alive for alive in accumulate(lasting, mul)]
         curve[-1] = 0.0
         self._curves[keys, prior] = curve
         return curve
@@ -236,6 +242,13 @@ class Lanes:
 
     def evidence(self, keys: Keys, enough: int) -> Evidence | None:
         """What the answer for this chain mainly rests on, None where no key has seen `enough`."""
+        try:
+            return self._evidence[keys, enough]
+        except KeyError:
+            found = self._evidence[keys, enough] = self._most_particular(keys, enough)
+            return found
+
+    def _most_particular(self, keys: Keys, enough: int) -> Evidence | None:
         for level in range(len(keys) - 1, -1, -1):
             tally = self.tallies.get(keys[level])
             if tally is not None and tally.count >= enough:
@@ -263,8 +276,10 @@ class Lanes:
             return None
         age = max(age, 0)
         curve = self.curve(keys, prior)
-        alive = max(self.survival(keys, age - 1, prior), _TINY)
-        return tuple(max(age, min(bisect_left(curve, -(1 - q) * alive * (1 + 1e-9)), self.days - 1)) for q in qs)
+        alive = -curve[age - 1] if age else 1.0
+        # The last age is always an end: its S is 0. The tolerance is relative, as the facts want it.
+        alive = max(alive, _TINY) * (1 + 1e-9)
+        return tuple([bisect_left(curve, (q - 1) * alive, age) for q in qs])
 
     def share(self, keys: Keys, age: int, first: int, last: int, prior: Prior | None = None) -> float:
         """The share of what is open at `age` that the curve expects to end on the ages `first` to `last`."""

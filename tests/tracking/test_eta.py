@@ -168,7 +168,7 @@ def test_a_route_is_what_the_order_and_the_carrier_tell() -> None:
 def test_a_chain_ends_before_what_is_not_known() -> None:
     assert chain("", "", "DE") == ("", ":DE")
     assert chain("dhl", "CN", "") == ("", "dhl")
-    assert [level_of(chain("dhl", "CN", "DE"), i) for i in range(4)] == ["shop", "service", "destination", "lane"]
+    assert [level_of(key) for key in chain("dhl", "CN", "DE")] == ["shop", "service", "destination", "lane"]
 
 
 def test_published_times_are_found_by_the_most_particular_row() -> None:
