@@ -380,8 +380,8 @@ def _hour(context: Context, value: datetime | Placeholder) -> str:
 
 @pass_context
 def _moment(context: Context, value: datetime | Placeholder) -> str:
-    """Day and hour together, joined as the language joins them (CLDR)."""
+    """Day and hour together, joined as the language's phrases say."""
     if isinstance(value, Placeholder):
         return value.through("%s|moment")
-    joined = str(_cldr(context["locale"]).datetime_formats["medium"])
-    return joined.replace("{1}", _day(context, value)).replace("{0}", _hour(context, value))
+    joined: str = context["phrase"]("moment", "joined")
+    return joined.replace("{day}", _day(context, value)).replace("{hour}", _hour(context, value))

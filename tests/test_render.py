@@ -56,9 +56,9 @@ def test_a_day_is_said_as_the_language_says_it_and_ends_no_sentence_with_two_dot
 @pytest.mark.parametrize(
     ("locale", "moment"),
     [
-        ("en", "Thu, Nov 26, 9:05\u202fAM"),
-        ("de", "Do., 26. November, 09:05"),
-        ("ar", "الخميس، 26 نوفمبر، 9:05 ص"),
+        ("en", "Thu, Nov 26 at 9:05\u202fAM"),
+        ("de", "Do., 26. November, 09:05 Uhr"),
+        ("ar", "الخميس، 26 نوفمبر الساعة 9:05 ص"),
         ("zh", "11月26日周四 09:05"),
         ("ja", "11月26日(木) 9:05"),
         ("ko", "11월 26일 (목) 오전 9:05"),
@@ -82,7 +82,7 @@ def test_a_day_is_told_in_the_readers_zone() -> None:
         ("ru", ["1 день", "2 дня", "5 дней", "22 дня"]),
         ("pl", ["1 dzień", "2 dni", "5 dni", "22 dni"]),
         ("ar", ["يوم واحد", "يومان", "5 أيام", "22 يومًا"]),
-        ("ja", ["1 日間", "2 日間", "5 日間", "22 日間"]),
+        ("ja", ["1日間", "2日間", "5日間", "22日間"]),
         ("tr", ["1 gün", "2 gün", "5 gün", "22 gün"]),
     ],
 )
