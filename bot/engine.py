@@ -46,7 +46,7 @@ from bot.proactive.sighting import Home, sight
 from bot.render import Renderer
 from bot.store import Store, codec
 from bot.store.pushes import Standing
-from bot.store.queue import Claim, Waiting
+from bot.store.queue import STRAY, Claim, Waiting
 from bot.store.turns import Gathered, Worded, Written
 from bot.store.vault import Vault
 from bot.takeover import Takeover
@@ -58,6 +58,8 @@ FETCH_SECONDS = 15.0
 FETCH_TRIES = 2
 """So often a file is asked for again before its message is answered without it."""
 SLOW_LANES = 50
+STRAY_TRIES = 3
+"""So often a thread is looked for that no case has: staff also talk among themselves."""
 RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
 
 log = structlog.get_logger()
@@ -385,6 +387,11 @@ class Engine:
     # ---- parcels and orders ------------------------------------------------------------------------------
 
     async def _other(self, claim: Claim) -> None:
+        if claim.lane.startswith(STRAY) and claim.events:
+            if await self.house.store.forward(claim):
+                return
+            if claim.events[0].attempts < STRAY_TRIES:
+                raise Refused("no case has this thread yet")
         claim, events = await self._readable(claim)
         written = Written(claim)
         known: Sequence[tuple[Parcel, Home]] = ()

@@ -30,6 +30,7 @@ IN_FLIGHT = 64
 MAX_ATTEMPTS = 8
 RECEIPT_SECONDS = 15.0
 """So long a receipt may take that tells what became of a message; only then is it sent again."""
+MOST_DOUBLINGS = 7
 POLL_SECONDS = 0.2
 REST_SECONDS = 60.0
 
@@ -207,7 +208,7 @@ class Sender:
             return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"{type(error).__name__}: {error}")
         except Exception as error:
             log.error("sender.defect", channel=account.name, error=type(error).__name__)
-            return self._backoff(row, type(error).__name__)
+            return self._backoff(row, type(error).__name__, ours=True)
         return Mark(row, OutboxState.SENT, self.clock.now(), platform_id)
 
     def _approved(self, row: Row, message: Outbound, error: Closed) -> Mark:
@@ -231,8 +232,11 @@ class Sender:
         told = Receipt(key, self.clock.now(), message.to, State.FAILED, outbound_id=str(row.id), gone=True)
         await self.store.receive([Arrival("wismo", Item(key, row.lane, codec.pack(told)))])
 
-    def _backoff(self, row: Row, error: str, least: float = 0.0) -> Mark:
+    def _backoff(self, row: Row, error: str, least: float = 0.0, *, ours: bool = False) -> Mark:
         now = self.clock.now()
-        if row.attempts + 1 >= MAX_ATTEMPTS:
+        # Staff see every case in the end: what a desk was down for waits for it, unless it is a defect of ours.
+        waits = row.purpose == Purpose.DESK and not ours
+        if row.attempts + 1 >= MAX_ATTEMPTS and not waits:
             return Mark(row, OutboxState.DEAD, now, error=error)
-        return Mark(row, OutboxState.READY, now, error=error, delay=max(least, min(0.5 * 2**row.attempts, 300.0)))
+        delay = min(0.5 * 2 ** min(row.attempts, MOST_DOUBLINGS), 300.0)
+        return Mark(row, OutboxState.READY, now, error=error, delay=max(least, delay))

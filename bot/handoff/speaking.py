@@ -7,7 +7,7 @@ Whoever speaks has a case, and so has whoever waits in the queue.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.dialog.turn import Reason
 from bot.handoff.files import acknowledged, answered, opened
@@ -19,6 +19,8 @@ from bot.model.messages import Media
 
 PERSON = "staff:"
 MOST_TAGS, TAG = 20, 40
+LONGEST_SLEEP = 24 * 60
+"""Hours that a case may sleep at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,8 @@ def _let_go(s: Scene, what: str, case: Case) -> Handed:
 
 def _snooze(s: Scene) -> Handed:
     until = s.done.until
+    if until is None and s.done.ref.isdecimal():
+        until = s.now + timedelta(hours=min(int(s.done.ref), LONGEST_SLEEP))
     if until is None or until <= s.now:
         until = s.rules.hours.next_open(s.rules.after(s.now, s.rules.answer_minutes), s.rules.zone)
     case = s.case if s.case.acknowledged_at is not None else acknowledged(s.case, s.done.staff, s.now)

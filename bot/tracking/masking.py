@@ -35,9 +35,7 @@ _SIGNED = re.compile(
 )
 """A signature may be in small letters: after these words nothing but a name is written."""
 _WHO_ZH = re.compile(r"((?:[【\[\s,，。、的]|^))([\u4e00-\u9fff·]{2,4}?)(?=\s*[（(【\[]\s*1[3-9]\d{9})")
-_BY_ZH = re.compile(
-    r"(由\s*[【\[]?)([\u4e00-\u9fff·]{2,4}?)(?=[】\]]?\s*(?:正在|为您|负责)?(?:派送|派件|投递))"
-)
+_BY_ZH = re.compile(r"(由\s*[【\[]?)([\u4e00-\u9fff·]{2,4}?)(?=[】\]]?\s*(?:正在|为您|负责)?(?:派送|派件|投递))")
 _PERSON = re.compile(
     r"((?i:\b(?:courier|driver|delivered by|signed(?: for)? by|received by|recipient|postman|agent|zusteller|"
     r"unterschrieben von|empf[aä]nger|empfangen von|livreur|sign[eé] par|re[cç]u par|repartidor|"
