@@ -62,14 +62,13 @@ class Announcer:
         found = [self._announced(d, down, now) for d in due]
         telling = [d.order.order for d, a in zip(due, found, strict=True) if a.pushes or a.cases]
         addresses = await self.addresses(telling)
-        news: list[Arrival] = []
-        reasons: list[Reason] = []
+        looks = []
         for one, announced in zip(due, found, strict=True):
             to = addresses.get(one.order.order)
-            news += _news(one, announced, to, now, self.together)
-            reasons += _reasons(one, announced, to)
-        looks = [_looked(d, a) for d, a in zip(due, found, strict=True)]
-        await self.store.looked_at(looks, news, reasons)
+            told = announced.told if announced.told is not one.told else None
+            news = _news(one, announced, to, now, self.together)
+            looks.append(Looked(one.order.order, one.token, announced.again, told, news, _reasons(one, announced, to)))
+        await self.store.looked_at(looks)
         return len(due)
 
     def _announced(self, due: Due, down: frozenset[str], now: datetime) -> Announced:
@@ -97,14 +96,14 @@ class Announcer:
         return choose(chats, by_phone)
 
 
-def _news(due: Due, announced: Announced, to: Address | None, now: datetime, together: float) -> list[Arrival]:
+def _news(due: Due, announced: Announced, to: Address | None, now: datetime, together: float) -> tuple[Arrival, ...]:
     if to is None:
-        return []
+        return ()
     made = [_notice(due, p, to, now) for p in announced.pushes]
     made += [_task(due, case, to, now) for case in announced.cases]
-    return [
+    return tuple(
         Arrival("wismo", Item(n.id, conversation_lane(to), pack(n), chats=(to.chat,), quiet=together)) for n in made
-    ]
+    )
 
 
 def _notice(due: Due, push: Push, to: Address, now: datetime) -> Notice:
@@ -129,20 +128,17 @@ def _task(due: Due, case: CaseDraft, to: Address, now: datetime) -> Notice:
     return Notice(name, to, "", name, UPDATES, order=order, case=case)
 
 
-def _reasons(due: Due, announced: Announced, to: Address | None) -> list[Reason]:
+def _reasons(due: Due, announced: Announced, to: Address | None) -> tuple[Reason, ...]:
+    if not announced.reasons and not announced.pushes:
+        return ()
     about = f"o/{due.order.order}"
-    left = [Reason(r.rule, r.inputs, about) for r in announced.reasons]
+    left = tuple(Reason(r.rule, r.inputs, about) for r in announced.reasons)
     rule = "push.made" if to is not None else "push.nobody_to_tell"
-    return left + [
+    return left + tuple(
         Reason(rule, {"push": p.template, "key": f"{due.order.order}:{p.key}"}, _about(due, p))
         for p in announced.pushes
-    ]
+    )
 
 
 def _about(due: Due, push: Push) -> str:
     return f"o/{due.order.order}" if push.parcel is None else f"p/{push.parcel}"
-
-
-def _looked(due: Due, announced: Announced) -> Looked:
-    told = announced.told if announced.told != due.told else None
-    return Looked(due.order.order, due.touched, announced.again, told)

@@ -182,7 +182,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
         rules=rules_of(config),
         vault=vault,
         clock=clock,
-        expect=lambda dossier, parcel, now: expectations.of_parcel(dossier.order, parcel, now),
+        expect=expectations.at_a_glance,
         gate=config.proactive.gate(),
         approve=Approvals(renderer, catalogue).form,
         look_up=tracker.look_up if tracker.sources else None,

@@ -64,6 +64,8 @@ RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
 
 log = structlog.get_logger()
 
+_NOTHING, _NOBODY = Gathered(), Standing()
+
 Understand = Callable[[Sequence[Inbound], Conversation], Understanding]
 LookUp = Callable[[Understanding, Gathered, datetime], Awaitable[Sequence[TrackUpdate]]]
 
@@ -240,20 +242,30 @@ class Engine:
         if wanted:
             buyers = {lane.claim.lane: lane.conversation.buyer for lane in lanes}
             gathered = await self.house.store.gather(wanted, buyers)
+        turns = [
+            (lane, gathered.get(lane.claim.lane, _NOTHING), standing.get(lane.claim.lane, _NOBODY)) for lane in lanes
+        ]
+        asks = self.house.look_up is not None
         await asyncio.gather(
+            self._at_once([turn for turn in turns if not (asks and turn[0].inbound)], now),
             *(
-                self._guarded(
-                    lane.claim,
-                    self._turn(
-                        lane,
-                        gathered.get(lane.claim.lane) or Gathered(),
-                        standing.get(lane.claim.lane) or Standing(),
-                        now,
-                    ),
-                )
-                for lane in lanes
-            )
+                self._guarded(lane.claim, self._turn(lane, found, rests_on, now))
+                for lane, found, rests_on in turns
+                if asks and lane.inbound
+            ),
         )
+
+    async def _at_once(self, turns: Sequence[tuple[Lane, Gathered, Standing]], now: datetime) -> None:
+        """Turns that wait for no network: decided one after the other, committed together."""
+        written: list[Written] = []
+        for lane, found, rests_on in turns:
+            try:
+                written.append(self._decide(lane, found, rests_on, now))
+            except Exception as error:
+                await self._failed(lane.claim, error)
+        for turn, outcome in zip(written, await self.house.store.commit_all(written), strict=True):
+            if isinstance(outcome, Exception):
+                await self._failed(turn.claim, outcome)
 
     async def _with_cases(self, lanes: Sequence[Lane]) -> Sequence[Lane]:
         ids = [lane.conversation.case for lane in lanes if lane.conversation.case is not None]

@@ -5,22 +5,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import handoff
-from bot.dialog.turn import Desk, Dossier, Reason, Shop
+from bot.dialog.turn import Desk, Reason, Shop
 from bot.errors import Refused
 from bot.model.conversations import Conversation
 from bot.model.events import Notice, conversation_lane
 from bot.model.messages import Approved, Choice, Limits, Purpose, Reply
-from bot.model.parcels import Parcel
 from bot.proactive.announce import Outlook
 from bot.proactive.gate import House as GateRules
 from bot.proactive.leave import Door, Gone, Leaving, Left, leave
+from bot.proactive.watching import ParcelTold, Sight, Watched
 from bot.proactive.wording import Words
 from bot.render import Renderer
 from bot.store.pushes import Pushed, Standing
 from bot.store.turns import Worded, Written
 from bot.takeover import Takeover
 
-Expect = Callable[[Dossier, Parcel, datetime], Outlook]
+Expect = Callable[[Watched, Sight, ParcelTold | None, datetime], Outlook]
 Approve = Callable[[Reply], Approved | None]
 
 
@@ -92,7 +92,7 @@ class Unasked:
     def _door(self, record: Conversation, standing: Standing, now: datetime) -> Door:
         return Door(
             record=record,
-            dossiers=standing.dossiers,
+            orders=standing.orders,
             left={
                 i: Left([(s.key, s.urgent, s.at) for s in b.sent], b.count, b.consents)
                 for i, b in standing.buyers.items()
@@ -100,7 +100,7 @@ class Unasked:
             shop=self.shop,
             house=self.gate,
             limits=self._limits(record),
-            words=Words(self.expect, self.desk, self.shop),
+            words=Words(self.expect, self.desk(now), self.shop),
             approve=lambda reply: self.approve(reply) is not None,
             held=handoff.held_by_person(record),
             now=now,

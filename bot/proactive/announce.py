@@ -18,7 +18,7 @@ from bot.proactive.pushes import KINDS, Push
 from bot.proactive.watching import ParcelTold, Sight, Told, Watched
 from bot.tracking.vocabulary import action, rank, terminal
 
-DAY = timedelta(days=1)
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 FRESH = timedelta(hours=48)
 """An order or parcel that we hear of so long after it was placed or sent is news still."""
 SETTLED = timedelta(days=2)
@@ -50,6 +50,9 @@ class Outlook:
     late: float | None = None
     stuck: bool = False
     quiet_days: int = 0
+
+
+_NOTHING = Outlook()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +107,10 @@ def announce(
     look = _Look(order, told, now, rules, said=set(told.said))
     if not parcels:
         _unsent(look)
-    kept = {p.parcel: _parcel(look, p, outlooks.get(p.parcel, Outlook())) for p in parcels}
-    after = replace(told, said=tuple(sorted(look.said)), parcels=kept)
+    kept = {p.parcel: _parcel(look, p, outlooks.get(p.parcel, _NOTHING)) for p in parcels}
+    before = told.parcels
+    same = len(look.said) == len(told.said) and all(before.get(i) is k for i, k in kept.items())
+    after = told if same else replace(told, said=tuple(sorted(look.said)), parcels=kept)
     return Announced(after, tuple(look.pushes), tuple(look.cases), tuple(look.reasons), _again(look, parcels, kept))
 
 
@@ -129,7 +134,7 @@ def _parcel(look: _Look, sight: Sight, outlook: Outlook) -> ParcelTold:
     told = look.told.parcels.get(sight.parcel) or ParcelTold(known=look.now)
     true = list(_milestones(sight, told, look.order.country))
     for place, fact in enumerate(true):
-        if fact.at > look.now and fact.template == "pickup_reminder":
+        if fact.key in look.said or (fact.at > look.now and fact.template == "pickup_reminder"):
             continue
         if fact.old:
             look.leave(fact.key, "push.was_true_before")
@@ -137,7 +142,7 @@ def _parcel(look: _Look, sight: Sight, outlook: Outlook) -> ParcelTold:
             look.leave(fact.key, "push.too_old")
         elif fact.template == "shipped" and place + 1 < len(true):
             look.leave(fact.key, "push.superseded")
-        elif fact.key not in look.said:
+        else:
             look.push(Push(fact.template, fact.key, fact.at, sight.parcel))
             told = _with_window(told, outlook)
     if terminal(sight.status, sight.cause):
@@ -266,19 +271,18 @@ def _stall(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> Par
 
 def _again(look: _Look, parcels: Sequence[Sight], kept: Mapping[int, ParcelTold]) -> datetime | None:
     """When something could be news next though nobody says anything."""
-    due = []
     order, now = look.order, look.now
-    if not parcels:
-        if order.placed is not None and "not_shipped" not in look.said:
-            due.append(order.placed + look.rules.unfulfilled)
-        return max(min(due), now + timedelta(minutes=1)) if due else None
+    soon: datetime | None = None
+    if not parcels and order.placed is not None and "not_shipped" not in look.said:
+        soon = order.placed + look.rules.unfulfilled
     for sight in parcels:
         if terminal(sight.status, sight.cause):
             continue
-        due.append(now + DAY)
+        due = now + DAY
         told = kept[sight.parcel]
         if told.late is not None and f"delayed_again:{sight.parcel}" not in look.said:
-            due.append(told.late + look.rules.ladder)
+            due = min(due, told.late + look.rules.ladder)
         if sight.status is Status.PICKUP_READY and sight.since and f"pickup_reminder:{sight.parcel}" not in look.said:
-            due.append(sight.since + REMIND)
-    return max(min(due), now + timedelta(minutes=1)) if due else None
+            due = min(due, sight.since + REMIND)
+        soon = due if soon is None else min(soon, due)
+    return None if soon is None else max(soon, now + MINUTE)

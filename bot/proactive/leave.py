@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot.dialog.turn import Dossier, Reason, Shop
+from bot.dialog.turn import Reason, Shop
 from bot.model.cases import CaseDraft
 from bot.model.conversations import Conversation
 from bot.model.events import Notice
@@ -18,7 +18,7 @@ from bot.model.messages import Limits, Purpose, Reply
 from bot.model.zones import zones_of
 from bot.proactive.gate import Asked, House, Ledger, Verdict, judge, local_day
 from bot.proactive.pushes import kind_of
-from bot.proactive.wording import OPTIONS, Words, word
+from bot.proactive.wording import OPTIONS, Situation, Words, word
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Door:
     """What all notices of one lane are judged by. `approve` tells whether an approved template says a reply."""
 
     record: Conversation
-    dossiers: Mapping[int, Dossier]
+    orders: Mapping[int, Situation]
     left: Mapping[int, Left]
     shop: Shop
     house: House
@@ -73,38 +73,41 @@ class Door:
 
 def leave(door: Door, notices: Sequence[Notice]) -> Leaving:
     """Judge and word a lane's notices, in the order in which they came."""
-    out = Leaving(cases=tuple(n.case for n in notices if n.case is not None))
     passed: list[tuple[Notice, Reply]] = []
+    later: list[Notice] = []
+    notes: list[tuple[Notice, Reply]] = []
+    reasons: list[Reason] = []
+    closed = False
     for notice in notices:
         if not notice.template:
             continue
         verdict, reply = _judged(door, notice, passed)
-        out = replace(out, reasons=(*out.reasons, _reason(notice, verdict)))
+        reasons.append(_reason(notice, verdict))
         if verdict.what == "wait" and verdict.until is not None:
-            out = replace(out, later=(*out.later, _again(notice, verdict.until)))
-        elif verdict.what == "note" and reply is not None:
-            out = replace(out, notes=(*out.notes, (notice, reply)))
+            later.append(_again(notice, verdict.until))
         elif reply is not None:
-            passed.append((notice, reply))
-            out = replace(out, closed=verdict.template)
-    return _sent(door, out, passed)
+            (notes if verdict.what == "note" else passed).append((notice, reply))
+            closed = closed or verdict.template
+    replies, gone = _sent(door, passed)
+    cases = tuple(n.case for n in notices if n.case is not None)
+    return Leaving(replies, closed, gone, tuple(later), tuple(notes), cases, tuple(reasons))
 
 
 def _judged(door: Door, notice: Notice, passed: Sequence[tuple[Notice, Reply]]) -> tuple[Verdict, Reply | None]:
-    dossier = door.dossiers.get(notice.order or 0)
-    if dossier is None or dossier.buyer is None:
+    found = door.orders.get(notice.order or 0)
+    if found is None or found.buyer is None:
         return Verdict("drop", "push.order_is_gone"), None
-    said = word(notice, dossier, door.words, door.now)
+    said = word(notice, found, door.words, door.now)
     if said is None:
         return Verdict("drop", "push.no_longer_so"), None
-    reply = _reply(door, notice, dossier, said)
-    verdict = judge(_asked(door, notice, dossier, reply, passed), door.house, door.now)
+    reply = _reply(door, notice, found, said)
+    verdict = judge(_asked(door, notice, found, reply, passed), door.house, door.now)
     return verdict, reply if verdict.what in {"go", "note"} else None
 
 
-def _asked(door: Door, notice: Notice, dossier: Dossier, reply: Reply, passed: Sequence[tuple[Notice, Reply]]) -> Asked:
-    left = door.left.get(dossier.buyer or 0, Left())
-    zones = _zones(door, dossier)
+def _asked(door: Door, notice: Notice, found: Situation, reply: Reply, passed: Sequence[tuple[Notice, Reply]]) -> Asked:
+    left = door.left.get(found.buyer or 0, Left())
+    zones = _zones(door, found)
     start, end = local_day(zones[0], door.now)
     today = [urgent for _, urgent, at in left.sent if start <= at < end]
     said = frozenset(key for key, _, _ in left.sent) | {n.fact_key for n, _ in passed}
@@ -115,7 +118,7 @@ def _asked(door: Door, notice: Notice, dossier: Dossier, reply: Reply, passed: S
         reachable=door.record.reachable,
         held=door.held,
         zones=zones,
-        country=dossier.order.country,
+        country=found.order.country,
         expires=notice.expires_at,
         needs=notice.needs,
         window=door.limits.window,
@@ -125,18 +128,18 @@ def _asked(door: Door, notice: Notice, dossier: Dossier, reply: Reply, passed: S
     )
 
 
-def _zones(door: Door, dossier: Dossier) -> tuple[ZoneInfo, ...]:
-    return zones_of(dossier.order.country, dossier.order.postcode) or (ZoneInfo(door.shop.timezone),)
+def _zones(door: Door, found: Situation) -> tuple[ZoneInfo, ...]:
+    return zones_of(found.order.country, found.order.postcode) or (ZoneInfo(door.shop.timezone),)
 
 
-def _reply(door: Door, notice: Notice, dossier: Dossier, facts: Mapping[str, Any]) -> Reply:
+def _reply(door: Door, notice: Notice, found: Situation, facts: Mapping[str, Any]) -> Reply:
     return Reply(
         door.record.address,
         notice.template,
         facts,
         f"push:{notice.fact_key}",
-        door.record.locale or _known(dossier.order.locale, door.shop) or door.shop.locale,
-        zone=_zones(door, dossier)[0].key,
+        door.record.locale or _known(found.order.locale, door.shop) or door.shop.locale,
+        zone=_zones(door, found)[0].key,
         purpose=Purpose.NOTICE,
         options=OPTIONS.get(notice.template, ()),
         expires_at=notice.expires_at,
@@ -148,7 +151,7 @@ def _known(locale: str, shop: Shop) -> str:
     return code if code in shop.locales else ""
 
 
-def _sent(door: Door, out: Leaving, passed: Sequence[tuple[Notice, Reply]]) -> Leaving:
+def _sent(door: Door, passed: Sequence[tuple[Notice, Reply]]) -> tuple[tuple[Reply, ...], tuple[Gone, ...]]:
     calm = [(n, r) for n, r in passed if not kind_of(n.template).urgent]
     replies = [r for n, r in passed if kind_of(n.template).urgent]
     keys = {n.id: r.key for n, r in passed}
@@ -158,12 +161,13 @@ def _sent(door: Door, out: Leaving, passed: Sequence[tuple[Notice, Reply]]) -> L
         keys |= {n.id: digest.key for n, _ in calm}
     else:
         replies += [r for _, r in calm]
-    gone = []
-    for notice, _ in passed:
-        buyer = door.dossiers[notice.order or 0].buyer or 0
-        seen = door.left.get(buyer, Left()).count
-        gone.append(Gone(notice, buyer, seen, kind_of(notice.template).urgent, keys[notice.id]))
-    return replace(out, replies=tuple(replies), gone=tuple(gone))
+    return tuple(replies), tuple(_gone(door, n, keys[n.id]) for n, _ in passed)
+
+
+def _gone(door: Door, notice: Notice, reply: str) -> Gone:
+    buyer = door.orders[notice.order or 0].buyer or 0
+    seen = door.left.get(buyer, Left()).count
+    return Gone(notice, buyer, seen, kind_of(notice.template).urgent, reply)
 
 
 def _digest(replies: Sequence[Reply]) -> Reply:

@@ -50,6 +50,10 @@ def sight(parcel: Parcel, home: Home, now: datetime) -> Sight:
         window=parcel.eta,
         source=track.source if track else "",
         origin=origin,
+        place=scans[-1].place.text if scans else "",
+        country=scans[-1].place.country if scans else "",
+        scanned=scans[-1].local if scans else None,
+        items=parcel.items,
     )
 
 

@@ -17,7 +17,8 @@ class Sight:
     `since` is when by the carrier's word the present status began, `seen` the newest scan of that status,
     `handed` the first and `moved` the last time somebody had the parcel in hand; all UTC, None where no scan
     tells. `where` is its place on its way, None where that is over or nothing tells. `window` is the carrier's
-    own, `source` the feed that told last, `origin` the country it came from.
+    own, `source` the feed that told last, `origin` the country it came from. `place`, `country` and `scanned` (the
+    wall clock on the spot) are of the newest scan. `items` are indexes into the order's, empty for all of them.
     """
 
     parcel: int
@@ -34,6 +35,10 @@ class Sight:
     window: Window | None = None
     source: str = ""
     origin: str = ""
+    place: str = ""
+    country: str = ""
+    scanned: datetime | None = None
+    items: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from bot.dialog.turn import Desk, Dossier, Shop
+from bot.dialog.turn import Desk, Shop
 from bot.model.events import Notice
 from bot.model.messages import Option
-from bot.model.parcels import Parcel
+from bot.model.orders import Order
 from bot.model.tracks import Status
 from bot.proactive.announce import Outlook, milestone
-from bot.proactive.sighting import Home, sight
-from bot.tracking.standing import fence, latest_scan
+from bot.proactive.sighting import watched
+from bot.proactive.watching import ParcelTold, Sight, Watched
 from bot.tracking.vocabulary import rank, terminal
 
 CAME = (Option("w:well", phrase="arrived_well"), Option("w:problem", phrase="arrived_problem"))
@@ -26,29 +26,39 @@ _UNSENT = frozenset({"order_confirmed", "not_shipped"})
 
 
 @dataclass(frozen=True, slots=True)
+class Situation:
+    """An order with its parcels at a glance; `id` and `buyer` are the store's."""
+
+    id: int
+    buyer: int | None
+    order: Order
+    parcels: tuple[Sight, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
     """What wording rests on beside the order: what is expected of an open parcel, and when people answer."""
 
-    outlook: Callable[[Dossier, Parcel, datetime], Outlook]
-    desk: Callable[[datetime], Desk]
+    outlook: Callable[[Watched, Sight, ParcelTold | None, datetime], Outlook]
+    desk: Desk
     shop: Shop
 
 
-def word(notice: Notice, dossier: Dossier, words: Words, now: datetime) -> dict[str, Any] | None:
+def word(notice: Notice, found: Situation, words: Words, now: datetime) -> dict[str, Any] | None:
     """The facts that the notice's template is given, or None where it is no longer so."""
-    order = dossier.order
+    order = found.order
     if order.cancelled:
         return None
     told: dict[str, Any] = {"number": order.number, "shop": words.shop.name, **_kept(notice.facts)}
-    told |= _desk(words.desk(now))
+    told |= _desk(words.desk)
     if order.promised is not None:
         told["promised"] = order.promised
     if notice.template in _UNSENT:
-        return told if not dossier.parcels else None
-    parcel = _meant(notice, dossier)
-    if parcel is None or not _still(notice, parcel, Home(order.country, order.postcode), now):
+        return told if not found.parcels else None
+    parcel = _meant(notice, found)
+    if parcel is None or not _still(notice, parcel, order.country):
         return None
-    told |= _of_parcel(parcel, dossier, words, now)
+    told |= _of_parcel(parcel, found, words, now)
     return None if notice.template in _DATED and "last" not in told else told
 
 
@@ -58,13 +68,13 @@ def _kept(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {k: date.fromisoformat(v) if k in days and isinstance(v, str) else v for k, v in facts.items()}
 
 
-def _meant(notice: Notice, dossier: Dossier) -> Parcel | None:
+def _meant(notice: Notice, found: Situation) -> Sight | None:
     if notice.parcel is not None:
-        return next((p for p in dossier.parcels if p.id == notice.parcel), None)
-    return next((p for p in dossier.parcels if not terminal(p.status, p.cause)), None)
+        return next((p for p in found.parcels if p.parcel == notice.parcel), None)
+    return next((p for p in found.parcels if not terminal(p.status, p.cause)), None)
 
 
-def _still(notice: Notice, parcel: Parcel, home: Home, now: datetime) -> bool:
+def _still(notice: Notice, parcel: Sight, country: str) -> bool:
     """Whether the parcel is still where the notice found it."""
     ended = terminal(parcel.status, parcel.cause)
     if notice.template in _OPEN:
@@ -73,11 +83,11 @@ def _still(notice: Notice, parcel: Parcel, home: Home, now: datetime) -> bool:
         return not ended and rank(parcel.status) < rank(Status.OUT_FOR_DELIVERY)
     if notice.template == "pickup_reminder":
         return parcel.status is Status.PICKUP_READY
-    return milestone(sight(parcel, home, now), home.country) == notice.template
+    return milestone(parcel, country) == notice.template
 
 
-def _of_parcel(parcel: Parcel, dossier: Dossier, words: Words, now: datetime) -> dict[str, Any]:
-    order = dossier.order
+def _of_parcel(parcel: Sight, found: Situation, words: Words, now: datetime) -> dict[str, Any]:
+    order = found.order
     told: dict[str, Any] = {
         "carrier": parcel.carrier,
         "tracking": parcel.number,
@@ -86,18 +96,16 @@ def _of_parcel(parcel: Parcel, dossier: Dossier, words: Words, now: datetime) ->
         "duties": order.duties.value,
         "contents": [order.items[i].title for i in parcel.items if i < len(order.items)],
     }
-    if len(dossier.parcels) > 1:
-        places = [p.id for p in dossier.parcels]
-        told |= {"part": places.index(parcel.id) + 1, "parts": len(places)}
-    scan = latest_scan(parcel.track, now, fence(parcel)) if parcel.track else None
-    if scan is not None:
-        told |= {k: v for k, v in (("place", scan.place.text), ("country", scan.place.country)) if v}
-        if scan.local is not None:
-            told["at"] = scan.local
-    if "country" not in told and order.country:
-        told["country"] = order.country
+    if len(found.parcels) > 1:
+        told |= {"part": found.parcels.index(parcel) + 1, "parts": len(found.parcels)}
+    if parcel.place:
+        told["place"] = parcel.place
+    if country := parcel.country or order.country:
+        told["country"] = country
+    if parcel.scanned is not None:
+        told["at"] = parcel.scanned
     if not terminal(parcel.status, parcel.cause):
-        told |= _expected(words.outlook(dossier, parcel, now))
+        told |= _expected(words.outlook(watched(found.id, order), parcel, None, now))
     return told
 
 

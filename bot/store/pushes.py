@@ -12,11 +12,23 @@ from datetime import datetime
 from sqlalchemy import bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.dialog.turn import Dossier
 from bot.model.events import Notice
 from bot.model.orders import Consent
-from bot.store import orders
-from bot.store.tables import Buyer, ConsentRow, Conversation, Follow, Order, Outbox, OutboxState, PushRow, core
+from bot.proactive.watching import Sight
+from bot.proactive.wording import Situation
+from bot.store import codec, orders
+from bot.store.tables import (
+    Buyer,
+    ConsentRow,
+    Conversation,
+    Follow,
+    Order,
+    Outbox,
+    OutboxState,
+    PushRow,
+    SightRow,
+    core,
+)
 
 _pushes = core(PushRow)
 _buyers = core(Buyer)
@@ -25,6 +37,7 @@ _outbox = core(Outbox)
 _conversations = core(Conversation)
 _follows = core(Follow)
 _orders = core(Order)
+_sights = core(SightRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +63,7 @@ class Buyers:
 class Standing:
     """What the pushes of one lane rest on."""
 
-    dossiers: Mapping[int, Dossier] = field(default_factory=dict)
+    orders: Mapping[int, Situation] = field(default_factory=dict)
     buyers: Mapping[int, Buyers] = field(default_factory=dict)
 
 
@@ -72,7 +85,7 @@ class Pushed:
 async def standing(connection: AsyncConnection, notices: Mapping[str, Sequence[Notice]]) -> dict[str, Standing]:
     """What each lane's notices rest on."""
     ids = {n.order for mine in notices.values() for n in mine if n.order is not None}
-    found = (await orders.find(connection, ids=ids))[0] if ids else {}
+    found = await _situations(connection, sorted(ids)) if ids else {}
     buyers = sorted({d.buyer for d in found.values() if d.buyer is not None})
     counts = {r.id: r.pushes for r in await connection.execute(_COUNTS, {"ids": buyers})} if buyers else {}
     sent: dict[int, list[Sent]] = {}
@@ -81,7 +94,7 @@ async def standing(connection: AsyncConnection, notices: Mapping[str, Sequence[N
     given = await _consents_of(connection, list(notices), buyers)
     return {
         lane: Standing(
-            dossiers={n.order: found[n.order] for n in mine if n.order in found},
+            orders={n.order: found[n.order] for n in mine if n.order in found},
             buyers={
                 d.buyer: Buyers(tuple(sent.get(d.buyer, ())), counts.get(d.buyer, 0), given(lane, d.buyer))
                 for n in mine
@@ -92,6 +105,24 @@ async def standing(connection: AsyncConnection, notices: Mapping[str, Sequence[N
     }
 
 
+async def _situations(connection: AsyncConnection, ids: Sequence[int]) -> dict[int, Situation]:
+    """Orders with their parcels at a glance: no timeline is read."""
+    parcels: dict[int, list[Sight]] = {}
+    for row in await connection.execute(_SIGHTS, {"ids": ids}):
+        parcels.setdefault(row.order_id, []).append(_read_sight(row.glance))
+    return {
+        row.id: Situation(row.id, row.buyer_id, orders.order_value(row), tuple(parcels.get(row.id, ())))
+        for row in await connection.execute(_ORDERS, {"ids": ids})
+    }
+
+
+_read_sight = codec.reader(Sight)
+_ORDERS = select(_orders).where(_orders.c.id.in_(bindparam("ids", expanding=True)))
+_SIGHTS = (
+    select(_sights.c.order_id, _sights.c.glance)
+    .where(_sights.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_sights.c.parcel_id)
+)
 _COUNTS = select(_buyers.c.id, _buyers.c.pushes).where(_buyers.c.id.in_(bindparam("ids", expanding=True)))
 _SENT = select(_pushes.c.buyer_id, _pushes.c.key, _pushes.c.urgent, _pushes.c.at).where(
     _pushes.c.buyer_id.in_(bindparam("ids", expanding=True))

@@ -171,6 +171,10 @@ class Store:
         """Commit a turn together with others that are ready; whether the lane was still ours."""
         return await self._commit(written)
 
+    async def commit_all(self, written: Sequence[turns.Written]) -> Sequence[bool | Exception]:
+        """Commit turns together; of each whether its lane was still ours, or what went wrong with it alone."""
+        return await self._commit.many(written)
+
     async def _commit_all(self, written: Sequence[turns.Written]) -> Sequence[bool]:
         now = self.clock.now()
         departures = self._departures()
@@ -306,14 +310,13 @@ class Store:
         """Lease orders that the announcer has to look at."""
         return await self.database.write(lambda c: watching.due(c, self.clock.now(), limit))
 
-    async def looked_at(
-        self, looks: Sequence[watching.Looked], news: Sequence[queue.Arrival], reasons: Sequence[Reason]
-    ) -> None:
+    async def looked_at(self, looks: Sequence[watching.Looked]) -> None:
         """Write down what came of looks with what they have to tell people, in one commit."""
 
         async def work(connection: AsyncConnection) -> None:
-            await watching.looked(connection, looks)
-            await turns.save_reasons(connection, reasons, self.clock.now())
+            held = await watching.looked(connection, looks)
+            await turns.save_reasons(connection, [r for look in held for r in look.reasons], self.clock.now())
+            news = [arrival for look in held for arrival in look.news]
             if news:
                 await queue.receive(connection, self.database, news, self.clock.now())
 

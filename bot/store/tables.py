@@ -423,8 +423,8 @@ class Feed(SQLModel, table=True):
 class Watch(SQLModel, table=True):
     """An order that the announcer looks at when it is due (None: never again), and what was told of it.
 
-    `glance` is a `Watched`, `told` a `Told`, both as JSON. `touched` counts news: a look that began before the
-    last of them does not put off the next. Narrow, because a look that finds nothing touches this row alone.
+    `glance` is a `Watched`, `told` a `Told`, both as JSON. News take the lease from `owner`, so that a look which
+    began before them does not put off the next. Narrow, because a look that finds nothing touches this row alone.
     """
 
     __table_args__ = (
@@ -437,7 +437,7 @@ class Watch(SQLModel, table=True):
     )
     due_at: datetime | None = _when()
     lease_until: float = _machine()
-    touched: int = 0
+    owner: str = ""
     glance: bytes = _json()
     told: bytes = _json()
 

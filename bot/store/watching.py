@@ -4,16 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import bindparam, case, delete, func, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.dialog.turn import Reason
 from bot.model.conversations import Conversation
 from bot.model.orders import Order
 from bot.proactive.sighting import Home, sight, watched
 from bot.proactive.watching import Sight, Told, Watched
 from bot.store import codec, orders
 from bot.store.database import NOW, Database
+from bot.store.queue import Arrival
 from bot.store.tables import ConsentRow, Feed, Follow, Inbox, InboxState, SightRow, Watch, core
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Order as OrderRow
@@ -37,17 +40,20 @@ class Due:
     order: Watched
     parcels: tuple[Sight, ...]
     told: Told | None
-    touched: int
+    token: str
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What came of a look; `told` None where nothing about it changed, `again` None for never."""
+    """What came of a look; `told` None where nothing about it changed, `again` None for never. `news` are for people's
+    lanes, `reasons` why they were made or left out."""
 
     order: int
-    touched: int
+    token: str
     again: datetime | None
     told: Told | None = None
+    news: tuple[Arrival, ...] = ()
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +82,14 @@ async def touch(connection: AsyncConnection, database: Database, glances: Sequen
 
 def _touch(database: Database) -> Any:
     upsert = database.insert(_watches).values(
-        order_id=bindparam("order"), due_at=_EPOCH, lease_until=0.0, touched=1, glance=bindparam("glance"), told=b""
+        order_id=bindparam("order"), due_at=_EPOCH, lease_until=0.0, owner="", glance=bindparam("glance"), told=b""
     )
     return upsert.on_conflict_do_update(
         index_elements=[_watches.c.order_id],
         set_={
             "due_at": _EPOCH,
-            "touched": _watches.c.touched + 1,
+            "lease_until": 0.0,
+            "owner": "",
             "glance": case((func.length(upsert.excluded.glance) > 0, upsert.excluded.glance), else_=_watches.c.glance),
         },
     )
@@ -120,8 +127,8 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Du
     rows = (await connection.execute(_DUE, {"now": now, "most": limit})).all()
     if not rows:
         return []
-    ids = [row.order_id for row in rows]
-    await connection.execute(_LEASE, {"ids": ids})
+    ids, token = [row.order_id for row in rows], uuid4().hex
+    await connection.execute(_LEASE, {"ids": ids, "token": token})
     parcels: dict[int, list[Sight]] = {}
     for row in await connection.execute(_PARCELS, {"ids": ids}):
         parcels.setdefault(row.order_id, []).append(_read_sight(row.glance))
@@ -133,7 +140,7 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Du
             filled.get(row.order_id) or _read_watched(row.glance),
             tuple(parcels.get(row.order_id, ())),
             _read_told(row.told) if row.told else None,
-            row.touched,
+            token,
         )
         for row in rows
         if row.glance or row.order_id in filled
@@ -142,7 +149,7 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Du
 
 _read_sight, _read_watched, _read_told = codec.reader(Sight), codec.reader(Watched), codec.reader(Told)
 _DUE = (
-    select(_watches.c.order_id, _watches.c.glance, _watches.c.told, _watches.c.touched)
+    select(_watches.c.order_id, _watches.c.glance, _watches.c.told)
     .where(_watches.c.due_at <= bindparam("now"), _watches.c.lease_until <= NOW)
     .order_by(_watches.c.due_at)
     .limit(bindparam("most"))
@@ -151,7 +158,7 @@ _DUE = (
 _LEASE = (
     update(_watches)
     .where(_watches.c.order_id.in_(bindparam("ids", expanding=True)))
-    .values(lease_until=NOW + LEASE_SECONDS)
+    .values(lease_until=NOW + LEASE_SECONDS, owner=bindparam("token"))
 )
 _PARCELS = (
     select(_sights.c.order_id, _sights.c.glance)
@@ -160,30 +167,34 @@ _PARCELS = (
 )
 
 
-async def looked(connection: AsyncConnection, looks: Sequence[Looked]) -> None:
-    """Write down looks and give their orders back; news that came meanwhile keep theirs due."""
-    same = [{"order": x.order, "seen": x.touched, "due": x.again} for x in looks if x.told is None]
-    told = [
-        {"order": x.order, "seen": x.touched, "due": x.again, "said": codec.encode(x.told)}
-        for x in looks
-        if x.told is not None
-    ]
-    if same:
-        await connection.execute(_SAME, same)
+async def looked(connection: AsyncConnection, looks: Sequence[Looked]) -> list[Looked]:
+    """Write down looks and give their orders back; those that hold. Where news came meanwhile the look is void: the
+    order is due still."""
+    held = await connection.execute(_OWNERS, {"ids": [x.order for x in looks]})
+    owners = {row.order_id: row.owner for row in held}
+    looks = [x for x in looks if owners.get(x.order) == x.token]
+    told = [{"order": x.order, "due": x.again, "said": codec.encode(x.told)} for x in looks if x.told is not None]
     if told:
         await connection.execute(_TOLD, told)
+    same: dict[datetime | None, list[int]] = {}
+    for look in looks:
+        if look.told is None:
+            same.setdefault(look.again, []).append(look.order)
+    for again, ids in same.items():
+        # Nearly all are due again at the same time: one statement for all of them.
+        await connection.execute(_SAME, {"ids": ids, "due": again})
+    return looks
 
 
-_SAME = (
-    update(_watches)
-    .where(_watches.c.order_id == bindparam("order"))
-    .values(
-        due_at=case((_watches.c.touched == bindparam("seen"), bindparam("due", type_=_watches.c.due_at.type)),
-                    else_=_watches.c.due_at),
-        lease_until=0.0,
-    )
-)  # fmt: skip
-_TOLD = _SAME.values(told=bindparam("said"))
+_OWNERS = (
+    select(_watches.c.order_id, _watches.c.owner)
+    .where(_watches.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_watches.c.order_id)
+    .with_for_update()
+)
+_BACK = {"due_at": bindparam("due", type_=_watches.c.due_at.type), "lease_until": 0.0, "owner": ""}
+_SAME = update(_watches).where(_watches.c.order_id.in_(bindparam("ids", expanding=True))).values(_BACK)
+_TOLD = update(_watches).where(_watches.c.order_id == bindparam("order")).values({**_BACK, "told": bindparam("said")})
 
 
 async def feeds_down(connection: AsyncConnection) -> frozenset[str]:

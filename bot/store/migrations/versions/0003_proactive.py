@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("order_id", ID, autoincrement=False, nullable=False),
         sa.Column("due_at", Instant(), nullable=True),
         sa.Column("lease_until", sa.Double(), server_default="0", nullable=False),
-        sa.Column("touched", sa.Integer(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
         _json("glance"),
         _json("told"),
         sa.PrimaryKeyConstraint("order_id"),
