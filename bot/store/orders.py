@@ -208,7 +208,14 @@ async def numbered(connection: AsyncConnection, number: str) -> list[tuple[Parce
 
 
 _NUMBERED = (
-    select(_parcels, _looks.c.asked_at, _looks.c.checked_at, _orders.c.country, _orders.c.postcode)
+    select(
+        _parcels,
+        _looks.c.asked_at,
+        _looks.c.checked_at,
+        _orders.c.placed_at,
+        _orders.c.country,
+        _orders.c.postcode,
+    )
     .select_from(
         _parcels.join(_looks, _looks.c.parcel_id == _parcels.c.id, isouter=True).join(
             _orders, _orders.c.id == _parcels.c.order_id
