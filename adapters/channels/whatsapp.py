@@ -404,8 +404,18 @@ def _approved(message: Outbound) -> dict[str, Any]:
     approved = message.approved
     assert approved is not None  # noqa: S101 - the caller looked
     parameters = [{"type": "text", "parameter_name": n, "text": " ".join(v.split())} for n, v in approved.parameters]
-    body = [{"type": "body", "parameters": parameters}] if parameters else []
+    components: list[dict[str, Any]] = [{"type": "body", "parameters": parameters}] if parameters else []
+    # The titles were approved with the text; without a payload a press would come back as its title.
+    components += [
+        {
+            "type": "button",
+            "sub_type": "quick_reply",
+            "index": str(index),
+            "parameters": [{"type": "payload", "payload": choice.value}],
+        }
+        for index, choice in enumerate(message.choices)
+    ]
     return {
         "type": "template",
-        "template": {"name": approved.name, "language": {"code": approved.language}, "components": body},
+        "template": {"name": approved.name, "language": {"code": approved.language}, "components": components},
     }
