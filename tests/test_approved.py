@@ -132,7 +132,7 @@ GOOD = Body("wismo_x", "UTILITY", "en", "Order {{number}} is here.", (("number",
         (replace(GOOD, text="It is {{carrier}} now."), "nobody gives"),
         (replace(GOOD, text="It is here."), "is not in the text"),
         (replace(GOOD, samples=(("number", " "),)), "no example"),
-        (replace(GOOD, text="a" * 900 + " {{number}} b"), "1024 fit"),
+        (replace(GOOD, text="a" * 950 + " {{number}} b"), "1024 fit"),
         (replace(GOOD, buttons=("x" * 26,)), "longer than 25"),
     ],
 )
