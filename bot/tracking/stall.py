@@ -12,7 +12,7 @@ from bot.model.parcels import Parcel
 from bot.model.tracks import Status
 from bot.tracking.eta import ENOUGH, Basis, Route, Tables, chain, locate, quiet, read
 from bot.tracking.numbers import not_tracked_through
-from bot.tracking.stages import Stage
+from bot.tracking.stages import Stage, Whereabouts
 from bot.tracking.vocabulary import terminal
 
 THETA = 0.5
@@ -94,11 +94,15 @@ def silence(
     tables: Tables,
     alpha: float | None = None,
     feed_down_since: datetime | None = None,
+    where: Whereabouts | None = None,
 ) -> Silence | None:
-    """Whether the parcel has been quiet for longer than usual in its stage; None while that cannot be told."""
+    """Whether the parcel has been quiet for longer than usual in its stage; None while that cannot be told.
+
+    `where` is what `locate` said, where the caller knows it already.
+    """
     if feed_down_since is not None or _may_stand(parcel):
         return None
-    where = locate(parcel, route, now)
+    where = where or locate(parcel, route, now)
     if where is None:
         return None
     # By the morning of a day only the days before it are over.
