@@ -64,7 +64,9 @@ def _facts(parcel: Parcel, now: datetime) -> str:
     if who != "none":
         told.append(f"The {who} has to act.")
     if parcel.eta is not None:
-        told.append(f"Expected {parcel.eta.first:%a %d %b} to {parcel.eta.last:%a %d %b}, says {named(parcel.eta.basis)}.")
+        told.append(
+            f"Expected {parcel.eta.first:%a %d %b} to {parcel.eta.last:%a %d %b}, says {named(parcel.eta.basis)}."
+        )
     if parcel.checked_at is not None:
         told.append(f"As of {parcel.checked_at:%d %b %H:%M} UTC.")
     elif parcel.asked_at is None:
