@@ -79,7 +79,7 @@ async def test_the_answer_says_what_its_window_rests_on(tmp_path: Path, locale: 
         some = dossier(now)
         order = replace(some.order, locale=locale, parcels=(Shipment("YW1", "yanwen", now - timedelta(days=5)),))
         await house.seed(order)
-        (row,) = await house.store.parcels_numbered("YW1")
+        ((row, _),) = await house.store.parcels_numbered("YW1")
         parcel = replace(some.parcels[0], id=row.id, order_id=row.order_id)
         await house.store.database.write(lambda c: save_parcels(c, [(parcel, None)]))
         asked = {"en": "where is my order 1042?", "de": "wo ist meine Bestellung 1042?", "ru": "где мой заказ 1042?"}
