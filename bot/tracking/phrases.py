@@ -45,8 +45,7 @@ def refine(scan: Scan) -> Scan:
         return refine(replace(scan, cause=""))
     if not scan.raw_text or (scan.cause and not _doubtful(scan)):
         return scan
-    # No rule asks for a number, and numbers are what makes two sentences of a carrier's different.
-    status, cause = _read(scan.status, _DIGITS.sub("0", scan.raw_text))
+    status, cause = _told(scan.status, scan.raw_text)
     if status is scan.status and (scan.cause or not cause):
         return scan
     if status is Status.RETURNING and scan.status in _PLAIN and not (scan.known and scan.status is Status.IN_TRANSIT):
@@ -63,6 +62,12 @@ _PLAIN = frozenset({Status.UNKNOWN, Status.IN_TRANSIT})
 def _doubtful(scan: Scan) -> bool:
     """Whether words can take back what a code said with a cause: "signed" may have been at a station."""
     return scan.status is Status.DELIVERED and scan.cause != "collected"
+
+
+@lru_cache(maxsize=16_384)
+def _told(status: Status, text: str) -> tuple[Status, str]:
+    # No rule asks for a number, and numbers are what makes two sentences of a carrier's different.
+    return _read(status, _DIGITS.sub("0", text))
 
 
 @lru_cache(maxsize=16_384)
