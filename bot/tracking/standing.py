@@ -73,6 +73,9 @@ def _may_precede(scan: Scan, other: Scan) -> bool:
 
 
 def _folded(scans: Sequence[Scan]) -> list[Scan]:
+    """Of two carriers' reports of one event the first; one carrier alone reports each event once."""
+    if len({s.carrier for s in scans}) < 2:
+        return list(scans)
     kept: list[Scan] = []
     last: dict[Status, list[Scan]] = {}
     for scan in scans:
