@@ -46,7 +46,7 @@ def refine(scan: Scan) -> Scan:
     if not scan.raw_text or (scan.cause and not _doubtful(scan)):
         return scan
     status, cause = _told(scan.status, scan.raw_text)
-    if status is scan.status and (scan.cause or not cause):
+    if status is scan.status and (scan.cause or not cause) and not _asked_for(scan, cause):
         return scan
     if status is Status.RETURNING and scan.status in _PLAIN and not (scan.known and scan.status is Status.IN_TRANSIT):
         # A code that nobody knows sends nothing back, whatever its words are.
@@ -60,8 +60,14 @@ _PLAIN = frozenset({Status.UNKNOWN, Status.IN_TRANSIT})
 
 
 def _doubtful(scan: Scan) -> bool:
-    """Whether words can take back what a code said with a cause: "signed" may have been at a station."""
-    return scan.status is Status.DELIVERED and scan.cause != "collected"
+    """Whether words can say more or less than a code that named a cause: "signed" may have been at a station, and
+    customs may hold for something that somebody has to give."""
+    held = scan.status is Status.CUSTOMS and scan.cause == "held"
+    return held or (scan.status is Status.DELIVERED and scan.cause != "collected")
+
+
+def _asked_for(scan: Scan, cause: str) -> bool:
+    return scan.status is Status.CUSTOMS and cause in {"info_required", "duty_due"}
 
 
 @lru_cache(maxsize=16_384)
