@@ -129,5 +129,7 @@ def moved_after_delivery(track: Track, now: datetime, since: datetime | None = N
             }
         ):
             return scan
-        delivered = delivered or (scan.physical and scan.status is Status.DELIVERED)
+        abroad = track.origin != track.destination and scan.place.country == track.origin
+        handed_on = bool(track.origin and track.destination) and abroad
+        delivered = delivered or (scan.physical and scan.status is Status.DELIVERED and not handed_on)
     return None
