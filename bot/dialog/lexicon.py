@@ -6,12 +6,14 @@ words in a row. What the concepts mean together is the same in every language an
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 
 import yaml
+
+from bot.dialog.likeness import Likeness
 
 CUES = ("order_cue", "tracking_cue", "phone_cue", "postcode_cue", "email_cue")
 COURTESY = "greeting_thanks"
@@ -20,6 +22,7 @@ FIRST_JOINED = 0x2E80
 REMEMBERED = 1000
 LONG_WORD = 5
 """Letters of a word in which a slip is forgiven: shorter ones are too near to one another."""
+_DIGITS = re.compile(r"\S*\d\S*")
 _REPEATED = re.compile(r"(\w)\1{2,}")
 _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ`´](?=\w)")
 _ELIDED = re.compile(r"\b(l|d|j|n|s|c|m|t|qu)['’ʼ`´](?=\w)")
@@ -195,6 +198,7 @@ class Lexicon:
     languages: Mapping[str, str]
     joined_languages: Mapping[str, str]
     cues: Mapping[str, re.Pattern[str]]
+    likeness: Likeness
 
     @classmethod
     def load(cls) -> "Lexicon":
@@ -217,7 +221,8 @@ class Lexicon:
             for name in names
         }
         joined = {name: code for name, code in languages.items() if ord(name[0]) >= FIRST_JOINED}
-        return cls(words, begins, languages, joined, _cues(read.values()))
+        likeness = Likeness.learn(_sentences(words, (folder / "sentences.txt").read_text(encoding="utf-8")))
+        return cls(words, begins, languages, joined, _cues(read.values()), likeness)
 
     def intents(self, concepts: Collection[str], words: int) -> tuple[tuple[str, float], ...]:
         """The intents that the concepts carry, likeliest first; of one intent its best rule counts."""
@@ -230,6 +235,15 @@ class Lexicon:
             # "It came, thank you": courtesy goes along with what is said and does not compete with it.
             best.pop(COURTESY, None)
         return tuple(sorted(best.items(), key=lambda pair: -pair[1]))
+
+
+def _sentences(words: Mapping[str, Words], lines: str) -> Iterator[tuple[str, str, set[str]]]:
+    """The sentences to learn from, `language | intent | words` each, as the model reads them: without numbers."""
+    for line in filter(None, lines.splitlines()):
+        language, intent, said = line.split("|", 2)
+        if language in words:
+            text = folded(_DIGITS.sub(" ", said))
+            yield intent, text, words[language].concepts(text, tokens_of(text))[0]
 
 
 def tokens_of(text: str) -> list[str]:
