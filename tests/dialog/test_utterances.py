@@ -1,7 +1,7 @@
 """What people write to a shop, in their own ways: `language | intent | words` a line.
 
 `bot/dialog/words/sentences.txt` is what the words, rules and the likeness were made with: nearly all of it must be
-right. `unseen.txt` was written afterwards and is never to be learned from: it shows what is to be expected.
+right. `unseen.txt` was written afterwards and is never to be learned from: it shows what is to be expected of plain sentences.
 """
 
 from collections import Counter
@@ -44,7 +44,7 @@ def test_nearly_all_known_sentences_are_understood_in_every_language() -> None:
 
 def test_most_unseen_sentences_are_understood() -> None:
     total, right, spoken = counted(UNSEEN)
-    assert right.total() >= 0.85 * total.total()
+    assert right.total() >= 0.95 * total.total()
     assert spoken.total() >= 0.97 * total.total()
 
 
