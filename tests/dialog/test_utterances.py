@@ -1,7 +1,8 @@
 """What people write to a shop, in their own ways: `language | intent | words` a line.
 
 `bot/dialog/words/sentences.txt` is what the words, rules and the likeness were made with: nearly all of it must be
-right. `unseen.txt` was written afterwards and is never to be learned from: it shows what is to be expected of plain sentences.
+right. `unseen.txt` was written afterwards and is never to be learned from: it shows what is to be expected of plain
+sentences.
 """
 
 from collections import Counter
