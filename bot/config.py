@@ -7,16 +7,28 @@ adapter is checked by that adapter's own `Settings`; `app` joins those faults to
 import os
 import re
 from collections.abc import Mapping
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from bot.errors import Misconfigured
 from bot.model.hours import Hours, parse_hours
+from bot.proactive.announce import Rules
+from bot.proactive.gate import House as GateRules
 from bot.store.keeping import Retention
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -106,10 +118,138 @@ class WebPart(_Part):
     metrics_token: SecretStr = SecretStr("")
 
 
-class DeskPart(_Part):
-    """How fast people mean to answer, in minutes of opening time."""
+def _quiet(value: object) -> object:
+    """`21:00-08:00` as minutes of the day; the span may pass midnight."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)", value.strip())
+        if found is None:
+            raise ValueError("write it like 21:00-08:00")
+        h1, m1, h2, m2 = map(int, found.groups())
+        return h1 * 60 + m1, h2 * 60 + m2
+    return value
 
-    answer_minutes: int = Field(60, ge=1)
+
+class ProactivePart(_Part):
+    """What buyers are told unasked. `late_risk` is the chance of missing the promise from which a buyer is told that
+    it is late; `stall_share` the share of parcels that may be called stuck by mistake; `window_days` how far a
+    window's end must move to be news. `quiet` are hours of the buyer's day in which nothing leaves."""
+
+    enabled: bool = True
+    quiet: Annotated[tuple[int, int], BeforeValidator(_quiet)] = (21 * 60, 8 * 60)
+    calm_a_day: int = Field(1, ge=1, le=10)
+    urgent_a_day: int = Field(6, ge=1, le=50)
+    business_days_only: bool = False
+    late_risk: float = Field(0.5, gt=0, lt=1)
+    stall_share: float | None = Field(None, gt=0, lt=0.5)
+    window_days: int = Field(2, ge=1, le=30)
+    ladder_days: int = Field(3, ge=1, le=30)
+    unfulfilled_hours: int = Field(72, ge=24, le=24 * 30)
+
+    def rules(self) -> Rules:
+        """What is news, as the announcer takes it."""
+        return Rules(
+            theta=self.late_risk,
+            moved=self.window_days,
+            ladder=timedelta(days=self.ladder_days),
+            unfulfilled=timedelta(hours=self.unfulfilled_hours),
+        )
+
+    def gate(self) -> GateRules:
+        """What may leave, as the gate takes it."""
+        return GateRules(
+            quiet=self.quiet,
+            calm_a_day=self.calm_a_day,
+            urgent_a_day=self.urgent_a_day,
+            business=self.business_days_only,
+        )
+
+
+class QueuePart(_Part):
+    """Which cases come to a queue, by kind, language and shop; what is left out takes any."""
+
+    kinds: tuple[str, ...] = ()
+    locales: tuple[str, ...] = ()
+    shops: tuple[str, ...] = ()
+
+
+class AbsencePart(_Part):
+    """First and last day away, in the shop's zone: `2026-12-24` or `2026-12-24..2026-12-31`."""
+
+    days: tuple[date, date]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return value
+        first, _, last = str(value).partition("..")
+        try:
+            days = date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip())
+        except ValueError as error:
+            raise ValueError("write days away like 2026-12-24 or 2026-12-24..2026-12-31") from error
+        if days[1] < days[0]:
+            raise ValueError(f"{value!r} runs backwards")
+        return {"days": days}
+
+
+def _own_hours(value: object) -> Hours | None:
+    return None if value is None else _hours(value)
+
+
+class StaffPart(_Part):
+    """A member of staff; the key is the name by which colleagues know them. `hours` are the shop's unless given."""
+
+    hours: Annotated[Hours | None, BeforeValidator(_own_hours)] = None
+    absent: tuple[AbsencePart, ...] = ()
+    queues: tuple[str, ...] = ()
+    locales: tuple[str, ...] = ()
+
+
+class ChannelDeskPart(_Part):
+    """A chat platform as a desk: its channel for each queue, and who staff are there, by the platform's id of them.
+
+    Nobody else can act, whoever is in the channel.
+    """
+
+    queues: dict[str, str] = Field(min_length=1)
+    staff: dict[str, str] = Field(min_length=1)
+
+
+def _nobody(value: object) -> object:
+    return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
+
+
+class DeskPart(_Part):
+    """How fast people mean to answer, in minutes and hours of opening time, and who they are.
+
+    `ping_minutes` is how long somebody who was called has before the next is; after `handback_hours` of silence the
+    bot speaks again.
+    """
+
+    answer_minutes: int = Field(60, ge=1, le=20_000)
+    next_minutes: int = Field(60, ge=1, le=20_000)
+    resolve_hours: int = Field(16, ge=1, le=2_000)
+    ping_minutes: int = Field(10, ge=1, le=20_000)
+    handback_hours: int = Field(4, ge=1, le=500)
+    queues: Annotated[dict[str, QueuePart], BeforeValidator(_nobody)] = Field(default_factory=dict)
+    staff: Annotated[dict[str, StaffPart], BeforeValidator(_nobody)] = Field(default_factory=dict)
+    channels: dict[str, ChannelDeskPart] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name, person in self.staff.items():
+            for queue in person.queues:
+                if queue not in {*self.queues, "default"}:
+                    raise ValueError(f"staff {name} works in the queue {queue}, which is not among queues")
+        shown = [queue for part in self.channels.values() for queue in part.queues]
+        for queue in shown:
+            if queue not in {*self.queues, "default"}:
+                raise ValueError(f"channels show the queue {queue}, which is not among queues")
+            if shown.count(queue) > 1:
+                raise ValueError(f"the queue {queue} is shown in two channels; one is enough")
+        if shown and "default" not in shown:
+            raise ValueError("channels must show the queue default: everything else comes there")
+        return self
 
 
 class Config(_Part):
@@ -122,7 +262,7 @@ class Config(_Part):
     carriers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     shops: dict[str, dict[str, Any]] = Field(default_factory=dict)
     desk: DeskPart = DeskPart()
-    proactive: dict[str, Any] = Field(default_factory=dict)
+    proactive: ProactivePart = ProactivePart()
     templates: Path | None = None
 
 

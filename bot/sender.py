@@ -3,7 +3,7 @@
 sent          the platform gave an id
 Temporary     again later; the platform's own time wins over backoff
 Unknown       looked up where the platform allows; else an answer is sent again, a notice is not
-Closed        dead until the approved template says it: `wismo doctor` shows it
+Closed        at once again as the approved template that says the same; dead where there is none
 Refused       dead, with its error
 Unreachable   dead; the conversation is marked and nothing unasked goes there
 Misconfigured the account rests, its rows are kept, the alarm is logged and shown by `wismo doctor`
@@ -30,6 +30,7 @@ IN_FLIGHT = 64
 MAX_ATTEMPTS = 8
 RECEIPT_SECONDS = 15.0
 """So long a receipt may take that tells what became of a message; only then is it sent again."""
+MOST_DOUBLINGS = 7
 POLL_SECONDS = 0.2
 REST_SECONDS = 60.0
 
@@ -77,6 +78,14 @@ class Sender:
         for flying in self._flying.values():
             if flying:
                 await asyncio.wait(flying, timeout=8)
+
+    async def drain(self, name: str) -> None:
+        """Send all of an account that may leave now, one after the other: where no loop runs."""
+        account = self.accounts[name]
+        key = await self._known(account)
+        while rows := await self._claimed(key, account, IN_FLIGHT):
+            for row in rows:
+                await self._send(key, account, row)
 
     def departures(self) -> Sequence[Departure]:
         """The accounts that could send at once."""
@@ -193,12 +202,20 @@ class Sender:
             await self._gone(row, message)
             return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"Unreachable: {error}")
         except (Refused, Closed) as error:
+            if isinstance(error, Closed) and message.fallback is not None:
+                return self._approved(row, message, error)
             log.warning("sender.not_sent", channel=account.name, error=type(error).__name__)
             return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"{type(error).__name__}: {error}")
         except Exception as error:
             log.error("sender.defect", channel=account.name, error=type(error).__name__)
-            return self._backoff(row, type(error).__name__)
+            return self._backoff(row, type(error).__name__, ours=True)
         return Mark(row, OutboxState.SENT, self.clock.now(), platform_id)
+
+    def _approved(self, row: Row, message: Outbound, error: Closed) -> Mark:
+        """The platform takes no free text any more: at once again, as the approved template that says the same."""
+        body = codec.encode(replace(message, id="", approved=message.fallback, fallback=None))
+        calm = replace(row, attempts=row.attempts - 1)
+        return Mark(calm, OutboxState.READY, self.clock.now(), error=str(error), body=body)
 
     async def _again(self, key: tuple[str, str], row: Row, error: Temporary) -> Mark:
         if error.account_wide and error.retry_after:
@@ -215,8 +232,11 @@ class Sender:
         told = Receipt(key, self.clock.now(), message.to, State.FAILED, outbound_id=str(row.id), gone=True)
         await self.store.receive([Arrival("wismo", Item(key, row.lane, codec.pack(told)))])
 
-    def _backoff(self, row: Row, error: str, least: float = 0.0) -> Mark:
+    def _backoff(self, row: Row, error: str, least: float = 0.0, *, ours: bool = False) -> Mark:
         now = self.clock.now()
-        if row.attempts + 1 >= MAX_ATTEMPTS:
+        # Staff see every case in the end: what a desk was down for waits for it, unless it is a defect of ours.
+        waits = row.purpose == Purpose.DESK and not ours
+        if row.attempts + 1 >= MAX_ATTEMPTS and not waits:
             return Mark(row, OutboxState.DEAD, now, error=error)
-        return Mark(row, OutboxState.READY, now, error=error, delay=max(least, min(0.5 * 2**row.attempts, 300.0)))
+        delay = min(0.5 * 2 ** min(row.attempts, MOST_DOUBLINGS), 300.0)
+        return Mark(row, OutboxState.READY, now, error=error, delay=max(least, delay))

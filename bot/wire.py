@@ -30,10 +30,10 @@ def unsent(error: BaseException | None) -> bool:
 
 
 async def reached(call: Awaitable[httpx.Response], who: str) -> httpx.Response:
-    """The answer of a call; `Temporary` where none came."""
+    """The answer of a call; `Temporary` where none came, or none that can be unpacked."""
     try:
         return await call
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         raise Temporary(f"{who} cannot be reached: {type(error).__name__}") from error
 
 

@@ -30,6 +30,8 @@ LONG = 3
 BARE_NUMBER, OTHER = 0.56, 0.3
 LONGEST = 4000
 """Characters that are read; what stands behind them changes no meaning."""
+_YES = {"zh": 6, "ja": 12, "ko": 12}
+"""Characters of a yes or no in languages whose words are not counted."""
 NODS = "👍👌🙏❤😊🙂✅"
 """Said without a word, and meant as a yes or a thank-you."""
 
@@ -68,7 +70,7 @@ def understand(
     if text and not intents:
         intents = _unsaid(found, left)
     yes = _yes(left, read, lexicon)
-    if read.locale and intents and intents[0][1] < CLEAR and yes is None:
+    if read.locale in lexicon.likened and intents and intents[0][1] < CLEAR and yes is None:
         intents = _likened(left, read, intents, lexicon)
     return Understanding(
         text=text,
@@ -132,6 +134,8 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
     script = by_script(text)
     if script == NONE:
         return nothing, ""
+    if script == "zh" and prior == "ja":
+        script = prior  # Japanese in Han alone ("返品希望") looks Chinese
     if script:
         return _in(script, words, tokens, lexicon), script
     guess, sure = model.guess(text) if len(words) > 3 else ("", 0.0)
@@ -140,7 +144,7 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
         first = _in(guess, words, tokens, lexicon)
         if first.intents and first.intents[0][1] >= STRONG:
             return first, guess
-    latin = [c for c, w in lexicon.words.items() if c not in {"ru", "zh", "ar"} and not w.joined]
+    latin = [c for c, w in lexicon.words.items() if c not in {"ru", "ar"} and not w.joined]
     reads = [_in(c, words, tokens, lexicon) for c in latin]
     believed = (0.5 if long else 0.3) * sure
     liked = {guess: believed, prior: 0.1} if guess != prior else {prior: believed + 0.1}
@@ -183,8 +187,8 @@ def _asked(text: str, lexicon: Lexicon) -> str:
 
 def _yes(text: str, read: _Read, lexicon: Lexicon) -> bool | None:
     tokens = tokens_of(folded(text))
-    short = 4 if read.locale != "zh" else 2
-    if not tokens or len(tokens) > short or (read.locale == "zh" and len(text.strip()) > 6):
+    joined = bool(read.locale) and lexicon.words[read.locale].joined
+    if not tokens or len(tokens) > (2 if joined else 4) or (joined and len(text.strip()) > _YES[read.locale]):
         return None
     sides = read.concepts & {"affirm", "refuse"}
     if not sides and read.locale:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from bot.model.cases import CaseDraft
 from bot.model.messages import Address, Inbound, Media, Receipt
 from bot.model.orders import OrderUpdate, number_key
 from bot.model.tracks import TrackUpdate
@@ -15,9 +16,14 @@ from bot.model.tracks import TrackUpdate
 
 @dataclass(frozen=True, slots=True)
 class StaffAct:
-    """A staff member did something to a conversation: take, reply, note, handback, close.
+    """A staff member did something to a conversation: take, reply, note, handback, resolve, snooze, assign, ack,
+    tag, priority, send_push, undo, edit.
 
-    `version` is the holder's version they saw, None where their surface does not show one.
+    `version` is the holder's version they saw, None where their surface does not show one. `ref` names what is
+    sent (a push that was held back), taken back or changed (the id of their reply), or for how many hours the case
+    sleeps; `whom` it is assigned to, `until` it sleeps. `surface` is the desk's channel in which they did it, if
+    that is a chat platform, `by` the platform's id of them and `message` of their own message there;
+    `undo_seconds` is how long a reply waits to be taken back.
     """
 
     id: str
@@ -28,11 +34,23 @@ class StaffAct:
     text: str = ""
     media: tuple[Media, ...] = ()
     version: int | None = None
+    ref: str = ""
+    whom: str = ""
+    until: datetime | None = None
+    surface: Address | None = None
+    by: str = ""
+    message: str = ""
+    undo_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a parcel, order or campaign has to tell one person; gated and worded when it is due."""
+    """Something a parcel, order or campaign has to tell one person; gated and worded when it is due.
+
+    `order` and `parcel` are the store's ids of what it is about, from which it is worded; `facts` hold only what
+    cannot be read from them. `needs` is the key of an earlier push without which this would make no sense. `case`
+    is what staff have to do about it; with no `template` that is all of it.
+    """
 
     id: str
     to: Address
@@ -42,6 +60,10 @@ class Notice:
     facts: Mapping[str, Any] = field(default_factory=dict)
     due_at: datetime | None = None
     expires_at: datetime | None = None
+    order: int | None = None
+    parcel: int | None = None
+    needs: str = ""
+    case: CaseDraft | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,14 @@ from bot.store.tables import (
     Alias,
     Bucket,
     Buyer,
+    CaseEventRow,
     CaseRow,
+    CaseThread,
     ConsentRow,
     Conversation,
     DecisionRow,
     Feed,
+    Follow,
     Guess,
     Inbox,
     InboxState,
@@ -32,15 +35,23 @@ from bot.store.tables import (
     Outbox,
     OutboxState,
     Parcel,
+    PushRow,
+    SightRow,
+    Watch,
     core,
 )
 
 _inbox, _outbox, _lane, _orders, _parcels = map(core, (Inbox, Outbox, Lane, Order, Parcel))
 _conversations, _aliases, _cases, _consents = map(core, (Conversation, Alias, CaseRow, ConsentRow))
 _links, _guesses, _decisions, _media, _buckets = map(core, (LinkRow, Guess, DecisionRow, MediaRow, Bucket))
-_feeds, _buyers, _looks = map(core, (Feed, Buyer, Look))
+_feeds, _buyers, _looks, _case_events, _threads = map(core, (Feed, Buyer, Look, CaseEventRow, CaseThread))
 
-BY_LANE = (_conversations, _aliases, _inbox, _outbox, _cases, _consents, _guesses, _decisions, _media)
+_pushes, _follows, _watches, _sights = map(core, (PushRow, Follow, Watch, SightRow))
+
+BY_LANE = (
+    _conversations, _aliases, _inbox, _outbox, _cases, _case_events, _threads, _consents, _guesses, _decisions, _media,
+    _follows,
+)  # fmt: skip
 PERSONAL = ("name", "email", "phone", "phone_e164", "address", "postcode", "city")
 
 
@@ -205,6 +216,7 @@ async def expire(connection: AsyncConnection, keep: Retention, now: datetime) ->
         delete(_media).where(_media.c.at < before(keep.messages)),
         delete(_guesses).where(_guesses.c.at < before(7)),
         delete(_decisions).where(_decisions.c.at < before(keep.messages)),
+        delete(_pushes).where(_pushes.c.at < before(keep.messages)),
         update(_parcels)
         .where(
             # By the narrow table first: the parcels' own is as wide as their raw words.
@@ -284,7 +296,9 @@ async def export_buyer(connection: AsyncConnection, buyer: int) -> dict[str, obj
         ("conversations", _conversations, _conversations.c.lane.in_(lanes)),
         ("received", _inbox, _inbox.c.lane.in_(lanes)),
         ("sent", _outbox, _outbox.c.lane.in_(lanes)),
+        ("pushes", _pushes, _pushes.c.buyer_id == buyer),
         ("cases", _cases, _cases.c.lane.in_(lanes)),
+        ("case_events", _case_events, _case_events.c.lane.in_(lanes)),
         ("media", _media, _media.c.lane.in_(lanes)),
         ("decisions", _decisions, _decisions.c.lane.in_(lanes)),
     ):
@@ -311,11 +325,17 @@ async def erase_buyer(database: Database, buyer: int, now: datetime) -> Erased:
         ids, lanes = await _lanes_of(connection, buyer)
         files = await _orphaned(connection, lanes)
         rows = await _erase_orders(connection, buyer, ids)
+        mine = (await connection.execute(select(_cases.c.id).where(_cases.c.lane.in_(lanes)))).scalars()
+        shown = [f"d/{case}" for case in mine]
+        rows += (await connection.execute(delete(_outbox).where(_outbox.c.lane.in_(shown)))).rowcount
         for table in BY_LANE:
             rows += (await connection.execute(delete(table).where(table.c.lane.in_(lanes)))).rowcount
         await connection.execute(delete(_lane).where(_lane.c.key.in_(lanes)))
         await connection.execute(delete(_buckets).where(_buckets.c.key.in_(lanes)))
         await connection.execute(delete(_consents).where(_consents.c.buyer_id == buyer))
+        await connection.execute(delete(_pushes).where(_pushes.c.buyer_id == buyer))
+        await connection.execute(delete(_watches).where(_watches.c.order_id.in_(ids)))
+        await connection.execute(delete(_sights).where(_sights.c.order_id.in_(ids)))
         await connection.execute(
             update(_buyers).where(_buyers.c.id == buyer).values(key=f"erased:{buyer}", erased_at=now)
         )

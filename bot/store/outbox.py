@@ -6,7 +6,7 @@ taken in the claim's transaction, so all processes share them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -14,6 +14,7 @@ from uuid import uuid4
 from sqlalchemy import Select, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.model.markup import plain
 from bot.model.messages import RANK, Receipt, State
 from bot.store import codec
 from bot.store.database import NOW, Database
@@ -67,20 +68,42 @@ async def claim(
     if not rows:
         return []
     interval = 1.0 / rates.per_recipient if rates.per_recipient > 0 else 0.0
-    free_at = await _recipients(connection, [r.lane for r in rows]) if interval else {}
-    go = [r for r in rows if free_at.get(r.lane, 0.0) - interval * (rates.burst - 1) <= now]
-    later = [{"row": r.id, "at": free_at[r.lane] - interval * (rates.burst - 1)} for r in rows if r not in go]
+    free_at = await _recipients(connection, [_bucket_of(r) for r in rows]) if interval else {}
+    go, later, spent = _paced(rows, free_at, now, interval, rates.burst)
     if later:
         await connection.execute(_WAIT, later)
     if not go:
         return []
     token = uuid4().hex
     await connection.execute(_LEASE, {"rows": [r.id for r in go], "token": token})
-    spent = {r.lane: max(free_at.get(r.lane, 0.0), now) + interval for r in go} if interval else {}
     if rates.per_second > 0:
         spent[account_key] = max(account_free, now) + len(go) / rates.per_second
     await _spend(connection, database, spent)
     return [_row(r, token) for r in go]
+
+
+def _bucket_of(r: Any) -> str:
+    """Whose rate a message uses up: its chat's. A desk's channel is one chat, however many cases it shows."""
+    return r.lane if r.purpose != "desk" else f"d/{r.channel}/{r.account}/{r.chat}"
+
+
+def _paced(
+    rows: Sequence[Any], free_at: Mapping[str, float], now: float, interval: float, burst: int
+) -> tuple[list[Any], list[dict[str, float]], dict[str, float]]:
+    """Which rows may go, which have to wait until when, and until when each bucket is used up then."""
+    if not interval:
+        return list(rows), [], {}
+    go, later = [], []
+    spent: dict[str, float] = {}
+    for r in rows:
+        key = _bucket_of(r)
+        free = spent.get(key, free_at.get(key, 0.0))
+        if free - interval * (burst - 1) <= now:
+            go.append(r)
+            spent[key] = max(free, now) + interval
+        else:
+            later.append({"row": r.id, "at": free - interval * (burst - 1)})
+    return go, later, spent
 
 
 def _claimable() -> Select[Any]:
@@ -275,18 +298,55 @@ async def give_back(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     )
 
 
-async def withdraw(connection: AsyncConnection, lane: str) -> int:
-    """Take back what the bot wrote and has not sent: a person speaks now."""
+Words = list[tuple[int, str]]
+
+
+async def withdraw(connection: AsyncConnection, lane: str) -> tuple[Words, Words]:
+    """Take back what the bot wrote and has not sent: a person speaks now. What was taken back, and what is on its way
+    already, each with its row."""
+    bots = (_outbox.c.lane == lane, _outbox.c.purpose != "staff")
     taken = await connection.execute(
         update(_outbox)
-        .where(_outbox.c.lane == lane, _outbox.c.state == OutboxState.READY, _outbox.c.purpose != "staff")
+        .where(*bots, _outbox.c.state == OutboxState.READY)
         .values(state=OutboxState.WITHDRAWN)
+        .returning(_outbox.c.id, _outbox.c.body)
     )
-    return int(taken.rowcount)
+    withdrawn = sorted((r.id, text_of(r.body)) for r in taken)
+    flying = await connection.execute(
+        select(_outbox.c.id, _outbox.c.body).where(*bots, _outbox.c.state == OutboxState.SENDING).order_by(_outbox.c.id)
+    )
+    return withdrawn, [(r.id, text_of(r.body)) for r in flying]
 
 
-async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> bool:
-    """Note how far a message got, never backwards; whether it was ours."""
+def text_of(body: bytes | None) -> str:
+    """What a stored message says, without markup."""
+    return plain(codec.outbound(body).text) if body else ""
+
+
+async def take_back(connection: AsyncConnection, lane: str, key: str) -> bool:
+    """Take back a staff reply, all its parts; whether none of them had left."""
+    parts = (_outbox.c.lane == lane, or_(_outbox.c.key == key, _outbox.c.key.startswith(f"{key}:", autoescape=True)))
+    gone = await connection.scalar(select(_outbox.c.id).where(*parts, _outbox.c.state != OutboxState.READY).limit(1))
+    if gone is not None:
+        return False
+    taken = await connection.execute(
+        update(_outbox).where(*parts, _outbox.c.state == OutboxState.READY).values(state=OutboxState.WITHDRAWN)
+    )
+    return bool(taken.rowcount)
+
+
+async def reword(connection: AsyncConnection, lane: str, key: str, body: bytes) -> bool:
+    """Give a message that has not left other words; whether it had not left."""
+    changed = await connection.execute(
+        update(_outbox)
+        .where(_outbox.c.lane == lane, _outbox.c.key == key, _outbox.c.state == OutboxState.READY)
+        .values(body=body)
+    )
+    return bool(changed.rowcount)
+
+
+async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> str:
+    """Note how far a message got, never backwards; the key of a staff message of which this is news, else empty."""
     where = (
         and_(_outbox.c.id == int(receipt.outbound_id))
         if receipt.outbound_id.isdecimal()
@@ -296,10 +356,20 @@ async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> bool:
             _outbox.c.platform_id == receipt.platform_id,
         )
     )
-    columns = (_outbox.c.id, _outbox.c.receipt, _outbox.c.state, _outbox.c.attempts)
-    row = (await connection.execute(select(*columns).where(where))).first()
+    names = ("id", "receipt", "state", "attempts", "body", "purpose", "key")
+    row = (await connection.execute(select(*(_outbox.c[n] for n in names)).where(where))).first()
     if row is None:
-        return False
+        return ""
+    if receipt.closed and row.state == OutboxState.SENT and row.body:
+        message = codec.outbound(row.body)
+        if message.fallback is not None:
+            # The platform took it and then found its window closed: the approved template says it instead.
+            again = codec.encode(replace(message, approved=message.fallback, fallback=None))
+            fresh = update(_outbox).where(_outbox.c.id == row.id)
+            await connection.execute(
+                fresh.values(state=OutboxState.READY, body=again, platform_id="", receipt="", not_before=0.0)
+            )
+            return ""
     values: dict[str, object] = {}
     if not row.receipt or RANK[receipt.state] > RANK[State(row.receipt)]:
         values["receipt"] = receipt.state.value
@@ -315,4 +385,4 @@ async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> bool:
         values["pricing"] = codec.encode(receipt.pricing)
     if values:
         await connection.execute(update(_outbox).where(_outbox.c.id == row.id).values(**values))
-    return True
+    return str(row.key) if row.purpose == "staff" and "receipt" in values else ""

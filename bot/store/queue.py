@@ -21,10 +21,12 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.ports import Item
 from bot.store.database import NOW, Database
-from bot.store.tables import Alias, Conversation, Inbox, InboxState, Lane, core
+from bot.store.tables import Alias, CaseRow, CaseThread, Conversation, Inbox, InboxState, Lane, core
 
 MAX_ATTEMPTS = 5
 LEASE_SECONDS = 20.0
+STRAY = "x/desk/"
+"""The lane of what was written in a thread that is no case's, or none's yet: its channel and thread follow."""
 TOGETHER = 16
 """At most so many waiting messages of one chat are understood together."""
 
@@ -32,6 +34,8 @@ _inbox = core(Inbox)
 _lane = core(Lane)
 _alias = core(Alias)
 _conversation = core(Conversation)
+_thread = core(CaseThread)
+_case = core(CaseRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,14 @@ class Claim:
 
 
 async def resolve(connection: AsyncConnection, database: Database, arrivals: Sequence[Arrival]) -> dict[str, str]:
-    """Lanes by the lane an item asked for: the one under which any of the person's names is known already."""
+    """Lanes by the lane an item asked for: the one under which any of the person's names is known already, or whose
+    case staff wrote about."""
+    desk = await _of_cases(connection, arrivals)
     named = {
         a.item.lane: (a.item.lane.removeprefix("c/").split("/", 2), a.item.chats) for a in arrivals if a.item.chats
     }
     if not named:
-        return {}
+        return desk
     chats = {chat for (parts, chats) in named.values() for chat in (parts[2], *chats)}
     rows = await connection.execute(_ALIASES, {"chats": list(chats)})
     known = {(r.channel, r.account, r.chat): r.lane for r in rows}
@@ -86,6 +92,23 @@ async def resolve(connection: AsyncConnection, database: Database, arrivals: Seq
     if new:
         new.sort(key=lambda row: row["chat"])
         await connection.execute(database.once(_new_alias), new)
+    return desk | lanes
+
+
+async def _of_cases(connection: AsyncConnection, arrivals: Sequence[Arrival]) -> dict[str, str]:
+    """Of what came from a desk: `t/<channel>/<thread>` names a case by its thread, `k/<case>` by its number. What
+    belongs to no case of ours concerns nobody."""
+    lanes: dict[str, str] = {}
+    for arrival in arrivals:
+        asked = arrival.item.lane
+        if asked.startswith("t/"):
+            _, chat, thread = asked.split("/", 2)
+            where = (_thread.c.account == arrival.port, _thread.c.chat == chat, _thread.c.thread == thread)
+            lanes[asked] = await connection.scalar(select(_thread.c.lane).where(*where)) or f"{STRAY}{chat}/{thread}"
+        elif asked.startswith("k/"):
+            number = asked.removeprefix("k/")
+            known = select(_case.c.lane).where(_case.c.id == int(number)) if number.isdecimal() else None
+            lanes[asked] = (await connection.scalar(known) if known is not None else None) or "x/desk"
     return lanes
 
 
@@ -94,6 +117,24 @@ _ALIASES = select(_alias).where(_alias.c.chat.in_(bindparam("chats", expanding=T
 
 def _new_alias(database: Database) -> Any:
     return database.insert(_alias).on_conflict_do_nothing()
+
+
+async def forward(connection: AsyncConnection, database: Database, claimed: Claim) -> bool:
+    """Give what staff wrote in a thread that was not known yet to its conversation's lane, where it is known now.
+
+    The thread's first message can be seen, and answered, a moment before we have written down whose it is.
+    """
+    chat, thread = claimed.lane.removeprefix(STRAY).split("/", 1)
+    ports = {e.port for e in claimed.events}
+    where = (_thread.c.account.in_(ports), _thread.c.chat == chat, _thread.c.thread == thread)
+    home = await connection.scalar(select(_thread.c.lane).where(*where))
+    if home is None or not await fence(connection, {claimed.lane: claimed.token}):
+        return False
+    ids = [e.id for e in claimed.events]
+    await connection.execute(update(_inbox).where(_inbox.c.id.in_(ids)).values(lane=home))
+    await connection.execute(_RELEASE, [{"lane": claimed.lane, "less": len(ids)}])
+    await ready(connection, database, {home: len(ids)}, {})
+    return True
 
 
 async def receive(connection: AsyncConnection, database: Database, arrivals: Sequence[Arrival], now: datetime) -> int:

@@ -1,7 +1,8 @@
 """The door to the database for the rest of the bot: every method is one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from uuid import uuid4
@@ -9,17 +10,37 @@ from uuid import uuid4
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.dialog.turn import Dossier, Wants
-from bot.model.cases import Case
+from bot.dialog.turn import Dossier, Reason, Wants
+from bot.model.cases import Case, CaseEvent
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
+from bot.model.events import Notice
 from bot.model.messages import Address
-from bot.model.orders import Order
+from bot.model.orders import Consent, Order
 from bot.model.parcels import Parcel
-from bot.store import keeping, migrate, orders, outbox, queue, sweep, turns
+from bot.proactive.campaign import Outcome, Plan
+from bot.proactive.sighting import Home
+from bot.store import (
+    campaigns,
+    casebook,
+    desks,
+    keeping,
+    lanes,
+    migrate,
+    orders,
+    outbox,
+    pushes,
+    queue,
+    sweep,
+    turns,
+    watching,
+    why,
+)
 from bot.store.database import NOW, Database
 from bot.store.group import Group
-from bot.store.tables import CaseRow, Inbox, InboxState, Lease, LinkRow, core
+from bot.store.tables import Inbox, InboxState, Lease, LinkRow, OutboxState, core
+from bot.store.why import Why
+from bot.tracking.learning import Lesson
 
 
 class TurnTaker(Protocol):
@@ -51,6 +72,8 @@ class MessageTaker(Protocol):
 
 
 Departing = tuple[Departure, list[outbox.Row]]
+
+_NEWS = {OutboxState.SENT: "sent", OutboxState.DEAD: "failed", OutboxState.EXPIRED: "failed"}
 
 MARK_SECONDS = 0.01
 """So long outcomes of sends are gathered: nobody waits for them but the next message of the same chat."""
@@ -148,6 +171,10 @@ class Store:
         """Commit a turn together with others that are ready; whether the lane was still ours."""
         return await self._commit(written)
 
+    async def commit_all(self, written: Sequence[turns.Written]) -> Sequence[bool | Exception]:
+        """Commit turns together; of each whether its lane was still ours, or what went wrong with it alone."""
+        return await self._commit.many(written)
+
     async def _commit_all(self, written: Sequence[turns.Written]) -> Sequence[bool]:
         now = self.clock.now()
         departures = self._departures()
@@ -190,6 +217,10 @@ class Store:
 
         await self.database.write(work)
 
+    async def forward(self, claim: queue.Claim) -> bool:
+        """Move what came from a thread that was not known yet to its conversation; whether it is known now."""
+        return await self.database.write(lambda c: queue.forward(c, self.database, claim))
+
     async def give_back(self, claims: Sequence[queue.Claim]) -> None:
         """Return claimed lanes untouched."""
         if claims:
@@ -214,6 +245,9 @@ class Store:
 
         async def work(connection: AsyncConnection) -> list[Departing]:
             more = await outbox.mark(connection, marks)
+            for m in marks:
+                if m.row.purpose == "staff" and (news := _NEWS.get(m.state)):
+                    await desks.outcome(connection, self.database, m.row.key, news, m.error, m.at)
             return await self._depart(connection, departures) if more else []
 
         await self._send(await self.database.write(work))
@@ -230,9 +264,9 @@ class Store:
 
     # ---- parcels -----------------------------------------------------------------------------------------
 
-    async def due_parcels(self, limit: int, serves: sweep.Serves) -> list[sweep.Due]:
-        """Lease parcels of a source that are due for a look."""
-        return await self.database.write(lambda c: sweep.due(c, self.clock.now(), limit, serves))
+    async def due_parcels(self, limit: int, serves: sweep.Serves, busy: Collection[int] = ()) -> list[sweep.Due]:
+        """Parcels of a source that are due for a look. Whoever looks holds the sweep's lease."""
+        return await self.database.view(lambda c: sweep.due(c, self.clock.now(), limit, serves, busy))
 
     async def looked(self, looks: Sequence[sweep.Looked], news: Sequence[queue.Arrival], now: datetime) -> None:
         """Write down what came of looks, and the news as events of the parcels' own lanes, in one commit."""
@@ -248,14 +282,19 @@ class Store:
         """How many of `calls` a source's daily budget allows now; they count as made."""
         return await self.database.write(lambda c: sweep.budget(c, self.database, source, per_day, calls, live))
 
-    async def parcels_numbered(self, number: str) -> list[Parcel]:
-        """Every parcel under this tracking number."""
+    async def parcels_numbered(self, number: str) -> list[tuple[Parcel, Home]]:
+        """Every parcel under this tracking number, and where each goes."""
         async with self.database.read() as connection:
             return await orders.numbered(connection, number)
 
-    async def postpone(self, parcels: Sequence[int], until: datetime) -> None:
-        """Look at these parcels again at `until`."""
-        await self.database.write(lambda c: sweep.postpone(c, parcels, until))
+    async def lessons(self, since: datetime | None, limit: int) -> AsyncIterator[list[Lesson]]:
+        """Parcels and orders to learn delivery times from, a page at a time; all of them without `since`."""
+        after: int | None = 0
+        while after is not None:
+            read = partial(lanes.page, after=after, since=since, limit=limit)
+            page, after = await self.database.view(read)
+            if page:
+                yield page
 
     async def feed_answered(self, source: str, carriers: Sequence[str]) -> None:
         """A source gave an answer: whatever was said to be down is up."""
@@ -264,6 +303,108 @@ class Store:
     async def feed_failed(self, source: str) -> None:
         """A source gave none; from the third failure in a row it is said to be down since the first."""
         await self.database.write(lambda c: sweep.failed(c, self.database, source, self.clock.now()))
+
+    # ---- watching ----------------------------------------------------------------------------------------
+
+    async def due_watches(self, limit: int) -> list[watching.Due]:
+        """Lease orders that the announcer has to look at."""
+        return await self.database.write(lambda c: watching.due(c, self.clock.now(), limit))
+
+    async def looked_at(self, looks: Sequence[watching.Looked]) -> None:
+        """Write down what came of looks with what they have to tell people, in one commit."""
+
+        async def work(connection: AsyncConnection) -> None:
+            held = await watching.looked(connection, looks)
+            await turns.save_reasons(connection, [r for look in held for r in look.reasons], self.clock.now())
+            news = [arrival for look in held for arrival in look.news]
+            if news:
+                await queue.receive(connection, self.database, news, self.clock.now())
+
+        await self.database.write(work)
+
+    async def reach(self, ids: Sequence[int], purpose: str) -> Mapping[int, watching.Reach]:
+        """Where the buyers of these orders can be told things."""
+        return await self.database.view(lambda c: watching.reach(c, ids, purpose))
+
+    async def feeds_down(self) -> frozenset[str]:
+        """Sources that give no answer now."""
+        return await self.database.view(watching.feeds_down)
+
+    async def standing(self, notices: Mapping[str, Sequence[Notice]]) -> dict[str, pushes.Standing]:
+        """What each lane's notices rest on."""
+        return await self.database.view(lambda c: pushes.standing(c, notices))
+
+    async def reasons_about(self, text: str) -> list[Why]:
+        """Why things were said or not of an order or parcel (by its number) or in a message (by its id)."""
+        return await self.database.view(lambda c: why.about(c, text))
+
+    async def next_due(self) -> datetime | None:
+        """When something that waits is due next, by business time; None where nothing waits."""
+        return await self.database.view(watching.next_due)
+
+    async def sent_since(self, last: int) -> list[why.SentRow]:
+        """Messages that left with ids above `last`."""
+        return await self.database.view(lambda c: why.sent_since(c, last))
+
+    async def reasons_since(self, last: int) -> list[tuple[int, Why]]:
+        """Decisions with ids above `last`."""
+        return await self.database.view(lambda c: why.since(c, last))
+
+    # ---- campaigns ---------------------------------------------------------------------------------------
+
+    async def plan_campaign(self, name: str, plan: Plan) -> campaigns.Campaign | None:
+        """Write a campaign down or change its plan; None where it has begun already."""
+        return await self.database.write(lambda c: campaigns.plan(c, name, plan, self.clock.now()))
+
+    async def campaign(self, name: str) -> campaigns.Campaign | None:
+        """The campaign of this name."""
+        return await self.database.view(lambda c: campaigns.named(c, name))
+
+    async def all_campaigns(self) -> list[campaigns.Campaign]:
+        """Every campaign."""
+        return await self.database.view(campaigns.all_of)
+
+    async def set_campaign(self, campaign: campaigns.Campaign, state: str, note: str = "") -> None:
+        """Start it (its first step is due now), stop it or end it."""
+        now = self.clock.now()
+        due = now if state == campaigns.RUNNING else None
+        await self.database.write(lambda c: campaigns.set_state(c, campaign.id, state, now, note, due))
+
+    async def due_campaigns(self) -> list[campaigns.Campaign]:
+        """Running campaigns whose next step is due."""
+        return await self.database.view(lambda c: campaigns.due(c, self.clock.now()))
+
+    async def orders_after(self, cursor: int, limit: int) -> list[Dossier]:
+        """The next orders by id."""
+        return await self.database.view(lambda c: campaigns.after(c, cursor, limit))
+
+    async def campaign_step(
+        self,
+        campaign: campaigns.Campaign,
+        cursor: int,
+        news: Sequence[queue.Arrival],
+        reasons: Sequence[Reason],
+        due_at: datetime,
+    ) -> bool:
+        """Store a step's notices and move the cursor, in one commit; False where another process took the step."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            if not await campaigns.stepped(connection, campaign, cursor, len(news), due_at):
+                return False
+            if news:
+                await queue.receive(connection, self.database, news, self.clock.now())
+            await turns.save_reasons(connection, reasons, self.clock.now())
+            return True
+
+        return await self.database.write(work)
+
+    async def campaign_outcome(self, campaign: campaigns.Campaign) -> Outcome:
+        """How a campaign goes."""
+        return await self.database.view(lambda c: campaigns.outcome(c, campaign))
+
+    async def campaign_left_out(self, campaign: campaigns.Campaign) -> dict[str, int]:
+        """How many buyers did not hear of it, by rule."""
+        return await self.database.view(lambda c: campaigns.left_out(c, campaign))
 
     # ---- orders and links --------------------------------------------------------------------------------
 
@@ -279,7 +420,10 @@ class Store:
         async def work(connection: AsyncConnection) -> int:
             now = self.clock.now()
             ids = [await orders.save_order(connection, self.database, o, p, now) for o, p in batch]
-            return sum(i is not None for i in ids)
+            fresh = [(i, o) for i, (o, _) in zip(ids, batch, strict=True) if i is not None]
+            for i, order in fresh:
+                await watching.watch(connection, self.database, i, order, now)
+            return len(fresh)
 
         return await self.database.write(work)
 
@@ -295,28 +439,54 @@ class Store:
         rows = update(LinkRow).where(LinkRow.order_id == order).values(revoked=True)  # type: ignore[arg-type]
         return int((await self.database.write(lambda c: c.execute(rows))).rowcount)
 
+    async def consents_of(self, buyer: int) -> list[Consent]:
+        """The ledger of a buyer, oldest first."""
+        return await self.database.view(lambda c: pushes.ledger(c, buyer))
+
     # ---- staff -------------------------------------------------------------------------------------------
 
     async def cases(self, *, every: bool = False) -> list[Case]:
         """Open cases (or every case), oldest first."""
-        table = core(CaseRow)
-        rows = select(table).order_by(table.c.id)
-        if not every:
-            rows = rows.where(table.c.closed_at.is_(None))
         async with self.database.read() as connection:
-            return [
-                Case(
-                    id=r.id,
-                    conversation=r.lane,
-                    kind=r.kind,
-                    summary=r.summary,
-                    order=r.order_id,
-                    owner=r.owner,
-                    opened_at=r.opened_at,
-                    closed_at=r.closed_at,
-                )
-                for r in await connection.execute(rows)
-            ]
+            return await casebook.listed(connection, every=every)
+
+    async def open_cases(self, ids: Sequence[int]) -> dict[int, Case]:
+        """Cases by number."""
+        return await self.database.view(lambda c: casebook.open_cases(c, ids))
+
+    async def held_pushes(self, cases: Sequence[int], keys: Sequence[str]) -> dict[str, bytes]:
+        """Pushes that were held back in these cases, under these keys."""
+        return await self.database.view(lambda c: casebook.held(c, cases, keys))
+
+    async def case_file(self, case: int, most: int) -> desks.CaseFile | None:
+        """A case with its history and the last `most` things said, for a desk to show."""
+        return await self.database.view(lambda c: desks.case_file(c, case, most))
+
+    async def case_thread(self, case: int, place: Address) -> str:
+        """The root message of a case in a desk's channel, or empty."""
+        return await self.database.view(lambda c: desks.thread(c, case, place))
+
+    async def save_thread(self, case: Case, place: Address, thread: str) -> None:
+        """Remember where a desk shows a case."""
+        await self.database.write(lambda c: desks.save_thread(c, self.database, case, place, thread))
+
+    async def drop_thread(self, case: int, place: Address) -> None:
+        """The desk's root message is gone."""
+        await self.database.write(lambda c: desks.drop_thread(c, case, place))
+
+    async def dossier(self, order: int) -> Dossier | None:
+        """An order with its parcels."""
+
+        async def work(connection: AsyncConnection) -> Dossier | None:
+            found, _, _ = await orders.find(connection, (), (), {order})
+            return found.get(order)
+
+        return await self.database.view(work)
+
+    async def case_history(self, case: int) -> list[CaseEvent]:
+        """All that happened in a case, oldest first."""
+        async with self.database.read() as connection:
+            return await casebook.history(connection, case)
 
     # ---- keeping -----------------------------------------------------------------------------------------
 
@@ -373,8 +543,8 @@ class Store:
             set_={"owner": owner, "lease_until": NOW + seconds},
             where=(row.c.owner == owner) | (row.c.lease_until <= NOW),
         )
-        taken = await self.database.write(lambda c: c.execute(upsert.returning(row.c.owner)))
-        return taken.first() is not None
+        # Read before the commit: SQLite commits nothing while rows of a statement are still to be read.
+        return await self.database.write(lambda c: c.scalar(upsert.returning(row.c.owner))) is not None
 
     async def drop_lease(self, name: str, owner: str) -> None:
         """Let go of a lease."""

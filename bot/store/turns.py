@@ -11,16 +11,18 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Dossier, Link, Reason, Wants
-from bot.model.cases import CaseDraft
+from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState
 from bot.model.conversations import Conversation
 from bot.model.events import conversation_lane
+from bot.model.markup import plain
 from bot.model.messages import Media, Outbound, Receipt
 from bot.model.orders import Consent, Order, number_key
 from bot.model.parcels import Parcel
 from bot.ports import Item
-from bot.store import codec, orders, outbox, queue
+from bot.proactive.watching import Sight
+from bot.store import casebook, codec, desks, orders, outbox, pushes, queue, watching
 from bot.store.database import NOW, Database
-from bot.store.tables import CaseRow, ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
+from bot.store.tables import ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Order as OrderRow
 
@@ -31,7 +33,6 @@ NEWEST = 6
 
 _conversations = core(ConversationRow)
 _outbox = core(Outbox)
-_cases = core(CaseRow)
 _consents = core(ConsentRow)
 _links = core(LinkRow)
 _guesses = core(Guess)
@@ -70,14 +71,26 @@ class Worded:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """All that one lane's turn writes. `events` go to other lanes: (lane, event, due time or None)."""
+    """All that one lane's turn writes. `events` go to other lanes, or wait in this one: (lane, event, due time or
+    None). `sights` are parcels at a glance, each with its order. `follow` are orders that this chat is told of from
+    now on; `unfollow` that somebody else has the chat now.
+
+    `case` is what a decision asks staff to do; by the end of the turn it has become `ticket`, the conversation's
+    case as it is now (None where it did not change), with new lines of its `history`. `unsay` are staff replies to
+    take back where they have not left: the act's id and whose it was; `reword` gives such a reply other words.
+    `posts` are for the desk that shows the case.
+    """
 
     claim: queue.Claim
     conversation: Conversation | None = None
     worded: tuple[Worded, ...] = ()
     withdraw: bool = False
     case: CaseDraft | None = None
-    close_case: bool = False
+    ticket: Case | None = None
+    history: tuple[CaseEvent, ...] = ()
+    unsay: tuple[tuple[str, str], ...] = ()
+    reword: tuple[tuple[str, str, Outbound], ...] = ()
+    posts: tuple[Worded, ...] = ()
     consents: tuple[Consent, ...] = ()
     misses: tuple[str, ...] = ()
     looked_up: tuple[str, ...] = ()
@@ -89,6 +102,10 @@ class Written:
     link: str = ""
     receipts: tuple[Receipt, ...] = ()
     media: tuple[Media, ...] = ()
+    pushed: tuple[pushes.Pushed, ...] = ()
+    sights: tuple[tuple[int, Sight], ...] = ()
+    follow: tuple[int, ...] = ()
+    unfollow: bool = False
 
 
 def hashed(text: str) -> str:
@@ -232,58 +249,83 @@ _CONSENTS = (
 async def commit(
     connection: AsyncConnection, database: Database, written: Sequence[Written], now: datetime
 ) -> set[str]:
-    """Write these turns, those of them whose lane is still ours; the lanes that were written."""
+    """Write these turns, those of them whose lane is still ours and whose pushes nobody was faster with; the lanes
+    that were written."""
     ours = await queue.fence(connection, {w.claim.lane: w.claim.token for w in written})
+    pushing = {w.claim.lane: w.pushed for w in written if w.pushed and w.claim.lane in ours}
+    if pushing and (late := await pushes.counted(connection, pushing)):
+        await queue.give_back(connection, [w.claim for w in written if w.claim.lane in late])
+        ours -= late
     kept = [w for w in written if w.claim.lane in ours]
     if not kept:
         return set()
     for w in kept:
         await _write_records(connection, database, w, now)
-    cases = {w.claim.lane: await _case(connection, w, now) for w in kept if w.case is not None}
+    cases = {w.claim.lane: await casebook.save(connection, w.ticket, now) for w in kept if w.ticket is not None}
+    for w in kept:
+        await _write_history(connection, database, w, cases.get(w.claim.lane), now)
+        await desks.marks(connection, database, w.claim.lane, w.receipts, now)
     records = [record for w in kept if (record := _record(w, cases)) is not None]
     await save_conversations(connection, database, records)
     await _save_worded(connection, database, kept, now)
     await _save_ledgers(connection, kept, now)
     await _save_events(connection, database, kept, now)
+    await pushes.save(connection, {w.claim.lane: w.pushed for w in kept if w.pushed}, now)
     await queue.finish(connection, {w.claim.lane: [e.id for e in w.claim.events] for w in kept})
     return ours
 
 
 async def _write_records(connection: AsyncConnection, database: Database, w: Written, now: datetime) -> None:
-    if w.withdraw:
-        await outbox.withdraw(connection, w.claim.lane)
     if w.order is not None:
         order = await orders.save_order(connection, database, *w.order, due_at=now)
+        if order is not None:
+            await watching.watch(connection, database, order, w.order[0], now)
         if order is not None and w.link:
             fresh = {"hash": w.link, "order_id": order, "created_at": now, "revoked": False, "first_chat": ""}
             await connection.execute(database.insert(_links).values(**fresh).on_conflict_do_nothing())
     if w.parcels:
         await orders.save_parcels(connection, w.parcels)
-    for receipt in w.receipts:
-        await outbox.record_receipt(connection, receipt)
+        await watching.save_sights(connection, database, w.sights)
+    if w.unfollow:
+        await watching.unfollow(connection, w.claim.lane)
+    await watching.follow(connection, database, w.claim.lane, w.follow)
     if w.used_link:
         first = update(_links).where(_links.c.hash == hashed(w.used_link), _links.c.first_chat == "")
         await connection.execute(first.values(first_chat=w.claim.lane))
-    if w.close_case and w.conversation is not None and w.conversation.case is not None:
-        await connection.execute(update(_cases).where(_cases.c.id == w.conversation.case).values(closed_at=now))
 
 
-async def _case(connection: AsyncConnection, w: Written, now: datetime) -> int:
-    draft = w.case
-    assert draft is not None  # noqa: S101 - the caller asked for these alone
-    row = insert(_cases).values(
-        lane=w.claim.lane, kind=draft.kind, summary=draft.summary, order_id=draft.order, owner="", opened_at=now
-    )
-    return int(await connection.scalar(row.returning(_cases.c.id)))
+async def _write_history(
+    connection: AsyncConnection, database: Database, w: Written, saved: Case | None, now: datetime
+) -> None:
+    """What the turn adds to its case's history: its own lines, and what became of messages that it takes back."""
+    lines = list(w.history)
+    if w.withdraw:
+        taken, flying = await outbox.withdraw(connection, w.claim.lane)
+        lines += [CaseEvent("withdrawn", text, key=f"withdrawn:{i}") for i, text in taken]
+        lines += [CaseEvent("on_its_way", text, key=f"on_its_way:{i}") for i, text in flying]
+    for act, who in w.unsay:
+        undone = await outbox.take_back(connection, w.claim.lane, f"staff:{act}")
+        lines.append(CaseEvent("undone" if undone else "too_late", "", who, f"undo:{act}", act.encode()))
+    for act, who, out in w.reword:
+        changed = await outbox.reword(connection, w.claim.lane, f"staff:{act}", codec.encode(out))
+        lines.append(CaseEvent("edited" if changed else "too_late", plain(out.text), who, "", act.encode()))
+    case = saved or (await _case_of(connection, w) if lines or w.posts else None)
+    if case is not None:
+        await casebook.remember(connection, database, case, lines, now)
+        late = [x for x in lines if x.what in desks.SHOWN and x not in w.history]
+        await desks.save_posts(connection, database, case, w.posts, late, now)
 
 
-def _record(written: Written, cases: Mapping[str, int]) -> Conversation | None:
-    record = written.conversation
-    if record is not None and written.claim.lane in cases:
-        return replace(record, case=cases[written.claim.lane])
-    if record is not None and written.close_case:
-        return replace(record, case=None)
-    return record
+async def _case_of(connection: AsyncConnection, w: Written) -> Case | None:
+    known = w.conversation.case if w.conversation is not None else None
+    return await casebook.numbered(connection, known) if known is not None else None
+
+
+def _record(written: Written, cases: Mapping[str, Case]) -> Conversation | None:
+    record, case = written.conversation, cases.get(written.claim.lane)
+    if record is None or case is None:
+        return record
+    return replace(record, case=None if case.state == CaseState.RESOLVED else case.id)
 
 
 async def save_conversations(connection: AsyncConnection, database: Database, records: Sequence[Conversation]) -> None:
@@ -363,19 +405,34 @@ def _new_message(database: Database) -> Any:
     return fresh.on_conflict_do_nothing()
 
 
+async def _consent_rows(connection: AsyncConnection, kept: Sequence[Written]) -> list[dict[str, Any]]:
+    """The ledger's new rows. Whoever says stop says so for all chats of whose orders they were told."""
+    rows: list[dict[str, Any]] = []
+    for w in kept:
+        if not w.consents:
+            continue
+        mine = w.conversation.buyer if w.conversation else None
+        stops = any(not c.given for c in w.consents)
+        buyers = {mine, *(await watching.buyers_of_chat(connection, w.claim.lane))} if stops else {mine}
+        if stops:
+            await pushes.withdraw_unasked(connection, w.claim.lane, [b for b in buyers if b is not None])
+        rows += [
+            {
+                "buyer_id": buyer,
+                "lane": w.claim.lane,
+                "purpose": c.purpose,
+                "source": c.source,
+                "given": c.given,
+                "at": c.at,
+            }
+            for c in w.consents
+            for buyer in sorted(buyers, key=str)
+        ]
+    return rows
+
+
 async def _save_ledgers(connection: AsyncConnection, kept: Sequence[Written], now: datetime) -> None:
-    consents = [
-        {
-            "buyer_id": w.conversation.buyer if w.conversation else None,
-            "lane": w.claim.lane,
-            "purpose": c.purpose,
-            "source": c.source,
-            "given": c.given,
-            "at": c.at,
-        }
-        for w in kept
-        for c in w.consents
-    ]
+    consents = await _consent_rows(connection, kept)
     guesses = [
         {"kind": "miss", "lane": w.claim.lane, "subject": hashed(number_key(m)), "at": now}
         for w in kept
@@ -392,17 +449,25 @@ async def _save_ledgers(connection: AsyncConnection, kept: Sequence[Written], no
     decisions = [
         {
             "lane": w.claim.lane,
+            "about": about,
             "turn": w.claim.events[0].item.key if w.claim.events else "",
             "at": now,
-            "reasons": codec.encode(w.reasons),
+            "reasons": codec.encode([r for r in w.reasons if r.about == about]),
         }
         for w in kept
-        if w.reasons
+        for about in dict.fromkeys(r.about for r in w.reasons)
     ]
     ledgers: tuple[list[dict[str, Any]], ...] = (consents, guesses, files, decisions)
     for ledger, rows in zip(_LEDGERS, ledgers, strict=True):
         if rows:
             await connection.execute(ledger, rows)
+
+
+async def save_reasons(connection: AsyncConnection, reasons: Sequence[Reason], now: datetime) -> None:
+    """Write down why something was made or left out, for what each concerns."""
+    rows = [{"lane": "", "about": r.about, "turn": "look", "at": now, "reasons": codec.encode([r])} for r in reasons]
+    if rows:
+        await connection.execute(insert(_decisions), rows)
 
 
 _LEDGERS = tuple(insert(table) for table in (_consents, _guesses, _media, _decisions))

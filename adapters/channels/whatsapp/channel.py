@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from bot.errors import Closed, Misconfigured, Refused, Temporary, Unknown, Unrea
 from bot.model.events import Event
 from bot.model.messages import Limits, Media, MediaKind, Outbound
 from bot.ports import Answer, Channel, Item, Rate, Request
+from bot.transport import post, ready_headers
 from bot.wire import unsent
 
 
@@ -57,6 +58,8 @@ class WhatsApp(Channel):
         self._http = http
         self._base = settings.base_url.rstrip("/")
         self._auth = {"Authorization": f"Bearer {settings.access_token.get_secret_value()}"}
+        self._messages = httpx.URL(f"{self._base}/{settings.phone_number_id}/messages")
+        self._headers = ready_headers(self._messages, **self._auth)
         self._secret = settings.app_secret.get_secret_value().encode()
         self._actions = error_table()
 
@@ -94,7 +97,9 @@ class WhatsApp(Channel):
         }
         body["to" if message.to.chat.isdecimal() else "recipient"] = message.to.chat
         body |= await self._content(message)
-        answer = await self._call("POST", f"{self._base}/{self.settings.phone_number_id}/messages", json=body)
+        wait = self._http.timeout.read or 20.0
+        call = post(self._messages, self._headers, msgspec.json.encode(body), wait)
+        answer = await self._told(self._http.send(call))
         try:
             return str(answer["messages"][0]["id"])
         except (KeyError, IndexError, TypeError) as error:
@@ -148,14 +153,20 @@ class WhatsApp(Channel):
         told = await self._call("GET", f"{self._base}/{self.settings.phone_number_id}")
         return f"WhatsApp number {told.get('display_phone_number', self.settings.phone_number_id)} answers"
 
+    def chat_of(self, phone: str) -> str:
+        return phone.removeprefix("+")
+
     async def deep_link(self, token: str) -> str | None:
         told = await self._call("GET", f"{self._base}/{self.settings.phone_number_id}")
         digits = "".join(c for c in str(told.get("display_phone_number", "")) if c.isdecimal())
         return f"https://wa.me/{digits}?text={token}" if digits else None
 
     async def _call(self, method: str, url: str, **parts: Any) -> dict[str, Any]:
+        return await self._told(self._http.request(method, url, headers=self._auth, **parts))
+
+    async def _told(self, call: Awaitable[httpx.Response]) -> dict[str, Any]:
         try:
-            response = await self._http.request(method, url, headers=self._auth, **parts)
+            response = await call
         except httpx.HTTPError as error:
             if unsent(error):
                 raise Temporary("WhatsApp cannot be reached") from error

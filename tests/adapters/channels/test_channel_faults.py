@@ -131,7 +131,7 @@ async def test_slack_codes(row: dict[str, str]) -> None:
     assert isinstance(error, Temporary) == (row["action"] in {"retry", "wait", "pause"})
 
 
-SIGNS = [r for r in rows("telegram_errors.csv") if r["sign"][0].islower()]
+SIGNS = [r for r in rows("telegram/errors.csv") if r["sign"][0].islower()]
 
 
 @pytest.mark.parametrize("row", SIGNS, ids=lambda r: r["sign"])

@@ -17,7 +17,6 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 from aiohttp import WSMsgType, web
-from httpx_aiohttp import AiohttpTransport
 from pydantic import SecretStr, ValidationError
 
 from adapters.channels.slack import Settings
@@ -26,8 +25,10 @@ from adapters.channels.slack.calls import error_table
 from adapters.channels.slack.channel import Slack
 from adapters.channels.slack.reading import unescape
 from bot.errors import Misconfigured, Refused, Temporary, Unknown, Unreachable, WismoError
+from bot.model.events import StaffAct
 from bot.model.messages import Address, Choice, Inbound, Kind, Media, MediaKind, Outbound
 from bot.ports import Answer, Item, Request
+from bot.transport import Client, Transport
 
 RECORDED = Path(__file__).parents[2] / "recorded" / "channels" / "slack"
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -111,7 +112,7 @@ async def fake() -> AsyncIterator[FakeSlack]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=AiohttpTransport()) as client:
+    async with Client(transport=Transport()) as client:
         yield client
 
 
@@ -144,7 +145,9 @@ async def press(slack: Slack, payload: Any) -> Answer:
 async def heard(slack: Slack, payload: Any) -> Inbound | None:
     (item,) = (await deliver(slack, payload)).items
     assert item.lane == LANE
-    return slack.decode(item)
+    said = slack.decode(item)
+    assert not isinstance(said, StaffAct)
+    return said
 
 
 def outbound(text: str = "Hello", **more: Any) -> Outbound:
@@ -315,7 +318,7 @@ async def test_a_pressed_button_brings_its_value(slack: Slack) -> None:
     answer = await press(slack, recorded("block_actions"))
     (item,) = answer.items
     said = slack.decode(item)
-    assert said is not None
+    assert isinstance(said, Inbound)
     assert (answer.status, answer.body, item.lane, said.choice) == (200, b"", LANE, "push:1:on")
     assert said.at == datetime.fromtimestamp(1795460403.25, UTC)
 
@@ -630,7 +633,7 @@ async def test_a_disconnect_is_followed_by_a_new_connection(socket: Slack, fake:
         await second.send_json({**recorded("envelope"), "type": "interactive", "payload": recorded("block_actions")})
         await fake.acks.get()
         said = socket.decode(inbox.items[0])
-        assert said is not None
+        assert isinstance(said, Inbound)
         assert said.choice == "push:1:on"
 
 

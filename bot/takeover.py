@@ -1,0 +1,263 @@
+"""The part of a conversation's turn in which staff act: the pure rules of `bot.handoff`, worded and written down."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from html import escape
+
+from bot import handoff
+from bot.dialog.turn import Desk, Shop
+from bot.handoff import files, ladder
+from bot.model.cases import Case, CaseEvent
+from bot.model.events import Notice, StaffAct, Tick
+from bot.model.markup import plain
+from bot.model.messages import (
+    Address,
+    Choice,
+    DeskPost,
+    Inbound,
+    Kind,
+    Limits,
+    Media,
+    Outbound,
+    Purpose,
+    Reply,
+)
+from bot.render import Renderer, split
+from bot.store import codec
+from bot.store.desks import Surface
+from bot.store.turns import Worded, Written
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """What staff do to a turn. `limits` are by the channel's kind, `places` a desk's channel by queue."""
+
+    renderer: Renderer
+    limits: Mapping[str, Limits]
+    shop: Shop
+    rules: handoff.Rules
+    places: Mapping[str, Address]
+
+    def handed(self, written: Written, act: StaffAct, held: Mapping[str, bytes], now: datetime) -> Written:
+        """One staff act. `held` are pushes that were held back, by their key."""
+        record = written.conversation
+        assert record is not None  # noqa: S101 - a conversation's turn always has one
+        handed = handoff.act(record, written.ticket, act, self.shop.name, self.rules, now)
+        version = handed.conversation.version
+        speaks = (handed.say or handed.media) and not handed.reword
+        said = self._said(handed, act) if speaks else ()
+        history = tuple(_from(line, act) for line in handed.history)
+        if handed.push:
+            pushed, line = _released(held.get(handed.push, b""), handed.push, act, version)
+            said, history = (*said, *pushed), (*history, line)
+        done = replace(
+            written,
+            conversation=handed.conversation,
+            ticket=handed.case,
+            history=(*written.history, *history),
+            worded=(*written.worded, *said),
+            withdraw=written.withdraw or handed.withdraw,
+            unsay=(*written.unsay, *([(handed.unsay, act.staff)] if handed.unsay else [])),
+            reasons=(*written.reasons, handed.reason),
+        )
+        if handed.reword:
+            out = self._said(handed, act)[0].outbound
+            done = replace(done, reword=(*done.reword, (handed.reword, act.staff, out)))
+        if handed.told:
+            done = self._told(done, handed, act)
+        elif act.undo_seconds and handed.say and not handed.reword:
+            done = self._undoable(done, act)
+        return self._announced(done, handed.template, act.id) if handed.template else done
+
+    def _said(self, handed: handoff.Handed, act: StaffAct) -> tuple[Worded, ...]:
+        """The staff's own words and files, in messages as the channel takes them."""
+        to = handed.conversation.address
+        limits = self.limits.get(to.channel)
+        text = escape(handed.say, quote=False)
+        outs: list[tuple[str, tuple[Media, ...]]] = []
+        if text.strip():
+            outs += [(part, ()) for part in (split(text, limits.text) if limits else [text])]
+        outs += [("", (media,)) for media in handed.media if media.path]
+        made = []
+        for place, (part, media) in enumerate(outs):
+            out = Outbound(
+                id="",
+                to=to,
+                text=part,
+                media=media,
+                purpose=Purpose.STAFF,
+                holder_version=handed.conversation.version,
+            )
+            key = f"staff:{act.id}" if not place else f"staff:{act.id}:{place}"
+            made.append(Worded(out, key, "staff", act.undo_seconds))
+        return tuple(made)
+
+    def _told(self, written: Written, handed: handoff.Handed, act: StaffAct) -> Written:
+        """A word to the writer alone, where they wrote; with their text, and a way to speak after all."""
+        if act.surface is None:
+            return written
+        record = handed.conversation
+        holder = record.holder.removeprefix(handoff.PERSON)
+        owner = handed.case.owner if handed.case else ""
+        facts = {"code": handed.told, "holder": holder, "owner": owner, "text": act.text}
+        choices: tuple[Choice, ...] = ()
+        if handed.told == "kept_as_note" and handed.case is not None:
+            choices = (Choice(f"take:{handed.case.id}:{record.version}", f"take_from:{holder}"),)
+        post = DeskPost("tell", template="staff/told", facts=facts, who=act.by)
+        out = Outbound(id="", to=act.surface, text="", choices=choices, purpose=Purpose.DESK, desk=post)
+        return replace(written, posts=(*written.posts, Worded(out, f"told:{act.id}", "tell")))
+
+    def _undoable(self, written: Written, act: StaffAct) -> Written:
+        if act.surface is None or written.ticket is None:
+            return written
+        facts = {"what": "sending", "who": act.staff, "text": act.text, "about": round(act.undo_seconds)}
+        choices = (Choice(f"undo:{written.ticket.id}:{act.id}"[:64], "undo"),)
+        post = DeskPost("say", template="staff/line", facts=facts)
+        out = Outbound(id="", to=act.surface, text="", choices=choices, purpose=Purpose.DESK, desk=post)
+        return replace(written, posts=(*written.posts, Worded(out, f"undo:{act.id}", "say")))
+
+    def heard(self, written: Written, now: datetime) -> Written:
+        """The buyer wrote: what that does to their case."""
+        record, case = written.conversation, written.ticket
+        if record is None or case is None:
+            return written
+        person = handoff.held_by_person(record)
+        return replace(written, ticket=files.buyer_wrote(case, self.rules, now, person=person))
+
+    def held_back(self, written: Written, notice: Notice, worded: tuple[Worded, ...]) -> Written:
+        """A push while a person speaks: a note in the case, with all that is needed to send it after all."""
+        messages = [w.outbound for w in worded]
+        text = "\n\n".join(plain(m.text) for m in messages)
+        line = CaseEvent("push", text, key=f"push:{notice.id}", data=codec.encode(messages))
+        return replace(written, history=(*written.history, line))
+
+    def settled(self, written: Written, before: Case | None, key: str, now: datetime) -> Written:
+        """The end of a turn: a case that was asked for is opened or asked again, and every case looks at itself."""
+        record = written.conversation
+        assert record is not None  # noqa: S101 - a conversation's turn always has one
+        if written.case is not None:
+            desked = (
+                files.opened(written.case, record, self.shop.name, self.rules, now)
+                if written.ticket is None
+                else files.asked_again(
+                    written.ticket, written.case, self.rules, now, waits=not handoff.held_by_person(record)
+                )
+            )
+            written = replace(written, case=None, ticket=desked.case, history=(*written.history, *desked.history))
+        if written.ticket is None:
+            return written
+        looked = ladder.look(record, written.ticket, self.rules, now)
+        case = replace(looked.case, look_at=looked.next_at)
+        written = replace(
+            written, conversation=looked.conversation, ticket=case, history=(*written.history, *looked.history)
+        )
+        if looked.template:
+            written = self._announced(written, looked.template, key)
+        if looked.next_at is not None and (before is None or before.look_at != looked.next_at):
+            lane = case.conversation
+            tick = Tick(f"look:{lane}:{looked.next_at.isoformat()}", looked.next_at, lane)
+            written = replace(written, events=(*written.events, (lane, tick, looked.next_at)))
+        return replace(written, ticket=None) if case == before else written
+
+    def posted(
+        self, written: Written, messages: Sequence[Inbound], acts: Sequence[StaffAct], case: Case | None
+    ) -> Written:
+        """What the desk that shows the case is told of this turn: what was said, what was done, and the new card."""
+        shown = written.ticket or case
+        place = self._place(shown) if shown is not None else None
+        if shown is None or place is None:
+            return written
+        turn = written.claim.events[-1].id if written.claim.events else 0
+        said = [
+            _line(place, _heard(m), "buyer", m.text or (m.choice or ""), f"in:{m.id}", m.media)
+            for m in messages
+            if m.kind not in {Kind.BLOCKED, Kind.UNBLOCKED}
+        ]
+        bots = [w for w in written.worded if w.outbound.purpose != Purpose.STAFF]
+        said += [_line(place, "bot", "bot", plain(w.outbound.text), f"out:{w.key}") for w in bots]
+        here = {a.id for a in acts if a.surface == place and a.message}
+        said += [
+            self._history_line(place, line, shown, f"{turn}:{i}")
+            for i, line in enumerate(written.history)
+            if not (line.what in {"note", "reply"} and line.key.rpartition(":")[0] in here)
+        ]
+        posts = [*written.posts, *said]
+        if not posts and written.ticket is None and not written.unsay and not written.reword:
+            return written
+        card = Outbound(id="", to=place, text="", purpose=Purpose.DESK, desk=DeskPost("show"))
+        return replace(written, posts=(Worded(card, f"show:{turn}", "show"), *posts))
+
+    def _place(self, case: Case) -> Address | None:
+        return self.places.get(case.queue) or self.places.get("default")
+
+    def _history_line(self, place: Address, line: CaseEvent, case: Case, key: str) -> Worded:
+        calls = line.what in {"paged", "assigned"} and bool(self.rules.people)
+        named = tuple(line.text.split(", ")) if calls and line.text else ()
+        if line.what in {"late", "woke"} and case.owner:
+            named = (case.owner,)
+        choices: tuple[Choice, ...] = ()
+        if line.what == "push":
+            choices = (Choice(f"send_push:{case.id}:{line.key}"[:64], "send_push"),)
+        facts = {
+            "what": line.what,
+            "who": line.who,
+            "text": line.text,
+            "about": line.data.decode(errors="replace") if line.what != "push" else "",
+            "waits": ladder.waits(case),
+        }
+        post = DeskPost("say", template="staff/line", facts=facts, mention=named)
+        out = Outbound(id="", to=place, text="", choices=choices, purpose=Purpose.DESK, desk=post)
+        return Worded(out, f"line:{line.key or key}", "say")
+
+    def promised(self, desk: Desk, case: Case | None, now: datetime) -> Desk:
+        """When the buyer can expect an answer: what they were told already, while that can still be kept."""
+        told = case.promised_by if case is not None and ladder.waits(case) else None
+        return replace(desk, answer_by=told) if told is not None and told > now else desk
+
+    def _announced(self, written: Written, template: str, key: str) -> Written:
+        record = written.conversation
+        assert record is not None  # noqa: S101 - a conversation's turn always has one
+        facts: dict[str, object] = {}
+        if template == "case_wait" and written.ticket is not None:
+            facts |= {"desk_open": True, "desk_by": written.ticket.promised_by}
+        zone = self.shop.timezone
+        reply = Reply(
+            record.address, template, facts, f"{key}:{template}", record.locale or self.shop.locale, zone=zone
+        )
+        limits = self.limits.get(record.address.channel)
+        if limits is None:
+            return written
+        parts = self.renderer.render(reply, limits, record.version)
+        worded = tuple(Worded(o, f"{reply.key}:{i}", template) for i, o in enumerate(parts))
+        return replace(written, worded=(*written.worded, *worded))
+
+
+def _from(line: CaseEvent, act: StaffAct) -> CaseEvent:
+    """A reply's line remembers where it was written, so that what becomes of it is shown there."""
+    if line.what != "reply" or act.surface is None:
+        return line
+    return replace(line, data=codec.encode(Surface(act.surface, act.message)))
+
+
+def _heard(message: Inbound) -> str:
+    return {Kind.EDITED: "buyer_edited", Kind.DELETED: "buyer_deleted"}.get(message.kind, "buyer")
+
+
+def _line(place: Address, what: str, who: str, text: str, key: str, media: tuple[Media, ...] = ()) -> Worded:
+    facts = {"what": what, "who": who, "text": text, "about": ""}
+    post = DeskPost("say", template="staff/line", facts=facts)
+    kept = tuple(m for m in media if m.path)
+    return Worded(Outbound(id="", to=place, text="", media=kept, purpose=Purpose.DESK, desk=post), key, "say")
+
+
+def _released(data: bytes, key: str, act: StaffAct, version: int) -> tuple[tuple[Worded, ...], CaseEvent]:
+    """What a held push says, as the staff's own act: exactly as they saw it, and once."""
+    if not data:
+        return (), CaseEvent("too_late", "", act.staff, f"{act.id}:push", key.encode())
+    messages = codec.decode(data, tuple[Outbound, ...])
+    worded = tuple(
+        Worded(replace(m, purpose=Purpose.STAFF, holder_version=version, expires_at=None), f"{key}:{i}", "push")
+        for i, m in enumerate(messages)
+    )
+    return worded, CaseEvent("push_sent", "", act.staff, f"{key}:sent", key.encode())
