@@ -13,7 +13,7 @@ from bot.model.orders import Duties, Order
 from bot.model.parcels import Parcel
 from bot.model.tracks import Action, Status
 from bot.model.zones import only_zone
-from bot.tracking.eta import Prediction, predict, route_of
+from bot.tracking.eta import Prediction, foresee, locate, route_of
 from bot.tracking.masking import mask
 from bot.tracking.numbers import not_tracked_through
 from bot.tracking.stall import silence
@@ -50,7 +50,8 @@ def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> d
     """One parcel's standing, who said so and as of when; what is not known is left out."""
     route = route_of(parcel, order, ZoneInfo(zone_of(order, facts, now)), facts.shop.country)
     down = facts.feeds_down.get(parcel.carrier) or facts.feeds_down.get(parcel.track.source if parcel.track else "")
-    quiet = silence(parcel, route, now, facts.tables, feed_down_since=down)
+    where = locate(parcel, route, now)
+    quiet = silence(parcel, route, now, facts.tables, feed_down_since=down, where=where) if where else None
     told: dict[str, Any] = {
         "carrier": parcel.carrier,
         "number": parcel.number,
@@ -80,7 +81,8 @@ def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> d
         told["not_asked"] = True
     if not_tracked_through(parcel.carrier, parcel.number) and not terminal(parcel.status, parcel.cause):
         told["untracked"] = True
-    told |= _window(parcel, predict(parcel, route, now, facts.tables), now)
+    today = now.astimezone(route.zone).date()
+    told |= _window(parcel, foresee(where, route, today, facts.tables, parcel.eta) if where else None, now)
     if down is not None:
         told["down_since"] = down
     return told

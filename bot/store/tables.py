@@ -244,8 +244,9 @@ class Parcel(SQLModel, table=True):
 class Look(SQLModel, table=True):
     """When a parcel is next asked about (`due_at`, None for never again), was last asked about and last answered for.
 
-    Apart from the parcel, whose row is wide: a sweep that hears nothing new writes here alone. `heard` is a
-    fingerprint of what a source last said.
+    Apart from the parcel, whose row is wide: a sweep that hears nothing new reads and writes here alone, so what it
+    needs of the parcel stands here too, written with it. At a million parcels their own rows are gigabytes, which
+    no page cache holds. `heard` is a fingerprint of what a source last said.
     """
 
     __table_args__ = (
@@ -267,6 +268,12 @@ class Look(SQLModel, table=True):
     asked_at: datetime | None = _when()
     checked_at: datetime | None = _when()
     heard: str = ""
+    order_id: int = 0
+    number: str = ""
+    status: str = Field(default="unknown")
+    cause: str = ""
+    shipped_at: datetime | None = _when()
+    changed_at: datetime | None = _when()
 
 
 class CaseRow(SQLModel, table=True):
