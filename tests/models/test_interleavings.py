@@ -5,9 +5,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.models.runs import in_memory, on_database
 
 SEED = 20261125
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 async def test_ten_thousand_in_memory(tmp_path: Path) -> None:
