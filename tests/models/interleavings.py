@@ -217,7 +217,9 @@ class Interleaving:
         self._shown()
 
     def _shown(self) -> None:
-        """Whatever a person has to know is on the desk."""
+        """Whatever a person has to know is on the desk, and each case there once."""
+        cards = [card.id for card in self.house.board.cards.values()]
+        assert len(cards) == len(set(cards)), "a case has two cards"
         texts = self.house.board.texts()
         for act in self.acts:
             if act.kind == "note" and act.surface is None:
