@@ -18,12 +18,12 @@ from bot.model.tokens import LINK_PREFIX
 
 STRONG = 0.8
 """An intent at this score in the guessed language ends the search; else the other languages are tried."""
-ANGER = frozenset({"anger", "complaint"})
-SHOUTED = 12
-"""Letters in capitals alone that are no abbreviation."""
 LONG = 3
 """So many words make a message long enough to change the language of a chat."""
 BARE_NUMBER, OTHER = 0.56, 0.3
+ANGER = frozenset({"anger", "complaint"})
+SHOUTED = 12
+"""Letters in capitals alone that are no abbreviation."""
 LONGEST = 4000
 """Characters that are read; what stands behind them changes no meaning."""
 NODS = "👍👌🙏❤😊🙂✅"
