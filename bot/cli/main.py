@@ -8,6 +8,8 @@ import typer
 import bot
 from bot.cli import (
     buyers,
+    calibrating,
+    campaigning,
     casework,
     chat,
     demo,
@@ -16,12 +18,14 @@ from bot.cli import (
     links,
     logs,
     recognising,
+    replaying,
     scanning,
     service,
     setup,
     templates,
     tracking,
     understand,
+    why,
 )
 from bot.cli.session import say
 
@@ -47,10 +51,14 @@ def create_cli() -> typer.Typer:
     cli.command("replay-dead")(doctor.replay_dead)
     cli.command()(understand.understand)
     cli.command()(recognising.recognise)
+    cli.command()(calibrating.calibration)
     cli.command()(tracking.track)
     cli.command()(tracking.decode)
     cli.command()(scanning.scan)
     cli.command()(scanning.scans)
+    cli.command()(why.why)
+    cli.command()(replaying.replay)
+    cli.add_typer(campaigning.campaign, name="campaign")
     cli.add_typer(templates.templates, name="templates")
     return cli
 
