@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Select, bindparam, case, func, select, update
+from sqlalchemy import Select, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -103,7 +103,7 @@ async def _of_cases(connection: AsyncConnection, arrivals: Sequence[Arrival]) ->
         asked = arrival.item.lane
         if asked.startswith("t/"):
             _, chat, thread = asked.split("/", 2)
-            where = (_thread.c.account == arrival.port, _thread.c.chat == chat, _thread.c.thread == thread)
+            where = (_thread.c.account == arrival.port, *_in_thread(chat, thread))
             lanes[asked] = await connection.scalar(select(_thread.c.lane).where(*where)) or f"{STRAY}{chat}/{thread}"
         elif asked.startswith("k/"):
             number = asked.removeprefix("k/")
@@ -119,6 +119,12 @@ def _new_alias(database: Database) -> Any:
     return database.insert(_alias).on_conflict_do_nothing()
 
 
+def _in_thread(chat: str, thread: str) -> tuple[Any, ...]:
+    """A desk may know more of a thread than is told by what is written in it: that stands behind a slash."""
+    known = _thread.c.thread
+    return _thread.c.chat == chat, or_(known == thread, known.startswith(f"{thread}/", autoescape=True))
+
+
 async def forward(connection: AsyncConnection, database: Database, claimed: Claim) -> bool:
     """Give what staff wrote in a thread that was not known yet to its conversation's lane, where it is known now.
 
@@ -126,7 +132,7 @@ async def forward(connection: AsyncConnection, database: Database, claimed: Clai
     """
     chat, thread = claimed.lane.removeprefix(STRAY).split("/", 1)
     ports = {e.port for e in claimed.events}
-    where = (_thread.c.account.in_(ports), _thread.c.chat == chat, _thread.c.thread == thread)
+    where = (_thread.c.account.in_(ports), *_in_thread(chat, thread))
     home = await connection.scalar(select(_thread.c.lane).where(*where))
     if home is None or not await fence(connection, {claimed.lane: claimed.token}):
         return False
