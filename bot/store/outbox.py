@@ -83,6 +83,11 @@ async def claim(
     return [_row(r, token) for r in go]
 
 
+_READ = (
+    "id", "lane", "key", "body", "purpose", "template", "state", "attempts", "holder_version", "expires_at",
+)  # fmt: skip
+
+
 def _claimable() -> Select[Any]:
     older = _outbox.alias("older")
     blocked = exists().where(older.c.lane == _outbox.c.lane, older.c.id < _outbox.c.id, older.c.state <= 1)
@@ -91,7 +96,7 @@ def _claimable() -> Select[Any]:
         and_(_outbox.c.state == OutboxState.SENDING, _outbox.c.lease_until <= NOW),
     )
     return (
-        select(_outbox, _conversation.c.version.label("holder_now"))
+        select(*(_outbox.c[name] for name in _READ), _conversation.c.version.label("holder_now"))
         .join(_conversation, _conversation.c.lane == _outbox.c.lane, isouter=True)
         .where(
             _outbox.c.channel == bindparam("channel"),
