@@ -6,7 +6,7 @@ Choices degrade by the channel's limits: buttons, else a list, else a numbered m
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from functools import lru_cache
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 from babel.dates import format_skeleton, format_time
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateNotFound, pass_context
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateNotFound, pass_context
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
@@ -27,6 +27,7 @@ from bot.model.messages import Choice, Limits, Option, Outbound, Reply
 
 _JOINER = "\u2060"
 _LINKS = re.compile(r"@|://|(?<=\w)\.(?=[a-zA-Z\u0400-\u04ff]{2})|(?<=^)/|(?<=\s)/|(?<=^)#|(?<=\s)#")
+_INCLUDE = re.compile(r'{% include "([\w.]+)" %}\n?(\n?)')
 _BLANK = re.compile(r"\n{3,}")
 
 
@@ -56,6 +57,20 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
 
+class _Loader(FileSystemLoader):
+    """Templates with their includes put in while they are read: at every message each include took a look-up and a
+    context of its own, 20 us."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        """The template's text."""
+        text, path, fresh = super().get_source(environment, template)
+        return _INCLUDE.sub(lambda m: self._included(environment, m[1], m[2]), text), path, fresh
+
+    def _included(self, environment: Environment, template: str, after: str) -> str:
+        text = self.get_source(environment, template)[0].removesuffix("\n")
+        return text + '{{ "" }}' + after if after else text  # else the last tag would swallow the next line's break
+
+
 class Renderer:
     """Words replies in every language that the folders hold; the seller's folder goes before ours, file by file."""
 
@@ -73,7 +88,7 @@ class Renderer:
 
     def _book(self, locale: str) -> _Book:
         environment = _Environment(
-            loader=FileSystemLoader([folder / locale for folder in self.folders]),
+            loader=_Loader([folder / locale for folder in self.folders]),
             autoescape=True,
             undefined=StrictUndefined,
             finalize=defang,
@@ -107,7 +122,9 @@ class Renderer:
         if known is None:
             for code in self.chain(locale):
                 try:
-                    known = self._books[code].environment.get_template(f"{name}.j2"), code
+                    template = self._books[code].environment.get_template(f"{name}.j2")
+                    template.globals = dict(template.globals)  # a chain of maps is slow, and read at every render
+                    known = template, code
                 except TemplateNotFound:
                     continue
                 break
