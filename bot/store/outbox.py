@@ -107,8 +107,8 @@ def _paced(
 
 
 _READ = (
-    "id", "lane", "key", "channel", "account", "chat", "body", "purpose", "template", "state", "attempts", "holder_version",
-    "expires_at",
+    "id", "lane", "key", "channel", "account", "chat", "body", "purpose", "template", "state", "attempts",
+    "holder_version", "expires_at",
 )  # fmt: skip
 
 
