@@ -80,12 +80,14 @@ class Phrase:
 class Words:
     """One language's words. `joined` languages are written without spaces: a word is found anywhere.
 
+    `letters` are how many make a word on average, where nothing else tells how long a message is.
     `prefixes` are what the language writes together with the word that follows (Arabic's "and", "the", "to").
     """
 
     locale: str
     joined: bool = False
     prefixes: tuple[str, ...] = ()
+    letters: int = 0
     whole: dict[str, frozenset[str]] = field(default_factory=dict)
     stems: dict[str, frozenset[str]] = field(default_factory=dict)
     phrases: dict[str, list[Phrase]] = field(default_factory=dict)
@@ -266,7 +268,8 @@ def tokens_of(text: str) -> list[str]:
 
 def _words(locale: str, raw: Mapping[str, object]) -> Words:
     prefixes = tuple(folded(p.strip()) for p in str(raw.get("prefixes") or "").split(",") if p.strip())
-    words = Words(locale, joined=bool(raw.get("joined", False)), prefixes=prefixes)
+    letters = int(str(raw.get("letters") or 0))
+    words = Words(locale, joined=bool(raw.get("joined", False)), prefixes=prefixes, letters=letters)
     concepts = raw["concepts"]
     assert isinstance(concepts, Mapping)  # noqa: S101 - our own file
     for concept, listed in concepts.items():
