@@ -3,8 +3,8 @@
 Never a full address, phone, e-mail or signature; a carrier's text is masked and passed on as data.
 """
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -103,6 +103,11 @@ def _window(parcel: Parcel, found: Prediction | None, now: datetime) -> Mapping[
         return {}
     told = {"first": found.p10, "last": found.p90, "basis": found.basis.word, "late": False}
     return told | ({"basis_n": found.basis.count} if found.basis.count else {})
+
+
+def latest(ends: Iterable[date | datetime]) -> date | datetime:
+    """The last of several windows' ends: carriers give moments, what was learned gives days."""
+    return max(ends, key=lambda end: end.date() if isinstance(end, datetime) else end)
 
 
 def public_facts(parcel: Parcel, now: datetime) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """When it will come, as buyers are told: what the window rests on, and only after proof."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.dialog.telling import order_facts, public_facts
+from bot.dialog.telling import latest, order_facts, public_facts
 from bot.dialog.turn import Desk, Dossier, Facts, Shop
 from bot.model.orders import Order, Shipment
 from bot.model.parcels import Parcel
@@ -61,6 +61,12 @@ def test_a_carriers_date_that_has_passed_is_answered_by_the_lane() -> None:
     found = told(dossier(eta=Window(day, day, "yanwen", NOW), days=15), learned())
     assert found["late"]
     assert found["again_last"] > NOW.date()  # type: ignore[operator]
+
+
+def test_a_carriers_moment_and_a_learned_day_can_be_compared() -> None:
+    moment = datetime(2026, 11, 8, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert latest([moment, date(2026, 11, 9)]) == date(2026, 11, 9)
+    assert latest([moment, date(2026, 11, 7)]) == moment
 
 
 def test_a_number_alone_shows_no_window() -> None:
