@@ -264,6 +264,8 @@ class Takeover:
         facts: dict[str, object] = {}
         if template == "case_wait" and written.ticket is not None:
             facts |= {"desk_open": True, "desk_by": written.ticket.promised_by}
+        if template == "case_ack" and written.ticket is not None:
+            facts["staff"] = written.ticket.owner
         zone = self.shop.timezone
         reply = Reply(
             record.address, template, facts, f"{key}:{template}", record.locale or self.shop.locale, zone=zone

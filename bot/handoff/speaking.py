@@ -199,7 +199,15 @@ def _acknowledge(s: Scene) -> Handed:
     if s.case.acknowledged_at is not None and s.case.owner not in {"", s.done.staff}:
         return Handed(s.record, Reason("staff.not_theirs", {"owner": s.case.owner}), s.case, told="owned")
     case = acknowledged(s.case, s.done.staff, s.now)
-    return Handed(s.record, Reason("staff.acknowledged", {"staff": s.done.staff}), case, (s.line("acknowledged"),))
+    # Who waits in the queue hears whom they wait for.
+    waiting = s.record.holder == QUEUE and s.case.acknowledged_at is None
+    return Handed(
+        s.record,
+        Reason("staff.acknowledged", {"staff": s.done.staff}),
+        case,
+        (s.line("acknowledged"),),
+        template="case_ack" if waiting else "",
+    )
 
 
 def _tag(s: Scene) -> Handed:
