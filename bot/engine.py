@@ -8,6 +8,7 @@ Parcel and order lanes have turns of their own; what they must tell people becom
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -47,7 +48,7 @@ from bot.render import Renderer
 from bot.store import Store, codec
 from bot.store.pushes import Standing
 from bot.store.queue import STRAY, Claim, Waiting
-from bot.store.turns import Gathered, Worded, Written
+from bot.store.turns import GUESS_HOUR, Gathered, Worded, Written
 from bot.store.vault import Vault
 from bot.takeover import READ_ANSWER, Takeover
 from bot.tracking.eta import Tables
@@ -134,6 +135,7 @@ class Engine:
             takeover=self.takeover,
         )
         self._alone: set[asyncio.Task[None]] = set()
+        self._guessed: deque[datetime] = deque(maxlen=1000)
         self._room = asyncio.Semaphore(SLOW_LANES)
 
     async def handle(self, claims: Sequence[Claim]) -> None:
@@ -341,11 +343,17 @@ class Engine:
             link=gathered.link,
             misses=gathered.misses,
             chat_misses=gathered.chat_misses,
+            shop_misses=self._guessed_lately(now),
             lookups=gathered.lookups,
             feeds_down=gathered.feeds_down,
             consents=gathered.consents,
             tables=self.house.tables(),
         )
+
+    def _guessed_lately(self, now: datetime) -> int:
+        while self._guessed and self._guessed[0] <= now - GUESS_HOUR:
+            self._guessed.popleft()
+        return len(self._guessed)
 
     def _decided(self, written: Written, decision: Decision, now: datetime) -> Written:
         before = written.conversation
@@ -354,6 +362,7 @@ class Engine:
         if decision.misses:
             # The alarm of a shop whose orders are being guessed at; the order and the chat are nobody's to read here.
             self.house.count("proof_missed", self.house.shop.name)
+            self._guessed.append(now)
             log.warning("proof.missed", shop=self.house.shop.name, slowed_seconds=decision.say_after.total_seconds())
         worded, offered = self._worded(decision.replies, after.version, decision.say_after.total_seconds())
         if decision.replies:

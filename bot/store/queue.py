@@ -80,9 +80,13 @@ async def resolve(connection: AsyncConnection, database: Database, arrivals: Seq
     }
     if not named:
         return desk
-    chats = {chat for (parts, chats) in named.values() for chat in (parts[2], *chats)}
-    rows = await connection.execute(_ALIASES, {"chats": list(chats)})
-    known = {(r.channel, r.account, r.chat): r.lane for r in rows}
+    accounts: dict[tuple[str, str], set[str]] = {}
+    for parts, others in named.values():
+        accounts.setdefault((parts[0], parts[1]), set()).update((parts[2], *others))
+    known: dict[tuple[str, str, str], str] = {}
+    for (channel, account), chats in accounts.items():
+        sought = {"channel": channel, "account": account, "chats": list(chats)}
+        known |= {(channel, account, r.chat): r.lane for r in await connection.execute(_ALIASES, sought)}
     lanes, new = {}, []
     for lane, ((channel, account, chat), others) in named.items():
         names = [(channel, account, name) for name in (chat, *others)]
@@ -112,7 +116,11 @@ async def _of_cases(connection: AsyncConnection, arrivals: Sequence[Arrival]) ->
     return lanes
 
 
-_ALIASES = select(_alias).where(_alias.c.chat.in_(bindparam("chats", expanding=True)))
+_ALIASES = select(_alias.c.chat, _alias.c.lane).where(
+    _alias.c.channel == bindparam("channel"),
+    _alias.c.account == bindparam("account"),
+    _alias.c.chat.in_(bindparam("chats", expanding=True)),
+)
 
 
 def _new_alias(database: Database) -> Any:
@@ -152,7 +160,7 @@ async def receive(connection: AsyncConnection, database: Database, arrivals: Seq
             "key": a.item.key,
             "lane": lanes.get(a.item.lane, a.item.lane),
             "body": a.item.body,
-            "state": InboxState.LATER if a.due_at and a.due_at > now else InboxState.READY,
+            "state": int(InboxState.LATER if a.due_at and a.due_at > now else InboxState.READY),
             "due_at": a.due_at,
             "received_at": now,
             "attempts": 0,
