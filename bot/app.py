@@ -22,6 +22,9 @@ from pydantic import ValidationError
 from starlette.applications import Starlette
 
 from bot.config import Config, Faults, told
+from bot.desk.app import build_mark, create_desk, pages_folder, static_files
+from bot.desk.house import DeskHouse, Provider, Settings
+from bot.desk.words import filters
 from bot.dialog.language import LanguageModel
 from bot.dialog.lexicon import Lexicon
 from bot.dialog.turn import Desk, Shop
@@ -29,10 +32,11 @@ from bot.dialog.understand import understand
 from bot.engine import Engine, House
 from bot.model.clock import Clock
 from bot.ports import Channel, Port, TrackingSource
-from bot.render import Renderer
+from bot.render import Pages, Renderer
 from bot.sender import Account, Sender
 from bot.store import Store
 from bot.store.outbox import Rates
+from bot.store.staff import StaffBook
 from bot.store.store import sqlite_url
 from bot.store.vault import Vault
 from bot.tracker import Tracker
@@ -191,7 +195,34 @@ def desk_at(config: Config, now: datetime) -> Desk:
     )
 
 
-ROLES = ("all", "web", "worker", "sender")
+def desk_house(app: App) -> DeskHouse:
+    """What the web desk works with, on the same store."""
+    config, oidc = app.config, app.config.desk.oidc
+    provider = None
+    if oidc is not None:
+        secret = oidc.client_secret.get_secret_value()
+        provider = Provider(oidc.issuer, oidc.client_id, secret, oidc.claim, oidc.title)
+    build = build_mark(static_files())
+    pages = Pages(pages_folder(), {"shop": config.shop.name, "build": build}, filters(config.shop.zone, app.clock.now))
+    return DeskHouse(
+        store=app.store,
+        staff=StaffBook(app.store.database, app.clock, config.desk.idle_hours),
+        clock=app.clock,
+        shop=config.shop.name,
+        zone=config.shop.zone,
+        locale=config.shop.locale,
+        hours=config.shop.hours,
+        renderer=app.renderer,
+        pages=pages,
+        vault=app.vault,
+        limits={c.kind: c.limits for c in app.adapters.channels.values()},
+        decode=lambda port, item: app.adapters.ports[port].decode(item) if port in app.adapters.ports else None,
+        http=app.http,
+        settings=Settings(config.desk.url, provider, config.database.media_bytes),
+    )
+
+
+ROLES = ("all", "web", "worker", "sender", "desk")
 
 
 async def run(app: App, role: str, stop: asyncio.Event) -> None:
@@ -200,6 +231,10 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
     server: uvicorn.Server | None = None
     if role in {"all", "web"}:
         server = make_server(app.web, app.config.web.host, app.config.web.port)
+        tasks.append(asyncio.create_task(server.serve()))
+    if role == "desk":
+        desk = create_desk(desk_house(app))
+        server = make_server(desk, app.config.desk.host, app.config.desk.port, lifespan=True)
         tasks.append(asyncio.create_task(server.serve()))
     if role in {"all", "worker"}:
         tasks.append(asyncio.create_task(app.worker.run()))
@@ -253,7 +288,7 @@ class _Server(uvicorn.Server):
         return nullcontext()
 
 
-def make_server(web: Any, host: str, port: int) -> uvicorn.Server:
+def make_server(web: Any, host: str, port: int, *, lifespan: bool = False) -> uvicorn.Server:
     """A web server in this event loop."""
     return _Server(
         uvicorn.Config(
@@ -262,7 +297,7 @@ def make_server(web: Any, host: str, port: int) -> uvicorn.Server:
             port=port,
             access_log=False,
             log_level="warning",
-            lifespan="off",
+            lifespan="on" if lifespan else "off",
             timeout_graceful_shutdown=3,
             server_header=False,
         )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -100,10 +101,36 @@ class WebPart(_Part):
     metrics_token: SecretStr = SecretStr("")
 
 
+class OidcPart(_Part):
+    """An OIDC provider by which staff may sign in; `claim` of its token must equal a person's e-mail address."""
+
+    issuer: str = Field(pattern="^https?://")
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr
+    claim: str = "email"
+    title: str = "single sign-on"
+
+
+def _desk_url(url: str) -> str:
+    at = urlsplit(url)
+    plain = at.scheme == "http" and at.hostname in {"127.0.0.1", "localhost", "::1"}
+    if url and (not at.netloc or not (at.scheme == "https" or plain)):
+        raise ValueError("write it like https://desk.example.org; plain http is for this machine alone")
+    return url.rstrip("/")
+
+
 class DeskPart(_Part):
-    """How fast people mean to answer, in minutes of opening time."""
+    """How fast people mean to answer, in minutes of opening time, and where the web desk is.
+
+    `url` is how staff reach it, through a TLS proxy; without it the desk answers on this machine alone.
+    """
 
     answer_minutes: int = Field(60, ge=1)
+    host: str = "127.0.0.1"
+    port: int = Field(8081, ge=1, le=65535)
+    url: Annotated[str, AfterValidator(_desk_url)] = ""
+    idle_hours: float = Field(12.0, gt=0, le=168)
+    oidc: OidcPart | None = None
 
 
 class Config(_Part):

@@ -19,6 +19,7 @@ from bot.cli import (
     scanning,
     service,
     setup,
+    staff,
     templates,
     tracking,
     understand,
@@ -52,6 +53,7 @@ def create_cli() -> typer.Typer:
     cli.command()(scanning.scan)
     cli.command()(scanning.scans)
     cli.add_typer(templates.templates, name="templates")
+    cli.add_typer(staff.staff, name="staff")
     return cli
 
 

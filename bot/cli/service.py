@@ -15,7 +15,7 @@ from bot.config import Config
 from bot.model.clock import Clock
 from bot.store import Store
 
-Role = Literal["all", "web", "worker", "sender"]
+Role = Literal["all", "web", "worker", "sender", "desk"]
 
 
 def run(

@@ -1,0 +1,104 @@
+"""The desk as an ASGI app: every page and act by its path, and whom it is for."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from bot.desk import people, signin
+from bot.desk.gate import Gate, Pace, Page
+from bot.desk.house import DeskHouse
+from bot.model.staff import Role
+
+STATIC = {"desk.css": "text/css", "desk.js": "text/javascript", "icon.svg": "image/svg+xml"}
+FOREVER = "public, max-age=31536000, immutable"
+
+
+def static_files() -> dict[str, bytes]:
+    """What browsers fetch beside the pages."""
+    return {name: files("bot.desk").joinpath("static", name).read_bytes() for name in STATIC}
+
+
+def build_mark(content: Mapping[str, bytes]) -> str:
+    """What changes in an address whenever a file does, so that browsers may keep files for ever."""
+    return sha256(b"".join(content[name] for name in sorted(content))).hexdigest()[:10]
+
+
+def pages_folder() -> Path:
+    """Where the pages' templates lie."""
+    return Path(str(files("bot.desk") / "pages"))
+
+
+async def home(house: DeskHouse, request: Request) -> Response:
+    """The root leads to the desk."""
+    return RedirectResponse("/desk", 303)
+
+
+async def health(house: DeskHouse, request: Request) -> Response:
+    """Whether the process is up and its database answers."""
+    await house.staff.count()
+    return PlainTextResponse("ok")
+
+
+async def favicon(house: DeskHouse, request: Request) -> Response:
+    """What browsers ask for unasked."""
+    return RedirectResponse("/desk/static/icon.svg", 303)
+
+
+async def static(house: DeskHouse, request: Request) -> Response:
+    """A file of ours."""
+    name = request.path_params["name"]
+    if name not in STATIC:
+        return PlainTextResponse("There is no such file.", 404)
+    return Response(static_files()[name], media_type=STATIC[name], headers={"cache-control": FOREVER})
+
+
+PAGES: tuple[Page, ...] = (
+    Page("/", "GET", None, home),
+    Page("/healthz", "GET", None, health),
+    Page("/favicon.ico", "GET", None, favicon),
+    Page("/desk/static/{name}", "GET", None, static),
+    Page("/desk/sign-in", "GET", None, signin.show),
+    Page("/desk/sign-in", "POST", None, signin.sign_in),
+    Page("/desk/invite/{token}", "GET", None, signin.show_invite),
+    Page("/desk/invite/{token}", "POST", None, signin.use_invite),
+    Page("/desk/sign-out", "POST", Role.AGENT, signin.sign_out),
+    Page("/desk/staff", "GET", Role.ADMIN, people.show),
+    Page("/desk/staff", "POST", Role.ADMIN, people.add),
+    Page("/desk/staff/{id:int}/link", "POST", Role.ADMIN, people.link),
+    Page("/desk/staff/{id:int}/role", "POST", Role.ADMIN, people.set_role),
+    Page("/desk/staff/{id:int}/out", "POST", Role.ADMIN, people.shut_out),
+    Page("/desk/staff/{id:int}/in", "POST", Role.ADMIN, people.let_in),
+    Page("/desk/audit", "GET", Role.ADMIN, people.audit),
+)
+
+
+def create_desk(house: DeskHouse) -> Starlette:
+    """The desk, ready to be served."""
+    pace = Pace()
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+
+    return Starlette(
+        routes=[page.route(house, pace) for page in pages(house)],
+        middleware=[Middleware(Gate, settings=house.settings)],
+        lifespan=lifespan,
+    )
+
+
+def pages(house: DeskHouse) -> tuple[Page, ...]:
+    """All pages; those of the OIDC provider where there is one."""
+    if house.settings.provider is None:
+        return PAGES
+    from bot.desk import oidc  # noqa: PLC0415 - its library is as large as the rest of the desk
+
+    there, back = Page("/desk/oidc/start", "GET", None, oidc.start), Page("/desk/oidc/back", "GET", None, oidc.finish)
+    return (*PAGES, there, back)
