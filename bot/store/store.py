@@ -15,7 +15,7 @@ from bot.model.clock import Clock
 from bot.model.conversations import Conversation
 from bot.model.orders import Order
 from bot.model.parcels import Parcel
-from bot.store import keeping, migrate, orders, outbox, queue, sweep, turns
+from bot.store import bell, keeping, migrate, orders, outbox, queue, sweep, turns
 from bot.store.database import NOW, Database
 from bot.store.group import Group
 from bot.store.tables import CaseRow, Inbox, InboxState, Lease, LinkRow, core
@@ -192,10 +192,12 @@ class Store:
         await self._mark(mark)
 
     async def _mark_all(self, marks: Sequence[outbox.Mark]) -> Sequence[None]:
+        now = self.clock.now()
         departures = self._departures()
 
         async def work(connection: AsyncConnection) -> list[Departing]:
             more = await outbox.mark(connection, marks)
+            await bell.touch(connection, self.database, list({m.row.lane for m in marks}), now)
             return await self._depart(connection, departures) if more else []
 
         await self._send(await self.database.write(work))

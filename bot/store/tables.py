@@ -263,9 +263,10 @@ class Look(SQLModel, table=True):
 
 
 class CaseRow(SQLModel, table=True):
-    """A case for a person."""
+    """A case for a person. `touched` is when something of it last changed that staff see."""
 
     __tablename__ = "cases"
+    __table_args__ = (Index("case_touched", "touched"),)
     id: int | None = _id()
     lane: str = Field(index=True)
     kind: str
@@ -274,6 +275,7 @@ class CaseRow(SQLModel, table=True):
     owner: str = ""
     opened_at: datetime = _when(nullable=False)
     closed_at: datetime | None = _when()
+    touched: float = _machine()
 
 
 class ConsentRow(SQLModel, table=True):

@@ -18,7 +18,7 @@ from bot.model.messages import Media, Outbound, Receipt
 from bot.model.orders import Consent, Order, number_key
 from bot.model.parcels import Parcel
 from bot.ports import Item
-from bot.store import codec, orders, outbox, queue
+from bot.store import bell, codec, orders, outbox, queue
 from bot.store.database import NOW, Database
 from bot.store.tables import CaseRow, ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
 from bot.store.tables import Conversation as ConversationRow
@@ -246,7 +246,13 @@ async def commit(
     await _save_ledgers(connection, kept, now)
     await _save_events(connection, database, kept, now)
     await queue.finish(connection, {w.claim.lane: [e.id for e in w.claim.events] for w in kept})
+    await bell.touch(connection, database, [w.claim.lane for w in kept if _seen_by_staff(w)], now)
     return ours
+
+
+def _seen_by_staff(w: Written) -> bool:
+    """Whether this conversation has a case, or had one until this turn."""
+    return w.conversation is not None and (w.case is not None or w.conversation.case is not None or w.close_case)
 
 
 async def _write_records(connection: AsyncConnection, database: Database, w: Written, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Staff who sign in to the web desk, their sessions, the audit log and canned answers."""
+"""Staff who sign in to the web desk, their sessions, the audit log, canned answers; when a case was last touched."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -76,8 +76,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
 
+    op.add_column("cases", sa.Column("touched", sa.Double(), server_default="0", nullable=False))
+    op.create_index("case_touched", "cases", ["touched"])
+
 
 def downgrade() -> None:
     """Undo it."""
+    op.drop_index("case_touched", "cases")
+    op.drop_column("cases", "touched")
     for table in ("canned", "audit", "staff_flow", "staff_session", "staff"):
         op.drop_table(table)
