@@ -30,6 +30,8 @@ from bot.dialog.lexicon import Lexicon
 from bot.dialog.turn import Desk, Shop
 from bot.dialog.understand import understand
 from bot.engine import Engine, House
+from bot.handoff import Rules
+from bot.handoff.rota import Person, Queue
 from bot.model.clock import Clock
 from bot.ports import Channel, Port, TrackingSource
 from bot.render import Pages, Renderer
@@ -164,6 +166,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
         understand=lambda messages, c: understand(messages, c, lexicon, model, shop.country),
         shop=shop,
         desk=lambda now: desk_at(config, now),
+        rules=rules_of(config),
         vault=vault,
         clock=clock,
         look_up=tracker.look_up if tracker.sources else None,
@@ -219,6 +222,27 @@ def desk_house(app: App) -> DeskHouse:
         decode=lambda port, item: app.adapters.ports[port].decode(item) if port in app.adapters.ports else None,
         http=app.http,
         settings=Settings(config.desk.url, provider, config.database.media_bytes),
+    )
+
+
+def rules_of(config: Config) -> Rules:
+    """The shop's timetable, queues and staff."""
+    desk = config.desk
+    return Rules(
+        hours=config.shop.hours,
+        zone=config.shop.zone,
+        answer_minutes=desk.answer_minutes,
+        next_minutes=desk.next_minutes,
+        resolve_hours=desk.resolve_hours,
+        ping_minutes=desk.ping_minutes,
+        handback_hours=desk.handback_hours,
+        queues=tuple(
+            Queue(name, frozenset(q.kinds), frozenset(q.locales), frozenset(q.shops)) for name, q in desk.queues.items()
+        ),
+        people=tuple(
+            Person(name, p.hours, tuple(a.days for a in p.absent), frozenset(p.queues), frozenset(p.locales))
+            for name, p in desk.staff.items()
+        ),
     )
 
 

@@ -7,14 +7,24 @@ adapter is checked by that adapter's own `Settings`; `app` joins those faults to
 import os
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from bot.errors import Misconfigured
 from bot.model.hours import Hours, parse_hours
@@ -119,18 +129,87 @@ def _desk_url(url: str) -> str:
     return url.rstrip("/")
 
 
-class DeskPart(_Part):
-    """How fast people mean to answer, in minutes of opening time, and where the web desk is.
+class WebDeskPart(_Part):
+    """Where the web desk is. `url` is how staff reach it, through a TLS proxy; without it: from this machine alone.
 
-    `url` is how staff reach it, through a TLS proxy; without it the desk answers on this machine alone.
+    Whoever does nothing for `idle_hours` signs in again. `web` False: `wismo run` starts no desk beside the bot.
     """
 
-    answer_minutes: int = Field(60, ge=1)
+    web: bool = True
     host: str = "127.0.0.1"
     port: int = Field(8081, ge=1, le=65535)
     url: Annotated[str, AfterValidator(_desk_url)] = ""
     idle_hours: float = Field(12.0, gt=0, le=168)
     oidc: OidcPart | None = None
+
+
+class QueuePart(_Part):
+    """Which cases come to a queue, by kind, language and shop; what is left out takes any."""
+
+    kinds: tuple[str, ...] = ()
+    locales: tuple[str, ...] = ()
+    shops: tuple[str, ...] = ()
+
+
+class AbsencePart(_Part):
+    """First and last day away, in the shop's zone: `2026-12-24` or `2026-12-24..2026-12-31`."""
+
+    days: tuple[date, date]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return value
+        first, _, last = str(value).partition("..")
+        try:
+            days = date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip())
+        except ValueError as error:
+            raise ValueError("write days away like 2026-12-24 or 2026-12-24..2026-12-31") from error
+        if days[1] < days[0]:
+            raise ValueError(f"{value!r} runs backwards")
+        return {"days": days}
+
+
+def _own_hours(value: object) -> Hours | None:
+    return None if value is None else _hours(value)
+
+
+class StaffPart(_Part):
+    """A member of staff; the key is the name by which colleagues know them. `hours` are the shop's unless given."""
+
+    hours: Annotated[Hours | None, BeforeValidator(_own_hours)] = None
+    absent: tuple[AbsencePart, ...] = ()
+    queues: tuple[str, ...] = ()
+    locales: tuple[str, ...] = ()
+
+
+def _nobody(value: object) -> object:
+    return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
+
+
+class DeskPart(WebDeskPart):
+    """How fast people mean to answer, in minutes and hours of opening time, and who they are.
+
+    `ping_minutes` is how long somebody who was called has before the next is; after `handback_hours` of silence the
+    bot speaks again.
+    """
+
+    answer_minutes: int = Field(60, ge=1, le=20_000)
+    next_minutes: int = Field(60, ge=1, le=20_000)
+    resolve_hours: int = Field(16, ge=1, le=2_000)
+    ping_minutes: int = Field(10, ge=1, le=20_000)
+    handback_hours: int = Field(4, ge=1, le=500)
+    queues: Annotated[dict[str, QueuePart], BeforeValidator(_nobody)] = Field(default_factory=dict)
+    staff: Annotated[dict[str, StaffPart], BeforeValidator(_nobody)] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        for name, person in self.staff.items():
+            for queue in person.queues:
+                if queue not in {*self.queues, "default"}:
+                    raise ValueError(f"staff {name} works in the queue {queue}, which is not among queues")
+        return self
 
 
 class Config(_Part):

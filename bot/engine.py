@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from html import escape
 
 import structlog
 
@@ -21,10 +20,12 @@ from bot.dialog.identity import e164, proves
 from bot.dialog.turn import Decision, Desk, Facts, Reason, Shop, Turn, Understanding
 from bot.dialog.wants import wants
 from bot.errors import Refused, WismoError
+from bot.handoff import Rules
+from bot.model.cases import Case
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
 from bot.model.events import Event, Notice, StaffAct, conversation_lane, parcel_lane
-from bot.model.messages import Address, Choice, Inbound, Kind, Limits, Media, Outbound, Purpose, Receipt, Reply
+from bot.model.messages import Address, Choice, Inbound, Kind, Limits, Media, Purpose, Receipt, Reply
 from bot.model.orders import OrderUpdate
 from bot.model.parcels import Parcel
 from bot.model.tracks import Track, TrackUpdate
@@ -34,6 +35,7 @@ from bot.store import Store, codec
 from bot.store.queue import Claim
 from bot.store.turns import Gathered, Worded, Written
 from bot.store.vault import Vault
+from bot.takeover import Takeover
 from bot.tracking.timeline import apply, next_check
 
 FETCH_SECONDS = 15.0
@@ -48,16 +50,19 @@ LookUp = Callable[[Understanding, Gathered, datetime], Awaitable[Sequence[TrackU
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A claimed conversation on its way through a turn."""
+    """A claimed conversation on its way through a turn. `ports` are whose each event is, by the event's id; `held`
+    pushes that staff want sent, by their key."""
 
     claim: Claim
     conversation: Conversation
-    port: str
+    ports: Mapping[str, str]
     inbound: tuple[Inbound, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     acts: tuple[StaffAct, ...] = ()
     notices: tuple[Notice, ...] = ()
     said: Understanding = field(default_factory=Understanding)
+    case: Case | None = None
+    held: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class House:
     understand: Understand
     shop: Shop
     desk: Callable[[datetime], Desk]
+    rules: Rules
     vault: Vault
     clock: Clock
     look_up: LookUp | None = None
@@ -87,6 +93,7 @@ class Engine:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self.takeover = Takeover(house.renderer, house.limits, house.shop, house.rules)
         self._alone: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(SLOW_LANES)
 
@@ -113,7 +120,7 @@ class Engine:
             lane = await self._decoded(claim)
             if lane is None:
                 continue
-            if any(m.media for m in lane.inbound):
+            if any(m.media for m in lane.inbound) or any(a.media for a in lane.acts):
                 self._finish_alone(claim, self._with_files(lane))
             else:
                 ready.append(lane)
@@ -130,7 +137,7 @@ class Engine:
         return Lane(
             claim,
             conversation,
-            claim.events[-1].port,
+            {e.id: w.port for e, w in zip(events, claim.events, strict=True) if isinstance(e, (Inbound, StaffAct))},
             inbound,
             tuple(e for e in events if isinstance(e, Receipt)),
             tuple(e for e in events if isinstance(e, StaffAct)),
@@ -147,11 +154,12 @@ class Engine:
         return port.decode(waiting.item)
 
     async def _with_files(self, lane: Lane) -> None:
-        messages = []
-        for message in lane.inbound:
-            kept = [await self._keep(lane.port, media) for media in message.media]
-            messages.append(replace(message, media=tuple(kept)))
-        await self._answer([replace(lane, inbound=tuple(messages))])
+        messages = [replace(m, media=await self._kept(lane, m)) for m in lane.inbound]
+        acts = [replace(a, media=await self._kept(lane, a)) for a in lane.acts]
+        await self._answer([replace(lane, inbound=tuple(messages), acts=tuple(acts))])
+
+    async def _kept(self, lane: Lane, event: Inbound | StaffAct) -> tuple[Media, ...]:
+        return tuple([await self._keep(lane.ports.get(event.id, ""), media) for media in event.media])
 
     async def _keep(self, port: str, media: Media) -> Media:
         channel = self.house.channels.get(port)
@@ -169,7 +177,7 @@ class Engine:
         if not lanes:
             return
         now = self.house.clock.now()
-        lanes = [self._understood(lane, now) for lane in lanes]
+        lanes = [self._understood(lane, now) for lane in await self._with_cases(lanes)]
         wanted = {lane.claim.lane: wants(lane.conversation, lane.said) for lane in lanes if lane.inbound}
         gathered: Mapping[str, Gathered] = {}
         if wanted:
@@ -181,6 +189,15 @@ class Engine:
                 for lane in lanes
             )
         )
+
+    async def _with_cases(self, lanes: Sequence[Lane]) -> Sequence[Lane]:
+        ids = [lane.conversation.case for lane in lanes if lane.conversation.case is not None]
+        if not ids:
+            return lanes
+        cases = await self.house.store.open_cases(ids)
+        refs = [a.ref for lane in lanes for a in lane.acts if a.kind == "send_push"]
+        held = await self.house.store.held_pushes(ids, refs) if refs else {}
+        return [replace(lane, case=cases.get(lane.conversation.case or 0), held=held) for lane in lanes]
 
     def _understood(self, lane: Lane, now: datetime) -> Lane:
         conversation = lane.conversation
@@ -202,19 +219,22 @@ class Engine:
         await self.house.store.commit(replace(written, events=(*written.events, *fresh)))
 
     def _decide(self, lane: Lane, gathered: Gathered, now: datetime) -> Written:
-        written = Written(lane.claim, lane.conversation, receipts=lane.receipts)
+        written = Written(lane.claim, lane.conversation, receipts=lane.receipts, ticket=lane.case)
         key = f"{lane.claim.events[-1].id}"
         for act in lane.acts:
-            written = self._handed(written, act, key)
+            written = self.takeover.handed(written, act, lane.held, now)
         speaking = [m for m in lane.inbound if m.kind not in {Kind.BLOCKED, Kind.UNBLOCKED}]
         if speaking:
             record = written.conversation or lane.conversation
-            turn = Turn(key, record, speaking, lane.said, self._facts(gathered, now), now)
-            written = self._decided(written, decide(turn), now)
+            facts = self._facts(gathered, now)
+            facts = replace(facts, desk=self.takeover.promised(facts.desk, written.ticket, now))
+            turn = Turn(key, record, speaking, lane.said, facts, now)
+            written = self._decided(self.takeover.heard(written, now), decide(turn), now)
         for notice in lane.notices:
             written = self._noticed(written, notice, key)
-        files = tuple(f for m in lane.inbound for f in m.media if f.digest)
-        return replace(written, media=files)
+        sent = [*(m.media for m in lane.inbound), *(a.media for a in lane.acts)]
+        files = tuple(f for media in sent for f in media if f.digest)
+        return self.takeover.settled(replace(written, media=files), lane.case, key, now)
 
     def _facts(self, gathered: Gathered, now: datetime) -> Facts:
         return Facts(
@@ -283,40 +303,15 @@ class Engine:
             raise Refused(f"no {to.channel} channel is in the config any more")
         return limits
 
-    def _handed(self, written: Written, act: StaffAct, key: str) -> Written:
-        before = written.conversation
-        assert before is not None  # noqa: S101 - a conversation's turn always has one
-        handed = handoff.act(before, act)
-        said: tuple[Worded, ...] = ()
-        if handed.say:
-            out = Outbound(
-                id="",
-                to=before.address,
-                text=escape(handed.say, quote=False),
-                purpose=Purpose.STAFF,
-                holder_version=handed.conversation.version,
-            )
-            said = (Worded(out, f"staff:{act.id}", "staff"),)
-        if handed.template:
-            reply = Reply(
-                before.address, handed.template, {}, f"{key}:{handed.template}", before.locale or self.house.shop.locale
-            )
-            said += self._worded([reply], handed.conversation.version, 0.0)[0]
-        return replace(
-            written,
-            conversation=handed.conversation,
-            worded=(*written.worded, *said),
-            withdraw=written.withdraw or handed.withdraw,
-            close_case=written.close_case or handed.close_case,
-            reasons=(*written.reasons, handed.reason),
-        )
-
     def _noticed(self, written: Written, notice: Notice, key: str) -> Written:
         record = written.conversation
         assert record is not None  # noqa: S101 - a conversation's turn always has one
-        if handoff.held_by_person(record) or not record.reachable:
+        held = handoff.held_by_person(record)
+        if held or not record.reachable:
             reason = Reason("notice.withheld", {"template": notice.template, "holder": record.holder})
-            return replace(written, reasons=(*written.reasons, reason))
+            written = replace(written, reasons=(*written.reasons, reason))
+        if not record.reachable:
+            return written
         reply = Reply(
             record.address,
             notice.template,
@@ -326,6 +321,8 @@ class Engine:
             purpose=Purpose.NOTICE,
         )
         worded, _ = self._worded([reply], record.version, 0.0)
+        if held:
+            return self.takeover.held_back(written, notice, worded)
         return replace(
             written,
             worded=(*written.worded, *worded),

@@ -60,6 +60,10 @@ def faults(folder: Path) -> Iterator[str]:
                 yield from _reply_faults(renderer, folder, locale, entry)
 
 
+_PARSER = Environment(autoescape=True)
+_PARSER.filters |= dict.fromkeys(("day", "moment", "hour", "opening"), str)
+
+
 def _phrase_faults(folder: Path, locale: str) -> Iterator[str]:
     ours, theirs = (_flat(read_phrases(folder / c / "phrases.yaml")) for c in ("en", locale))
     where = f"{locale}/phrases.yaml"
@@ -79,7 +83,7 @@ def _reply_faults(renderer: Renderer, folder: Path, locale: str, entry: Entry) -
     if entry.kind not in KINDS:
         yield f"catalogue.yaml: {entry.name} is of no known kind"
     source = (folder / locale / f"{entry.name}.j2").read_text("utf-8")
-    used = meta.find_undeclared_variables(Environment(autoescape=True).parse(source)) - _GIVEN
+    used = meta.find_undeclared_variables(_PARSER.parse(source)) - _GIVEN
     yield from (f"{where}: nobody gives it {name}" for name in sorted(used - {*entry.always, *entry.sometimes}))
     blank = Reply(Address("lint", "", ""), entry.name, {}, "lint", locale)
     for facts in (entry.always, {**entry.always, **entry.sometimes}):

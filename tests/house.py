@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.dialog.identity import e164
@@ -16,6 +17,7 @@ from bot.dialog.turn import Desk, Shop
 from bot.dialog.understand import understand
 from bot.engine import Engine, House
 from bot.errors import WismoError
+from bot.handoff import Rules
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
 from bot.model.events import Event, StaffAct, conversation_lane
@@ -66,6 +68,9 @@ class Wire(Channel):
         return f"p{len(self.sent)}"
 
     def decode(self, item: Item) -> Event | None:
+        if item.body.startswith(b"StaffAct\n"):
+            act: StaffAct = codec.unpack(item.body)
+            return act
         raw = json.loads(item.body)
         contact = Contact(**raw["contact"]) if raw.get("contact") else None
         return Inbound(
@@ -113,14 +118,31 @@ class Home:
         return key
 
     async def act(
-        self, kind: str, staff: str = "Lee", text: str = "", chat: str = "anna", version: int | None = None
-    ) -> None:
-        """Store an act of staff."""
+        self,
+        kind: str,
+        staff: str = "Lee",
+        text: str = "",
+        chat: str = "anna",
+        version: int | None = None,
+        *,
+        media: bool = False,
+        **more: Any,
+    ) -> str:
+        """Store an act of staff; its id. With `media` it brings a file along, which the wire gives."""
         act = StaffAct(
-            f"s{next(self.numbers)}", self.clock.now(), staff, self.address(chat), kind, text, version=version
+            f"s{next(self.numbers)}",
+            self.clock.now(),
+            staff,
+            self.address(chat),
+            kind,
+            text,
+            media=(Media(MediaKind.IMAGE, ref="x"),) if media else (),
+            version=version,
+            **more,
         )
         item = Item(key=act.id, lane=conversation_lane(act.to), body=codec.pack(act))
-        await self.store.receive([Arrival("wismo", item)])
+        await self.store.receive([Arrival("wire" if media else "wismo", item)])
+        return act.id
 
     async def work(self) -> None:
         """Handle all that waits, and send all that may leave."""
@@ -156,7 +178,9 @@ class Home:
 
 
 @asynccontextmanager
-async def home(store: Store, folder: Path, shop: Shop | None = None, rates: Rates | None = None) -> AsyncIterator[Home]:
+async def home(
+    store: Store, folder: Path, shop: Shop | None = None, rates: Rates | None = None, rules: Rules | None = None
+) -> AsyncIterator[Home]:
     """A bot on a store."""
     renderer = Renderer([TEMPLATES], "en")
     shop = shop or Shop("Lantern", "CN", "Asia/Shanghai", "en", renderer.locales)
@@ -175,6 +199,7 @@ async def home(store: Store, folder: Path, shop: Shop | None = None, rates: Rate
         understand=lambda messages, c: understand(messages, c, LEXICON, MODEL, shop.country),
         shop=shop,
         desk=desk,
+        rules=rules or Rules(HOURS, zone),
         vault=Vault(folder / "media"),
         clock=store.clock,
     )

@@ -87,7 +87,7 @@ def reply(
 
 def handback(case: CaseArgument, name: AsOption, config: ConfigOption = DEFAULT) -> None:
     """Close the case and let the bot speak again."""
-    complete(_act(load(config), Asked(case, name, "handback"), _handed_back))
+    complete(_act(load(config), Asked(case, name, "resolve"), _handed_back))
 
 
 async def _act(config: Config, asked: Asked, told: Callable[[Conversation, Asked], str]) -> None:

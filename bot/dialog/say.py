@@ -67,10 +67,11 @@ def hand_over(
     record: Conversation | None = None,
     zone: str = "",
 ) -> Decision:
-    """Put the conversation in the queue with a case; the buyer hears who answers and when. A case is opened once."""
+    """Put the conversation in the queue with a case; the buyer hears who answers and when. Where there is a case
+    already, it is asked again."""
     before = record or turn.conversation
     decision = answer(turn, template, facts, record=replace(before, holder=QUEUE), zone=zone, rule=f"case.{case.kind}")
-    return decision if before.case is not None else replace(decision, case=case)
+    return replace(decision, case=case)
 
 
 def silent(turn: Turn, rule: str, **inputs: Any) -> Decision:

@@ -15,9 +15,13 @@ from bot.model.tracks import TrackUpdate
 
 @dataclass(frozen=True, slots=True)
 class StaffAct:
-    """A staff member did something to a conversation: take, reply, note, handback, close.
+    """A staff member did something to a conversation: take, reply, note, handback, resolve, snooze, assign, ack,
+    tag, priority, send_push, undo.
 
-    `version` is the holder's version they saw, None where their surface does not show one.
+    `version` is the holder's version they saw, None where their surface does not show one. `ref` names what is
+    sent (a push that was held back) or taken back (the id of their reply); `whom` it is assigned to, `until` it
+    sleeps. `surface` is where they did it, if that is a chat platform, and `message` the platform's id of their
+    own message there; `undo_seconds` is how long a reply waits to be taken back.
     """
 
     id: str
@@ -28,6 +32,12 @@ class StaffAct:
     text: str = ""
     media: tuple[Media, ...] = ()
     version: int | None = None
+    ref: str = ""
+    whom: str = ""
+    until: datetime | None = None
+    surface: Address | None = None
+    message: str = ""
+    undo_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import count
 from zoneinfo import ZoneInfo
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -42,7 +43,7 @@ class Hours:
 
     def _ahead(self, at: datetime, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
         day = at.astimezone(zone).date()
-        for ahead in range(400):
+        for ahead in count():
             today = day + timedelta(days=ahead)
             for start, end in self.spans[today.weekday()]:
                 yield _instant(today, start, zone), _instant(today, end, zone)

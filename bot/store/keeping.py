@@ -16,7 +16,9 @@ from bot.store.tables import (
     Alias,
     Bucket,
     Buyer,
+    CaseEventRow,
     CaseRow,
+    CaseThread,
     ConsentRow,
     Conversation,
     DecisionRow,
@@ -38,9 +40,11 @@ from bot.store.tables import (
 _inbox, _outbox, _lane, _orders, _parcels = map(core, (Inbox, Outbox, Lane, Order, Parcel))
 _conversations, _aliases, _cases, _consents = map(core, (Conversation, Alias, CaseRow, ConsentRow))
 _links, _guesses, _decisions, _media, _buckets = map(core, (LinkRow, Guess, DecisionRow, MediaRow, Bucket))
-_feeds, _buyers, _looks = map(core, (Feed, Buyer, Look))
+_feeds, _buyers, _looks, _case_events, _threads = map(core, (Feed, Buyer, Look, CaseEventRow, CaseThread))
 
-BY_LANE = (_conversations, _aliases, _inbox, _outbox, _cases, _consents, _guesses, _decisions, _media)
+BY_LANE = (
+    _conversations, _aliases, _inbox, _outbox, _cases, _case_events, _threads, _consents, _guesses, _decisions, _media
+)  # fmt: skip
 PERSONAL = ("name", "email", "phone", "phone_e164", "address", "postcode", "city")
 
 
@@ -265,6 +269,7 @@ async def export_buyer(connection: AsyncConnection, buyer: int) -> dict[str, obj
         ("received", _inbox, _inbox.c.lane.in_(lanes)),
         ("sent", _outbox, _outbox.c.lane.in_(lanes)),
         ("cases", _cases, _cases.c.lane.in_(lanes)),
+        ("case_events", _case_events, _case_events.c.lane.in_(lanes)),
         ("media", _media, _media.c.lane.in_(lanes)),
         ("decisions", _decisions, _decisions.c.lane.in_(lanes)),
     ):

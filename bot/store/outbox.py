@@ -14,6 +14,7 @@ from uuid import uuid4
 from sqlalchemy import Select, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.model.markup import plain
 from bot.model.messages import RANK, Receipt, State
 from bot.store import codec
 from bot.store.database import NOW, Database
@@ -275,14 +276,40 @@ async def give_back(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     )
 
 
-async def withdraw(connection: AsyncConnection, lane: str) -> int:
-    """Take back what the bot wrote and has not sent: a person speaks now."""
+Words = list[tuple[int, str]]
+
+
+async def withdraw(connection: AsyncConnection, lane: str) -> tuple[Words, Words]:
+    """Take back what the bot wrote and has not sent: a person speaks now. What was taken back, and what is on its way
+    already, each with its row."""
+    bots = (_outbox.c.lane == lane, _outbox.c.purpose != "staff")
     taken = await connection.execute(
         update(_outbox)
-        .where(_outbox.c.lane == lane, _outbox.c.state == OutboxState.READY, _outbox.c.purpose != "staff")
+        .where(*bots, _outbox.c.state == OutboxState.READY)
         .values(state=OutboxState.WITHDRAWN)
+        .returning(_outbox.c.id, _outbox.c.body)
     )
-    return int(taken.rowcount)
+    withdrawn = sorted((r.id, _text(r.body)) for r in taken)
+    flying = await connection.execute(
+        select(_outbox.c.id, _outbox.c.body).where(*bots, _outbox.c.state == OutboxState.SENDING).order_by(_outbox.c.id)
+    )
+    return withdrawn, [(r.id, _text(r.body)) for r in flying]
+
+
+def _text(body: bytes | None) -> str:
+    return plain(codec.outbound(body).text) if body else ""
+
+
+async def take_back(connection: AsyncConnection, lane: str, key: str) -> bool:
+    """Take back a staff reply, all its parts; whether none of them had left."""
+    parts = (_outbox.c.lane == lane, or_(_outbox.c.key == key, _outbox.c.key.startswith(f"{key}:", autoescape=True)))
+    gone = await connection.scalar(select(_outbox.c.id).where(*parts, _outbox.c.state != OutboxState.READY).limit(1))
+    if gone is not None:
+        return False
+    taken = await connection.execute(
+        update(_outbox).where(*parts, _outbox.c.state == OutboxState.READY).values(state=OutboxState.WITHDRAWN)
+    )
+    return bool(taken.rowcount)
 
 
 async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> bool:

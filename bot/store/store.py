@@ -10,15 +10,15 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Dossier, Wants
-from bot.model.cases import Case
+from bot.model.cases import Case, CaseEvent
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
 from bot.model.orders import Order
 from bot.model.parcels import Parcel
-from bot.store import bell, keeping, migrate, orders, outbox, queue, sweep, turns
+from bot.store import bell, casebook, keeping, migrate, orders, outbox, queue, sweep, turns
 from bot.store.database import NOW, Database
 from bot.store.group import Group
-from bot.store.tables import CaseRow, Inbox, InboxState, Lease, LinkRow, core
+from bot.store.tables import Inbox, InboxState, Lease, LinkRow, core
 
 
 class TurnTaker(Protocol):
@@ -283,24 +283,21 @@ class Store:
 
     async def cases(self, *, every: bool = False) -> list[Case]:
         """Open cases (or every case), oldest first."""
-        table = core(CaseRow)
-        rows = select(table).order_by(table.c.id)
-        if not every:
-            rows = rows.where(table.c.closed_at.is_(None))
         async with self.database.read() as connection:
-            return [
-                Case(
-                    id=r.id,
-                    conversation=r.lane,
-                    kind=r.kind,
-                    summary=r.summary,
-                    order=r.order_id,
-                    owner=r.owner,
-                    opened_at=r.opened_at,
-                    closed_at=r.closed_at,
-                )
-                for r in await connection.execute(rows)
-            ]
+            return await casebook.listed(connection, every=every)
+
+    async def open_cases(self, ids: Sequence[int]) -> dict[int, Case]:
+        """Cases by number."""
+        return await self.database.view(lambda c: casebook.open_cases(c, ids))
+
+    async def held_pushes(self, cases: Sequence[int], keys: Sequence[str]) -> dict[str, bytes]:
+        """Pushes that were held back in these cases, under these keys."""
+        return await self.database.view(lambda c: casebook.held(c, cases, keys))
+
+    async def case_history(self, case: int) -> list[CaseEvent]:
+        """All that happened in a case, oldest first."""
+        async with self.database.read() as connection:
+            return await casebook.history(connection, case)
 
     # ---- keeping -----------------------------------------------------------------------------------------
 

@@ -11,16 +11,16 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Dossier, Link, Reason, Wants
-from bot.model.cases import CaseDraft
+from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState
 from bot.model.conversations import Conversation
 from bot.model.events import conversation_lane
 from bot.model.messages import Media, Outbound, Receipt
 from bot.model.orders import Consent, Order, number_key
 from bot.model.parcels import Parcel
 from bot.ports import Item
-from bot.store import bell, codec, orders, outbox, queue
+from bot.store import bell, casebook, codec, orders, outbox, queue
 from bot.store.database import NOW, Database
-from bot.store.tables import CaseRow, ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
+from bot.store.tables import ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Order as OrderRow
 
@@ -31,7 +31,6 @@ NEWEST = 6
 
 _conversations = core(ConversationRow)
 _outbox = core(Outbox)
-_cases = core(CaseRow)
 _consents = core(ConsentRow)
 _links = core(LinkRow)
 _guesses = core(Guess)
@@ -70,14 +69,21 @@ class Worded:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """All that one lane's turn writes. `events` go to other lanes: (lane, event, due time or None)."""
+    """All that one lane's turn writes. `events` go to other lanes: (lane, event, due time or None).
+
+    `case` is what a decision asks staff to do; by the end of the turn it has become `ticket`, the conversation's
+    case as it is now (None where it did not change), with new lines of its `history`. `unsay` are staff replies to
+    take back where they have not left: the act's id and whose it was.
+    """
 
     claim: queue.Claim
     conversation: Conversation | None = None
     worded: tuple[Worded, ...] = ()
     withdraw: bool = False
     case: CaseDraft | None = None
-    close_case: bool = False
+    ticket: Case | None = None
+    history: tuple[CaseEvent, ...] = ()
+    unsay: tuple[tuple[str, str], ...] = ()
     consents: tuple[Consent, ...] = ()
     misses: tuple[str, ...] = ()
     looked_up: tuple[str, ...] = ()
@@ -239,7 +245,9 @@ async def commit(
         return set()
     for w in kept:
         await _write_records(connection, database, w, now)
-    cases = {w.claim.lane: await _case(connection, w, now) for w in kept if w.case is not None}
+    cases = {w.claim.lane: await casebook.save(connection, w.ticket, now) for w in kept if w.ticket is not None}
+    for w in kept:
+        await _write_history(connection, database, w, cases.get(w.claim.lane), now)
     records = [record for w in kept if (record := _record(w, cases)) is not None]
     await save_conversations(connection, database, records)
     await _save_worded(connection, database, kept, now)
@@ -251,13 +259,11 @@ async def commit(
 
 
 def _seen_by_staff(w: Written) -> bool:
-    """Whether this conversation has a case, or had one until this turn."""
-    return w.conversation is not None and (w.case is not None or w.conversation.case is not None or w.close_case)
+    """Whether this conversation has a case, or has none any more since this turn."""
+    return w.ticket is not None or (w.conversation is not None and w.conversation.case is not None)
 
 
 async def _write_records(connection: AsyncConnection, database: Database, w: Written, now: datetime) -> None:
-    if w.withdraw:
-        await outbox.withdraw(connection, w.claim.lane)
     if w.order is not None:
         order = await orders.save_order(connection, database, *w.order, due_at=now)
         if order is not None and w.link:
@@ -270,26 +276,35 @@ async def _write_records(connection: AsyncConnection, database: Database, w: Wri
     if w.used_link:
         first = update(_links).where(_links.c.hash == hashed(w.used_link), _links.c.first_chat == "")
         await connection.execute(first.values(first_chat=w.claim.lane))
-    if w.close_case and w.conversation is not None and w.conversation.case is not None:
-        await connection.execute(update(_cases).where(_cases.c.id == w.conversation.case).values(closed_at=now))
 
 
-async def _case(connection: AsyncConnection, w: Written, now: datetime) -> int:
-    draft = w.case
-    assert draft is not None  # noqa: S101 - the caller asked for these alone
-    row = insert(_cases).values(
-        lane=w.claim.lane, kind=draft.kind, summary=draft.summary, order_id=draft.order, owner="", opened_at=now
-    )
-    return int(await connection.scalar(row.returning(_cases.c.id)))
+async def _write_history(
+    connection: AsyncConnection, database: Database, w: Written, saved: Case | None, now: datetime
+) -> None:
+    """What the turn adds to its case's history: its own lines, and what became of messages that it takes back."""
+    lines = list(w.history)
+    if w.withdraw:
+        taken, flying = await outbox.withdraw(connection, w.claim.lane)
+        lines += [CaseEvent("withdrawn", text, key=f"withdrawn:{i}") for i, text in taken]
+        lines += [CaseEvent("on_its_way", text, key=f"on_its_way:{i}") for i, text in flying]
+    for act, who in w.unsay:
+        undone = await outbox.take_back(connection, w.claim.lane, f"staff:{act}")
+        lines.append(CaseEvent("undone" if undone else "too_late", "", who, f"undo:{act}", act.encode()))
+    case = saved or (await _case_of(connection, w) if lines else None)
+    if case is not None:
+        await casebook.remember(connection, database, case, lines, now)
 
 
-def _record(written: Written, cases: Mapping[str, int]) -> Conversation | None:
-    record = written.conversation
-    if record is not None and written.claim.lane in cases:
-        return replace(record, case=cases[written.claim.lane])
-    if record is not None and written.close_case:
-        return replace(record, case=None)
-    return record
+async def _case_of(connection: AsyncConnection, w: Written) -> Case | None:
+    known = w.conversation.case if w.conversation is not None else None
+    return await casebook.numbered(connection, known) if known is not None else None
+
+
+def _record(written: Written, cases: Mapping[str, Case]) -> Conversation | None:
+    record, case = written.conversation, cases.get(written.claim.lane)
+    if record is None or case is None:
+        return record
+    return replace(record, case=None if case.state == CaseState.RESOLVED else case.id)
 
 
 async def save_conversations(connection: AsyncConnection, database: Database, records: Sequence[Conversation]) -> None:

@@ -1,0 +1,238 @@
+"""Who is speaking. A conversation has one holder: the bot, the queue, or one named person. Pure.
+
+`version` grows when a person takes over and when they let go; what the bot wrote under an older version
+never leaves. Going from bot to queue changes nothing for messages on their way: the bot still answers there.
+Whoever speaks has a case, and so has whoever waits in the queue.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.dialog.turn import Reason
+from bot.handoff.files import acknowledged, answered, opened
+from bot.handoff.rota import Rules
+from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState, Priority
+from bot.model.conversations import BOT, QUEUE, Conversation
+from bot.model.events import StaffAct
+from bot.model.messages import Media
+
+PERSON = "staff:"
+MOST_TAGS, TAG = 20, 40
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What a staff act leads to. `say` is the staff's own text for the buyer; `template` an announcement.
+
+    `told` is what the writer hears where they pressed or wrote: nothing where it is empty. `push` is the key of a
+    notice that was held back and may go now, `unsay` of a reply to take back while it has not left.
+    """
+
+    conversation: Conversation
+    reason: Reason
+    case: Case | None = None
+    history: tuple[CaseEvent, ...] = ()
+    say: str = ""
+    media: tuple[Media, ...] = ()
+    template: str = ""
+    withdraw: bool = False
+    told: str = ""
+    push: str = ""
+    unsay: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What an act happens in."""
+
+    record: Conversation
+    case: Case
+    done: StaffAct
+    rules: Rules
+    now: datetime
+
+    @property
+    def me(self) -> str:
+        """The holder that this person would be."""
+        return PERSON + self.done.staff
+
+    @property
+    def other(self) -> bool:
+        """Whether another person speaks."""
+        return held_by_person(self.record) and self.record.holder != self.me
+
+    def line(self, what: str, text: str = "", data: bytes = b"") -> CaseEvent:
+        """A line of the history by this person, once for this act."""
+        return CaseEvent(what, text, self.done.staff, f"{self.done.id}:{what}", data)
+
+
+def held_by_person(conversation: Conversation) -> bool:
+    """Whether a named person speaks here, so that the bot is silent."""
+    return conversation.holder.startswith(PERSON)
+
+
+def act(record: Conversation, case: Case | None, done: StaffAct, shop: str, rules: Rules, now: datetime) -> Handed:
+    """What one staff act does. Who is not the holder cannot speak while another person is: it becomes a note."""
+    kind = ALIASES.get(done.kind, done.kind)
+    doing = ACTS.get(kind)
+    if doing is None:
+        return Handed(record, Reason("staff.unknown_act", {"kind": done.kind}), case, told="unknown_act")
+    history: tuple[CaseEvent, ...] = ()
+    if case is None:
+        if kind in LETS_GO and record.holder == BOT:
+            return Handed(record, Reason("staff.nothing_to_hand_back"), told="nothing_to_hand_back")
+        fresh = opened(CaseDraft("staff", f"Opened by {done.staff}.", record.focus), record, shop, rules, now)
+        case, history = fresh.case, fresh.history
+    handed = doing(Scene(record, case, done, rules, now))
+    return replace(handed, history=(*history, *handed.history))
+
+
+def _take(s: Scene) -> Handed:
+    if s.record.holder == s.me:
+        return Handed(s.record, Reason("staff.has_it_already", {"staff": s.done.staff}), s.case, told="yours_already")
+    stale = s.done.version is not None and s.done.version != s.record.version
+    if stale and held_by_person(s.record):
+        # Two pressed at once: the first won, and the second is told who holds it.
+        return Handed(s.record, Reason("staff.too_late", {"holder": s.record.holder}), s.case, told="too_late")
+    record, case = _taken(s)
+    reason = Reason("staff.took_over", {"staff": s.done.staff})
+    return Handed(record, reason, case, (_took(s),), withdraw=True)
+
+
+def _taken(s: Scene) -> tuple[Conversation, Case]:
+    record = replace(s.record, holder=s.me, version=s.record.version + 1, pending=None, offered=())
+    case = acknowledged(s.case, s.done.staff, s.now)
+    return record, replace(case, state=CaseState.OPEN, snoozed_until=None)
+
+
+def _took(s: Scene) -> CaseEvent:
+    return s.line("took", s.record.holder.removeprefix(PERSON) if s.other else "")
+
+
+def _reply(s: Scene) -> Handed:
+    if s.other:
+        # Not sent and not lost: it is kept as a note, and its writer is told who speaks.
+        reason = Reason("staff.kept_as_note", {"holder": s.record.holder})
+        return Handed(s.record, reason, s.case, (s.line("refused", s.done.text),), told="kept_as_note")
+    if not s.done.text.strip() and not s.done.media:
+        return Handed(s.record, Reason("staff.nothing_said"), s.case, told="nothing_said")
+    mine = s.record.holder == s.me
+    record, case = (s.record, s.case) if mine else _taken(s)
+    case = answered(acknowledged(case, s.done.staff, s.now), s.now)
+    said = s.line("reply", s.done.text, s.done.message.encode())
+    return Handed(
+        record,
+        Reason("staff.reply", {"staff": s.done.staff}),
+        case,
+        (said,) if mine else (_took(s), said),
+        say=s.done.text,
+        media=s.done.media,
+        withdraw=not mine,
+    )
+
+
+def _note(s: Scene) -> Handed:
+    return Handed(s.record, Reason("staff.note", {"staff": s.done.staff}), s.case, (s.line("note", s.done.text),))
+
+
+def _hand_back(s: Scene) -> Handed:
+    return _let_go(s, "handed_back", replace(s.case, state=CaseState.WAITING, snoozed_until=None, active_at=None))
+
+
+def _resolve(s: Scene) -> Handed:
+    case = replace(s.case, state=CaseState.RESOLVED, closed_at=s.now, snoozed_until=None, next_due=None)
+    return _let_go(s, "resolved", replace(case, owner=case.owner or s.done.staff))
+
+
+def _let_go(s: Scene, what: str, case: Case) -> Handed:
+    if s.other:
+        return Handed(s.record, Reason("staff.not_theirs", {"holder": s.record.holder}), s.case, told="not_yours")
+    waited = s.record.holder != BOT
+    record = replace(s.record, holder=BOT, version=s.record.version + 1, unsure=0) if waited else s.record
+    if case.acknowledged_at is None:
+        case = acknowledged(case, s.done.staff, s.now)
+    return Handed(
+        record,
+        Reason(f"staff.{what}", {"staff": s.done.staff}),
+        replace(case, active_at=None),
+        (s.line(what, s.done.text),),
+        template="handed_back" if waited else "",
+    )
+
+
+def _snooze(s: Scene) -> Handed:
+    until = s.done.until
+    if until is None or until <= s.now:
+        until = s.rules.hours.next_open(s.rules.after(s.now, s.rules.answer_minutes), s.rules.zone)
+    case = s.case if s.case.acknowledged_at is not None else acknowledged(s.case, s.done.staff, s.now)
+    case = replace(case, state=CaseState.SNOOZED, snoozed_until=until)
+    line = s.line("snoozed", s.done.text, until.isoformat().encode())
+    return Handed(s.record, Reason("staff.snoozed", {"staff": s.done.staff}), case, (line,))
+
+
+def _assign(s: Scene) -> Handed:
+    whom = s.done.whom.strip() or s.done.staff
+    mine = whom == s.done.staff
+    case = replace(s.case, owner=whom, acknowledged_at=s.now if mine else None, paged=(), step=0)
+    if not mine:
+        # It waits for the other to say yes; whoever speaks goes on until then.
+        case = replace(case, state=CaseState.OPEN, snoozed_until=None, queued_at=s.now)
+    return Handed(s.record, Reason("staff.assigned", {"staff": s.done.staff}), case, (s.line("assigned", whom),))
+
+
+def _acknowledge(s: Scene) -> Handed:
+    if s.case.acknowledged_at is not None and s.case.owner not in {"", s.done.staff}:
+        return Handed(s.record, Reason("staff.not_theirs", {"owner": s.case.owner}), s.case, told="owned")
+    case = acknowledged(s.case, s.done.staff, s.now)
+    return Handed(s.record, Reason("staff.acknowledged", {"staff": s.done.staff}), case, (s.line("acknowledged"),))
+
+
+def _tag(s: Scene) -> Handed:
+    tags = tuple(dict.fromkeys(t.strip()[:TAG] for t in s.done.text.split(",") if t.strip()))[:MOST_TAGS]
+    line = s.line("tagged", ", ".join(tags))
+    return Handed(s.record, Reason("staff.tagged", {"staff": s.done.staff}), replace(s.case, tags=tags), (line,))
+
+
+def _rank(s: Scene) -> Handed:
+    named = s.done.text.strip().upper()
+    if named not in Priority.__members__:
+        return Handed(s.record, Reason("staff.no_such_priority"), s.case, told="unknown_act")
+    case = replace(s.case, priority=Priority[named])
+    line = s.line("priority", named.lower())
+    return Handed(s.record, Reason("staff.priority", {"staff": s.done.staff}), case, (line,))
+
+
+def _send_push(s: Scene) -> Handed:
+    if s.other:
+        return Handed(s.record, Reason("staff.not_theirs", {"holder": s.record.holder}), s.case, told="not_yours")
+    reason = Reason("staff.push_sent", {"staff": s.done.staff})
+    return Handed(s.record, reason, s.case, push=s.done.ref)
+
+
+def _undo(s: Scene) -> Handed:
+    return Handed(s.record, Reason("staff.undo", {"staff": s.done.staff}), s.case, unsay=s.done.ref)
+
+
+ACTS: Mapping[str, Callable[[Scene], Handed]] = {
+    "take": _take,
+    "reply": _reply,
+    "note": _note,
+    "handback": _hand_back,
+    "resolve": _resolve,
+    "snooze": _snooze,
+    "assign": _assign,
+    "ack": _acknowledge,
+    "tag": _tag,
+    "priority": _rank,
+    "send_push": _send_push,
+    "undo": _undo,
+}
+ALIASES = {"close": "resolve"}
+LETS_GO = {"handback", "resolve", "send_push", "undo"}
+
+
+def settle(before: Conversation, after: Conversation) -> Conversation:
+    """The dialog's record with a holder it may set: the dialog moves between bot and queue, never to a person."""
+    holder = after.holder if after.holder in {BOT, QUEUE} and not held_by_person(before) else before.holder
+    return replace(after, holder=holder, version=before.version)
