@@ -37,6 +37,7 @@ from bot.ports import Channel, Port, TrackingSource
 from bot.render import Pages, Renderer
 from bot.sender import Account, Sender
 from bot.store import Store
+from bot.store.desk import DeskBook
 from bot.store.outbox import Rates
 from bot.store.staff import StaffBook
 from bot.store.store import sqlite_url
@@ -210,6 +211,7 @@ def desk_house(app: App) -> DeskHouse:
     return DeskHouse(
         store=app.store,
         staff=StaffBook(app.store.database, app.clock, config.desk.idle_hours),
+        reading=DeskBook(app.store.database),
         clock=app.clock,
         shop=config.shop.name,
         zone=config.shop.zone,
@@ -253,11 +255,11 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
     """Run a role until `stop`; ends within ten seconds of it."""
     tasks: list[asyncio.Task[Any]] = []
     server: uvicorn.Server | None = None
+    desk = create_desk(desk_house(app)) if role == "desk" else None
     if role in {"all", "web"}:
         server = make_server(app.web, app.config.web.host, app.config.web.port)
         tasks.append(asyncio.create_task(server.serve()))
-    if role == "desk":
-        desk = create_desk(desk_house(app))
+    if desk is not None:
         server = make_server(desk, app.config.desk.host, app.config.desk.port, lifespan=True)
         tasks.append(asyncio.create_task(server.serve()))
     if role in {"all", "worker"}:
@@ -268,6 +270,8 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    if desk is not None:
+        desk.state.live.end_streams()
     if server is not None:
         server.should_exit = True
     app.worker.stop()

@@ -16,6 +16,7 @@ from bot.desk.passwords import make
 from bot.desk.words import filters
 from bot.model.staff import Role
 from bot.render import Pages
+from bot.store.desk import DeskBook
 from bot.store.staff import StaffBook
 from tests.house import HOURS, Home
 
@@ -88,6 +89,7 @@ async def desk_home(
         house = DeskHouse(
             store=home.store,
             staff=StaffBook(home.store.database, home.clock),
+            reading=DeskBook(home.store.database),
             clock=home.clock,
             shop="Lantern",
             zone=zone,

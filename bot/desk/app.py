@@ -1,9 +1,10 @@
 """The desk as an ASGI app: every page and act by its path, and whom it is for."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache, partial
 from hashlib import sha256
-from importlib.resources import files
+from importlib.resources import files as resources
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -11,18 +12,20 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from bot.desk import people, signin
+from bot.desk import acts, canned, conversation, exports, files, front, people, signin
 from bot.desk.gate import Gate, Pace, Page
 from bot.desk.house import DeskHouse
-from bot.model.staff import Role
+from bot.desk.live import Live
+from bot.model.staff import Role, Visit
 
 STATIC = {"desk.css": "text/css", "desk.js": "text/javascript", "icon.svg": "image/svg+xml"}
 FOREVER = "public, max-age=31536000, immutable"
 
 
+@cache
 def static_files() -> dict[str, bytes]:
     """What browsers fetch beside the pages."""
-    return {name: files("bot.desk").joinpath("static", name).read_bytes() for name in STATIC}
+    return {name: resources("bot.desk").joinpath("static", name).read_bytes() for name in STATIC}
 
 
 def build_mark(content: Mapping[str, bytes]) -> str:
@@ -32,7 +35,7 @@ def build_mark(content: Mapping[str, bytes]) -> str:
 
 def pages_folder() -> Path:
     """Where the pages' templates lie."""
-    return Path(str(files("bot.desk") / "pages"))
+    return Path(str(resources("bot.desk") / "pages"))
 
 
 async def home(house: DeskHouse, request: Request) -> Response:
@@ -69,6 +72,18 @@ PAGES: tuple[Page, ...] = (
     Page("/desk/invite/{token}", "GET", None, signin.show_invite),
     Page("/desk/invite/{token}", "POST", None, signin.use_invite),
     Page("/desk/sign-out", "POST", Role.AGENT, signin.sign_out),
+    Page("/desk", "GET", Role.AGENT, front.inbox),
+    Page("/desk/here", "GET", Role.AGENT, front.here),
+    Page("/desk/stream", "GET", Role.AGENT, front.stream),
+    Page("/desk/cases/{id:int}", "GET", Role.AGENT, conversation.show),
+    Page("/desk/cases/{id:int}/act", "POST", Role.AGENT, acts.act),
+    Page("/desk/cases/{id:int}/transcript.html", "GET", Role.AGENT, exports.as_html),
+    Page("/desk/cases/{id:int}/transcript.json", "GET", Role.AGENT, exports.as_json),
+    Page("/desk/files/{id:int}/{code}", "GET", Role.AGENT, files.serve),
+    Page("/desk/export.csv", "GET", Role.LEAD, exports.as_csv),
+    Page("/desk/canned", "GET", Role.LEAD, canned.show),
+    Page("/desk/canned", "POST", Role.LEAD, canned.save),
+    Page("/desk/canned/{id:int}/delete", "POST", Role.LEAD, canned.delete),
     Page("/desk/staff", "GET", Role.ADMIN, people.show),
     Page("/desk/staff", "POST", Role.ADMIN, people.add),
     Page("/desk/staff/{id:int}/link", "POST", Role.ADMIN, people.link),
@@ -82,16 +97,26 @@ PAGES: tuple[Page, ...] = (
 def create_desk(house: DeskHouse) -> Starlette:
     """The desk, ready to be served."""
     pace = Pace()
+    live = Live(house, partial(front.row, house), partial(_parts, house))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        await live.start()
         yield
+        await live.stop()
 
-    return Starlette(
+    app = Starlette(
         routes=[page.route(house, pace) for page in pages(house)],
         middleware=[Middleware(Gate, settings=house.settings)],
         lifespan=lifespan,
     )
+    app.state.live = live
+    return app
+
+
+async def _parts(house: DeskHouse, case: int, visit: Visit, here: Sequence[str]) -> dict[str, str] | None:
+    sheet = await conversation.gather(house, case)
+    return conversation.parts(house, sheet, visit, here) if sheet is not None else None
 
 
 def pages(house: DeskHouse) -> tuple[Page, ...]:

@@ -160,7 +160,10 @@ def _open(house: DeskHouse, page: Page) -> Callable[[Request], Awaitable[Respons
     handler: Any = page.handler
 
     async def serve(request: Request) -> Response:
-        response: Response = await handler(house, request)
+        try:
+            response: Response = await handler(house, request)
+        finally:
+            await request.close()
         return response
 
     return serve
@@ -170,6 +173,12 @@ def _guarded(house: DeskHouse, page: Page, role: Role, pace: Pace) -> Callable[[
     handler: Any = page.handler
 
     async def serve(request: Request) -> Response:
+        try:
+            return await admitted(request)
+        finally:
+            await request.close()  # lets go of files that were sent
+
+    async def admitted(request: Request) -> Response:
         visit = await house.staff.visit(request.cookies.get(house.settings.cookie, ""))
         if visit is None:
             return _not_signed_in(house, request)

@@ -15,6 +15,7 @@ from bot.model.messages import Limits
 from bot.ports import Item
 from bot.render import Pages, Renderer
 from bot.store import Store
+from bot.store.desk import DeskBook
 from bot.store.staff import StaffBook
 from bot.store.vault import Vault
 
@@ -65,6 +66,7 @@ class DeskHouse:
 
     store: Store
     staff: StaffBook
+    reading: DeskBook
     clock: Clock
     shop: str
     zone: ZoneInfo
