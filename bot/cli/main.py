@@ -16,6 +16,7 @@ from bot.cli import (
     links,
     logs,
     recognising,
+    report,
     scanning,
     service,
     setup,
@@ -43,6 +44,7 @@ def create_cli() -> typer.Typer:
     cli.command()(casework.take)
     cli.command()(casework.reply)
     cli.command()(casework.handback)
+    cli.command()(report.report)
     cli.command()(buyers.export)
     cli.command()(buyers.erase)
     cli.command("replay-dead")(doctor.replay_dead)
