@@ -1,11 +1,11 @@
 """Plots as SVG, drawn here: no script, no request, readable by a screen reader. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 from html import escape
 
-WIDTH, HEIGHT = 640, 180
-BAR, GAP, LABEL = 20, 8, 150
+WIDTH, HEIGHT = 920, 200
+BAR, GAP, LABEL = 20, 8, 130
 
 
 def columns(days: Mapping[date, tuple[int, int]], first: date, last: date) -> str:
@@ -34,18 +34,18 @@ def columns(days: Mapping[date, tuple[int, int]], first: date, last: date) -> st
     return _svg(HEIGHT, "Questions by day", f"{line}{''.join(bars)}{ticks}{top}")
 
 
-def bars(counts: Mapping[str, int], title: str) -> str:
-    """Counts as bars that lie, each with its name and number."""
+def bars(counts: Mapping[str, int], title: str, width: int = 400) -> str:
+    """Counts as bars that lie, each with its name and number; `width` is in the page's pixels where there is room."""
     most = max(counts.values(), default=0) or 1
-    rows: Sequence[str] = [
-        _row(place, name.replace("_", " "), count, count / most) for place, (name, count) in enumerate(counts.items())
+    rows = [
+        _row(place, name.replace("_", " "), count, (width - LABEL - 50) * count / most)
+        for place, (name, count) in enumerate(counts.items())
     ]
-    return _svg(max(1, len(counts)) * (BAR + GAP) + 4, title, "".join(rows))
+    return _svg(max(1, len(counts)) * (BAR + GAP) + 4, title, "".join(rows), width)
 
 
-def _row(place: int, name: str, count: int, share: float) -> str:
+def _row(place: int, name: str, count: int, wide: float) -> str:
     y = place * (BAR + GAP) + 2
-    wide = (WIDTH - LABEL - 60) * share
     return (
         f'<text class="name" x="{LABEL - 8}" y="{y + 15}">{escape(name)}</text>'
         f'<rect class="alone" x="{LABEL}" y="{y}" width="{wide:.1f}" height="{BAR}" rx="4"/>'
@@ -53,8 +53,8 @@ def _row(place: int, name: str, count: int, share: float) -> str:
     )
 
 
-def _svg(height: int, title: str, inside: str) -> str:
+def _svg(height: int, title: str, inside: str, width: int = WIDTH) -> str:
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{inside}</svg>"
     )
