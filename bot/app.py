@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from starlette.applications import Starlette
 
 from bot.config import Config, Faults, told
+from bot.courier import KIND, Courier, Office
 from bot.desk.app import build_mark, create_desk, pages_folder, static_files
 from bot.desk.house import DeskHouse, Provider, Settings
 from bot.desk.words import filters
@@ -33,7 +34,8 @@ from bot.engine import Engine, House
 from bot.handoff import Rules
 from bot.handoff.rota import Person, Queue
 from bot.model.clock import Clock
-from bot.ports import Channel, Port, TrackingSource
+from bot.model.messages import Address
+from bot.ports import Channel, Port, Posting, TrackingSource
 from bot.render import Pages, Renderer
 from bot.sender import Account, Sender
 from bot.store import Store
@@ -171,12 +173,18 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
         vault=vault,
         clock=clock,
         look_up=tracker.look_up if tracker.sources else None,
+        places=places_of(config),
         count=lambda what, of: metrics.alarms.labels(what, of).inc(),
     )
+    office = Office(store, renderer, shop, house.desk, clock, lambda port, item: adapters.ports[port].decode(item))
     engine = Engine(house)
     sending = {
         name: Account(name, channel, adapters.rates.get(name, Rates(0, 0)))
         for name, channel in adapters.channels.items()
+    }
+    sending |= {
+        f"{KIND}:{name}": Account(f"{KIND}:{name}", courier, adapters.rates.get(name, Rates(0, 0)))
+        for name, courier in _couriers(config, adapters, office).items()
     }
     sender = Sender(store, sending, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
     listeners = {name: port for name, port in adapters.ports.items() if port.listens}
@@ -185,6 +193,30 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
         store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(), stored=worker.wake.set
     )
     return App(config, clock, store, adapters, engine, worker, sender, web, http, shop, renderer, vault)
+
+
+def places_of(config: Config) -> dict[str, Address]:
+    """The channel in which a desk shows each queue; without the account's id, which only the platform knows."""
+    return {
+        queue: Address(KIND, name, chat)
+        for name, part in config.desk.channels.items()
+        for queue, chat in part.queues.items()
+    }
+
+
+def _couriers(config: Config, adapters: Adapters, office: Office) -> dict[str, Courier]:
+    faults, made = [], {}
+    for name, part in config.desk.channels.items():
+        channel = adapters.channels.get(name)
+        desk = channel.desk(Posting(part.queues, part.staff)) if channel is not None else None
+        if desk is None:
+            why = "there is no channel of this name" if channel is None else "this platform cannot be a desk"
+            faults.append(f"desk.channels.{name}: {why}")
+        else:
+            made[name] = Courier(name, desk, office)
+    if faults:
+        raise Faults(faults)
+    return made
 
 
 def desk_at(config: Config, now: datetime) -> Desk:

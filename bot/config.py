@@ -184,6 +184,16 @@ class StaffPart(_Part):
     locales: tuple[str, ...] = ()
 
 
+class ChannelDeskPart(_Part):
+    """A chat platform as a desk: its channel for each queue, and who staff are there, by the platform's id of them.
+
+    Nobody else can act, whoever is in the channel.
+    """
+
+    queues: dict[str, str] = Field(min_length=1)
+    staff: dict[str, str] = Field(min_length=1)
+
+
 def _nobody(value: object) -> object:
     return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
 
@@ -202,6 +212,7 @@ class DeskPart(WebDeskPart):
     handback_hours: int = Field(4, ge=1, le=500)
     queues: Annotated[dict[str, QueuePart], BeforeValidator(_nobody)] = Field(default_factory=dict)
     staff: Annotated[dict[str, StaffPart], BeforeValidator(_nobody)] = Field(default_factory=dict)
+    channels: dict[str, ChannelDeskPart] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -209,6 +220,14 @@ class DeskPart(WebDeskPart):
             for queue in person.queues:
                 if queue not in {*self.queues, "default"}:
                     raise ValueError(f"staff {name} works in the queue {queue}, which is not among queues")
+        shown = [queue for part in self.channels.values() for queue in part.queues]
+        for queue in shown:
+            if queue not in {*self.queues, "default"}:
+                raise ValueError(f"channels show the queue {queue}, which is not among queues")
+            if shown.count(queue) > 1:
+                raise ValueError(f"the queue {queue} is shown in two channels; one is enough")
+        if shown and "default" not in shown:
+            raise ValueError("channels must show the queue default: everything else comes there")
         return self
 
 

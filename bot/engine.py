@@ -67,7 +67,8 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What the engine works with; made once by `app`. `limits` are by the channel's kind.
+    """What the engine works with; made once by `app`. `limits` are by the channel's kind, `places` a desk's channel
+    by the queue that it shows.
 
     `count` is told what somebody should be alarmed by: a wrong proof (of which shop), a carrier's code that no
     table has (of which source).
@@ -85,6 +86,7 @@ class House:
     vault: Vault
     clock: Clock
     look_up: LookUp | None = None
+    places: Mapping[str, Address] = field(default_factory=dict)
     count: Callable[[str, str], None] = lambda what, of: None
 
 
@@ -93,7 +95,7 @@ class Engine:
 
     def __init__(self, house: House) -> None:
         self.house = house
-        self.takeover = Takeover(house.renderer, house.limits, house.shop, house.rules)
+        self.takeover = Takeover(house.renderer, house.limits, house.shop, house.rules, house.places)
         self._alone: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(SLOW_LANES)
 
@@ -234,7 +236,8 @@ class Engine:
             written = self._noticed(written, notice, key)
         sent = [*(m.media for m in lane.inbound), *(a.media for a in lane.acts)]
         files = tuple(f for media in sent for f in media if f.digest)
-        return self.takeover.settled(replace(written, media=files), lane.case, key, now)
+        written = self.takeover.settled(replace(written, media=files), lane.case, key, now)
+        return self.takeover.posted(written, lane.inbound, lane.acts, lane.case)
 
     def _facts(self, gathered: Gathered, now: datetime) -> Facts:
         return Facts(

@@ -104,6 +104,46 @@ class Port(ABC):
         """Let go of connections."""
 
 
+class Desk(ABC):
+    """Where staff see cases and answer: one thread a case in a channel of their own platform.
+
+    `place` is the platform's id of that channel, `thread` of the case's root message in it. Buttons come as choices
+    whose values are `<act>:<case>:<holder's version or what it is about>`. Raises the errors of `bot.errors`.
+    """
+
+    @abstractmethod
+    async def open(self, place: str, card: Outbound) -> str:
+        """Show a new case; the id of its thread. `card.id` finds it again."""
+
+    @abstractmethod
+    async def show(self, place: str, thread: str, card: Outbound) -> None:
+        """Bring a case's card up to date; raises `Refused` where it is gone, so that it is opened anew."""
+
+    @abstractmethod
+    async def post(self, place: str, thread: str, note: Outbound, mention: Sequence[str] = ()) -> str:
+        """Add a line to a case's thread, with files and buttons; the line's id. `mention` are names of staff."""
+
+    @abstractmethod
+    async def mark(self, place: str, thread: str, message: str, state: str) -> None:
+        """Show how far a staff message got, on that message: sent, delivered, read or failed."""
+
+    @abstractmethod
+    async def tell(self, place: str, thread: str, who: str, note: Outbound) -> None:
+        """Say something that one person alone reads; `who` is the platform's id of them."""
+
+    async def find(self, place: str, thread: str, post: str) -> str | None:
+        """After an unknown outcome: the platform's id of our post, None where that cannot be told."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """What a desk on one platform works with: its channels by queue, and names of staff by the platform's id."""
+
+    queues: Mapping[str, str]
+    staff: Mapping[str, str]
+
+
 class Channel(Port):
     """A chat platform that buyers write on."""
 
@@ -120,6 +160,10 @@ class Channel(Port):
 
     async def find(self, message: Outbound) -> str | None:
         """After an unknown outcome: the platform's id if it got the message, None if that cannot be told."""
+        return None
+
+    def desk(self, posting: Posting) -> Desk | None:
+        """This account as a desk too; None where the platform is none. Called once, before anything else."""
         return None
 
     def fetch(self, media: Media) -> AsyncIterator[bytes]:

@@ -1,6 +1,6 @@
 """The part of a conversation's turn in which staff act: the pure rules of `bot.handoff`, worded and written down."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from html import escape
@@ -11,20 +11,33 @@ from bot.handoff import files, ladder
 from bot.model.cases import Case, CaseEvent
 from bot.model.events import Notice, StaffAct, Tick
 from bot.model.markup import plain
-from bot.model.messages import Limits, Media, Outbound, Purpose, Reply
+from bot.model.messages import (
+    Address,
+    Choice,
+    DeskPost,
+    Inbound,
+    Kind,
+    Limits,
+    Media,
+    Outbound,
+    Purpose,
+    Reply,
+)
 from bot.render import Renderer, split
 from bot.store import codec
+from bot.store.desks import Surface
 from bot.store.turns import Worded, Written
 
 
 @dataclass(frozen=True, slots=True)
 class Takeover:
-    """What staff do to a turn. `limits` are by the channel's kind."""
+    """What staff do to a turn. `limits` are by the channel's kind, `places` a desk's channel by queue."""
 
     renderer: Renderer
     limits: Mapping[str, Limits]
     shop: Shop
     rules: handoff.Rules
+    places: Mapping[str, Address]
 
     def handed(self, written: Written, act: StaffAct, held: Mapping[str, bytes], now: datetime) -> Written:
         """One staff act. `held` are pushes that were held back, by their key."""
@@ -32,8 +45,9 @@ class Takeover:
         assert record is not None  # noqa: S101 - a conversation's turn always has one
         handed = handoff.act(record, written.ticket, act, self.shop.name, self.rules, now)
         version = handed.conversation.version
-        said = self._said(handed, act) if handed.say or handed.media else ()
-        history = handed.history
+        speaks = (handed.say or handed.media) and not handed.reword
+        said = self._said(handed, act) if speaks else ()
+        history = tuple(_from(line, act) for line in handed.history)
         if handed.push:
             pushed, line = _released(held.get(handed.push, b""), handed.push, act, version)
             said, history = (*said, *pushed), (*history, line)
@@ -47,6 +61,13 @@ class Takeover:
             unsay=(*written.unsay, *([(handed.unsay, act.staff)] if handed.unsay else [])),
             reasons=(*written.reasons, handed.reason),
         )
+        if handed.reword:
+            out = self._said(handed, act)[0].outbound
+            done = replace(done, reword=(*done.reword, (handed.reword, act.staff, out)))
+        if handed.told:
+            done = self._told(done, handed, act)
+        elif act.undo_seconds and handed.say and not handed.reword:
+            done = self._undoable(done, act)
         return self._announced(done, handed.template, act.id) if handed.template else done
 
     def _said(self, handed: handoff.Handed, act: StaffAct) -> tuple[Worded, ...]:
@@ -71,6 +92,30 @@ class Takeover:
             key = f"staff:{act.id}" if not place else f"staff:{act.id}:{place}"
             made.append(Worded(out, key, "staff", act.undo_seconds))
         return tuple(made)
+
+    def _told(self, written: Written, handed: handoff.Handed, act: StaffAct) -> Written:
+        """A word to the writer alone, where they wrote; with their text, and a way to speak after all."""
+        if act.surface is None:
+            return written
+        record = handed.conversation
+        holder = record.holder.removeprefix(handoff.PERSON)
+        owner = handed.case.owner if handed.case else ""
+        facts = {"code": handed.told, "holder": holder, "owner": owner, "text": act.text}
+        choices: tuple[Choice, ...] = ()
+        if handed.told == "kept_as_note" and handed.case is not None:
+            choices = (Choice(f"take:{handed.case.id}:{record.version}", f"take_from:{holder}"),)
+        post = DeskPost("tell", template="staff/told", facts=facts, who=act.by)
+        out = Outbound(id="", to=act.surface, text="", choices=choices, purpose=Purpose.DESK, desk=post)
+        return replace(written, posts=(*written.posts, Worded(out, f"told:{act.id}", "tell")))
+
+    def _undoable(self, written: Written, act: StaffAct) -> Written:
+        if act.surface is None or written.ticket is None:
+            return written
+        facts = {"what": "sending", "who": act.staff, "text": act.text, "about": round(act.undo_seconds)}
+        choices = (Choice(f"undo:{written.ticket.id}:{act.id}"[:64], "undo"),)
+        post = DeskPost("say", template="staff/line", facts=facts)
+        out = Outbound(id="", to=act.surface, text="", choices=choices, purpose=Purpose.DESK, desk=post)
+        return replace(written, posts=(*written.posts, Worded(out, f"undo:{act.id}", "say")))
 
     def heard(self, written: Written, now: datetime) -> Written:
         """The buyer wrote: what that does to their case."""
@@ -115,6 +160,56 @@ class Takeover:
             written = replace(written, events=(*written.events, (lane, tick, looked.next_at)))
         return replace(written, ticket=None) if case == before else written
 
+    def posted(
+        self, written: Written, messages: Sequence[Inbound], acts: Sequence[StaffAct], case: Case | None
+    ) -> Written:
+        """What the desk that shows the case is told of this turn: what was said, what was done, and the new card."""
+        shown = written.ticket or case
+        place = self._place(shown) if shown is not None else None
+        if shown is None or place is None:
+            return written
+        turn = written.claim.events[-1].id if written.claim.events else 0
+        said = [
+            _line(place, _heard(m), "buyer", m.text or (m.choice or ""), f"in:{m.id}", m.media)
+            for m in messages
+            if m.kind not in {Kind.BLOCKED, Kind.UNBLOCKED}
+        ]
+        bots = [w for w in written.worded if w.outbound.purpose != Purpose.STAFF]
+        said += [_line(place, "bot", "bot", plain(w.outbound.text), f"out:{w.key}") for w in bots]
+        here = {a.id for a in acts if a.surface == place and a.message}
+        said += [
+            self._history_line(place, line, shown, f"{turn}:{i}")
+            for i, line in enumerate(written.history)
+            if not (line.what in {"note", "reply"} and line.key.rpartition(":")[0] in here)
+        ]
+        posts = [*written.posts, *said]
+        if not posts and written.ticket is None and not written.unsay and not written.reword:
+            return written
+        card = Outbound(id="", to=place, text="", purpose=Purpose.DESK, desk=DeskPost("show"))
+        return replace(written, posts=(Worded(card, f"show:{turn}", "show"), *posts))
+
+    def _place(self, case: Case) -> Address | None:
+        return self.places.get(case.queue) or self.places.get("default")
+
+    def _history_line(self, place: Address, line: CaseEvent, case: Case, key: str) -> Worded:
+        calls = line.what in {"paged", "assigned"} and bool(self.rules.people)
+        named = tuple(line.text.split(", ")) if calls and line.text else ()
+        if line.what in {"late", "woke"} and case.owner:
+            named = (case.owner,)
+        choices: tuple[Choice, ...] = ()
+        if line.what == "push":
+            choices = (Choice(f"send_push:{case.id}:{line.key}"[:64], "send_push"),)
+        facts = {
+            "what": line.what,
+            "who": line.who,
+            "text": line.text,
+            "about": line.data.decode(errors="replace") if line.what != "push" else "",
+            "waits": ladder.waits(case),
+        }
+        post = DeskPost("say", template="staff/line", facts=facts, mention=named)
+        out = Outbound(id="", to=place, text="", choices=choices, purpose=Purpose.DESK, desk=post)
+        return Worded(out, f"line:{line.key or key}", "say")
+
     def promised(self, desk: Desk, case: Case | None, now: datetime) -> Desk:
         """When the buyer can expect an answer: what they were told already, while that can still be kept."""
         told = case.promised_by if case is not None and ladder.waits(case) else None
@@ -136,6 +231,24 @@ class Takeover:
         parts = self.renderer.render(reply, limits, record.version)
         worded = tuple(Worded(o, f"{reply.key}:{i}", template) for i, o in enumerate(parts))
         return replace(written, worded=(*written.worded, *worded))
+
+
+def _from(line: CaseEvent, act: StaffAct) -> CaseEvent:
+    """A reply's line remembers where it was written, so that what becomes of it is shown there."""
+    if line.what != "reply" or act.surface is None:
+        return line
+    return replace(line, data=codec.encode(Surface(act.surface, act.message)))
+
+
+def _heard(message: Inbound) -> str:
+    return {Kind.EDITED: "buyer_edited", Kind.DELETED: "buyer_deleted"}.get(message.kind, "buyer")
+
+
+def _line(place: Address, what: str, who: str, text: str, key: str, media: tuple[Media, ...] = ()) -> Worded:
+    facts = {"what": what, "who": who, "text": text, "about": ""}
+    post = DeskPost("say", template="staff/line", facts=facts)
+    kept = tuple(m for m in media if m.path)
+    return Worded(Outbound(id="", to=place, text="", media=kept, purpose=Purpose.DESK, desk=post), key, "say")
 
 
 def _released(data: bytes, key: str, act: StaffAct, version: int) -> tuple[tuple[Worded, ...], CaseEvent]:

@@ -1,7 +1,7 @@
 """The whole pipe in one process with a channel of our own: what was said goes in, what is answered comes out."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bot.courier import Courier, Office
 from bot.dialog.identity import e164
 from bot.dialog.language import LanguageModel
 from bot.dialog.lexicon import Lexicon
-from bot.dialog.turn import Desk, Shop
+from bot.dialog.turn import Desk as Opening
+from bot.dialog.turn import Shop
 from bot.dialog.understand import understand
 from bot.engine import Engine, House
-from bot.errors import WismoError
+from bot.errors import Refused, Temporary, WismoError
 from bot.handoff import Rules
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
@@ -25,7 +27,7 @@ from bot.model.hours import parse_hours
 from bot.model.markup import plain
 from bot.model.messages import Address, Contact, Inbound, Kind, Limits, Media, MediaKind, Outbound
 from bot.model.orders import Order
-from bot.ports import Channel, Item
+from bot.ports import Channel, Desk, Item
 from bot.render import Renderer
 from bot.sender import Account, Sender
 from bot.store import Store, codec
@@ -95,6 +97,60 @@ class Wire(Channel):
 
 
 @dataclass
+class Board(Desk):
+    """A desk of our own: what staff see, thread by thread. While it is `down` nothing gets through."""
+
+    cards: dict[str, Outbound] = field(default_factory=dict)
+    lines: list[tuple[str, Outbound, tuple[str, ...]]] = field(default_factory=list)
+    marked: list[tuple[str, str]] = field(default_factory=list)
+    told: list[tuple[str, Outbound]] = field(default_factory=list)
+    down: bool = False
+    failing: list[WismoError] = field(default_factory=list)
+
+    def _reached(self) -> None:
+        if self.failing:
+            raise self.failing.pop(0)
+        if self.down:
+            raise Temporary("the desk is down", retry_after=0.0)
+
+    async def open(self, place: str, card: Outbound) -> str:
+        self._reached()
+        thread = f"t{len(self.cards) + 1}"
+        self.cards[thread] = card
+        return thread
+
+    async def show(self, place: str, thread: str, card: Outbound) -> None:
+        self._reached()
+        if thread not in self.cards:
+            raise Refused("the card is gone")
+        self.cards[thread] = card
+
+    async def post(self, place: str, thread: str, note: Outbound, mention: Sequence[str] = ()) -> str:
+        self._reached()
+        self.lines.append((thread, note, tuple(mention)))
+        return f"l{len(self.lines)}"
+
+    async def mark(self, place: str, thread: str, message: str, state: str) -> None:
+        self._reached()
+        self.marked.append((message, state))
+
+    async def tell(self, place: str, thread: str, who: str, note: Outbound) -> None:
+        self._reached()
+        self.told.append((who, note))
+
+    async def find(self, place: str, thread: str, post: str) -> str | None:
+        if not thread:
+            return next((t for t, c in self.cards.items() if c.id == post), None)
+        return next((f"l{i}" for i, (_, note, _) in enumerate(self.lines, 1) if note.id == post), None)
+
+    def texts(self) -> list[str]:
+        return [plain(note.text) for _, note, _ in self.lines]
+
+
+PLACE = Address("desk", "board", "C1")
+
+
+@dataclass
 class Home:
     """A wired bot without a web server; time stands still but for machine time."""
 
@@ -104,6 +160,7 @@ class Home:
     sender: Sender
     clock: Clock
     renderer: Renderer
+    board: Board
     numbers: count = field(default_factory=lambda: count(1))  # type: ignore[type-arg]
 
     def address(self, chat: str = "anna") -> Address:
@@ -153,11 +210,21 @@ class Home:
     async def send(self) -> list[Outbound]:
         """Send all that may leave now; what left."""
         before = len(self.wire.sent)
-        account = self.sender.accounts["wire"]
-        while rows := await self.store.claim_outbox(("test", "shop"), account.rates, 50):
-            for row in rows:
-                await self.sender._send(("test", "shop"), account, row)
+        await self._send(("test", "shop"), "wire")
         return self.wire.sent[before:]
+
+    async def show(self) -> Board:
+        """Let the desk have all that is for it; the desk."""
+        await self._send(("desk", "board"), "board")
+        return self.board
+
+    async def _send(self, key: tuple[str, str], name: str) -> None:
+        account = self.sender.accounts[name]
+        while rows := await self.store.claim_outbox(key, account.rates, 50):
+            for row in rows:
+                await self.sender._send(key, account, row)
+            if self.board.down:
+                return
 
     async def say(self, text: str = "", chat: str = "anna", **more: object) -> list[Outbound]:
         """Say something and hear the answer."""
@@ -187,8 +254,8 @@ async def home(
     wire = Wire()
     zone = ZoneInfo("Asia/Shanghai")
 
-    def desk(now: datetime) -> Desk:
-        return Desk(HOURS.open_at(now, zone), HOURS.next_open(now, zone), HOURS.after(now, 60, zone), HOURS.text)
+    def desk(now: datetime) -> Opening:
+        return Opening(HOURS.open_at(now, zone), HOURS.next_open(now, zone), HOURS.after(now, 60, zone), HOURS.text)
 
     house = House(
         store=store,
@@ -202,9 +269,14 @@ async def home(
         rules=rules or Rules(HOURS, zone),
         vault=Vault(folder / "media"),
         clock=store.clock,
+        places={"default": PLACE},
     )
-    sender = Sender(store, {"wire": Account("wire", wire, rates or Rates(0, 0))}, store.clock)
-    yield Home(store, Engine(house), wire, sender, store.clock, renderer)
+    office = Office(store, renderer, shop, desk, store.clock, lambda port, item: wire.decode(item))
+    board = Board()
+    courier = Account("board", Courier("board", board, office), Rates(0, 0))
+    accounts = {"wire": Account("wire", wire, rates or Rates(0, 0)), "board": courier}
+    sender = Sender(store, accounts, store.clock)
+    yield Home(store, Engine(house), wire, sender, store.clock, renderer, board)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from bot.desk.inbox import Look, due, speaker
 from bot.desk.live import Live
 from bot.desk.words import platform
 from bot.dialog.turn import Dossier
+from bot.handoff.card import Clock, dispute_clocks
 from bot.model.conversations import BOT, QUEUE, Conversation
 from bot.model.parcels import Parcel
 from bot.model.staff import Visit
@@ -107,12 +108,30 @@ def _facts(house: DeskHouse, sheet: Sheet, visit: Visit, here: Sequence[str]) ->
         "order": sheet.dossiers[0].order if sheet.dossiers else None,
         "dossiers": sheet.dossiers,
         "parcels": [_parcel(p, now) for d in sheet.dossiers[:1] for p in d.parcels],
+        "clocks": clocks(sheet.dossiers[:1])[:3],
+        "evidence": evidence(sheet.dossiers[:1]),
         "proofs": [p for p in sheet.record.proofs if p.until > now],
         "siblings": sheet.siblings,
         "channel": platform(line.channel),
         "file_path": lambda shown: f"/desk/files/{shown.id}/{seal(visit, 'file', str(shown.id))}",
         **frame(visit),
     }
+
+
+def clocks(dossiers: Sequence[Dossier]) -> list[Clock]:
+    """The dispute clocks of an order, that which ends first in front."""
+    return [
+        clock
+        for d in dossiers
+        for clock in dispute_clocks(d.order, max((p.eta.last for p in d.parcels if p.eta), default=None))
+    ]
+
+
+def evidence(dossiers: Sequence[Dossier]) -> list[str]:
+    """What is at hand to prove: the shop's own files of the order, and carriers' proofs of delivery."""
+    kept = [m.name or m.kind.value for d in dossiers for m in d.order.evidence]
+    signed = [p.number for d in dossiers for p in d.parcels if p.track is not None and p.track.proof_of_delivery]
+    return kept + [f"proof of delivery {number}" for number in signed]
 
 
 def window(house: DeskHouse, line: CaseLine) -> Window:

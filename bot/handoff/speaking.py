@@ -26,7 +26,8 @@ class Handed:
     """What a staff act leads to. `say` is the staff's own text for the buyer; `template` an announcement.
 
     `told` is what the writer hears where they pressed or wrote: nothing where it is empty. `push` is the key of a
-    notice that was held back and may go now, `unsay` of a reply to take back while it has not left.
+    notice that was held back and may go now, `unsay` of a reply to take back while it has not left, `reword` of one
+    to which `say` gives other words.
     """
 
     conversation: Conversation
@@ -40,6 +41,7 @@ class Handed:
     told: str = ""
     push: str = ""
     unsay: str = ""
+    reword: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def _reply(s: Scene) -> Handed:
     mine = s.record.holder == s.me
     record, case = (s.record, s.case) if mine else _taken(s)
     case = answered(acknowledged(case, s.done.staff, s.now), s.now)
-    said = s.line("reply", s.done.text, s.done.message.encode())
+    said = s.line("reply", s.done.text)
     return Handed(
         record,
         Reason("staff.reply", {"staff": s.done.staff}),
@@ -214,6 +216,11 @@ def _undo(s: Scene) -> Handed:
     return Handed(s.record, Reason("staff.undo", {"staff": s.done.staff}), s.case, unsay=s.done.ref)
 
 
+def _edit(s: Scene) -> Handed:
+    reason = Reason("staff.edit", {"staff": s.done.staff})
+    return Handed(s.record, reason, s.case, say=s.done.text, reword=s.done.ref)
+
+
 ACTS: Mapping[str, Callable[[Scene], Handed]] = {
     "take": _take,
     "reply": _reply,
@@ -227,9 +234,10 @@ ACTS: Mapping[str, Callable[[Scene], Handed]] = {
     "priority": _rank,
     "send_push": _send_push,
     "undo": _undo,
+    "edit": _edit,
 }
 ALIASES = {"close": "resolve"}
-LETS_GO = {"handback", "resolve", "send_push", "undo"}
+LETS_GO = {"handback", "resolve", "send_push", "undo", "edit"}
 
 
 def settle(before: Conversation, after: Conversation) -> Conversation:

@@ -16,12 +16,12 @@ from bot.model.tracks import TrackUpdate
 @dataclass(frozen=True, slots=True)
 class StaffAct:
     """A staff member did something to a conversation: take, reply, note, handback, resolve, snooze, assign, ack,
-    tag, priority, send_push, undo.
+    tag, priority, send_push, undo, edit.
 
     `version` is the holder's version they saw, None where their surface does not show one. `ref` names what is
     sent (a push that was held back) or taken back (the id of their reply); `whom` it is assigned to, `until` it
-    sleeps. `surface` is where they did it, if that is a chat platform, and `message` the platform's id of their
-    own message there; `undo_seconds` is how long a reply waits to be taken back.
+    sleeps. `surface` is the desk's channel in which they did it, if that is a chat platform, `by` the platform's id
+    of them and `message` of their own message there; `undo_seconds` is how long a reply waits to be taken back.
     """
 
     id: str
@@ -36,6 +36,7 @@ class StaffAct:
     whom: str = ""
     until: datetime | None = None
     surface: Address | None = None
+    by: str = ""
     message: str = ""
     undo_seconds: float = 0.0
 

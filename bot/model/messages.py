@@ -141,11 +141,12 @@ class Choice:
 
 
 class Purpose(StrEnum):
-    """Why a message leaves: an answer was asked for; a notice was not and passes the gate."""
+    """Why a message leaves: an answer was asked for; a notice was not and passes the gate; `DESK` is for staff."""
 
     ANSWER = "answer"
     NOTICE = "notice"
     STAFF = "staff"
+    DESK = "desk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,26 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskPost:
+    """What an Outbound to a desk is, beside its files and buttons: it is worded when it leaves, so that a card is as
+    things stand then.
+
+    `kind` is show (the case's card, opened or brought up to date), say (a line in the case's thread), mark (how far
+    a staff message got, on that message) or tell (a word that one person alone reads). `who` is the platform's id
+    of that person, `mention` are names of staff to call, `message` the platform's id of the marked message.
+    """
+
+    kind: str
+    case: int = 0
+    template: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    who: str = ""
+    mention: tuple[str, ...] = ()
+    message: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Outbound:
     """One platform call: how a reply reads at one address. `text` is neutral markup (`bot.model.markup`).
 
@@ -205,6 +226,7 @@ class Outbound:
     purpose: Purpose = Purpose.ANSWER
     holder_version: int = 0
     expires_at: datetime | None = None
+    desk: DeskPost | None = None
 
 
 @dataclass(frozen=True, slots=True)

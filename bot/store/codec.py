@@ -6,7 +6,7 @@ import msgspec
 
 from bot.model.conversations import Conversation
 from bot.model.events import Notice, StaffAct, Tick
-from bot.model.messages import Address, Outbound
+from bot.model.messages import Address, Outbound, Receipt
 from bot.model.orders import OrderUpdate
 from bot.model.tracks import Track, TrackUpdate
 
@@ -18,7 +18,10 @@ _conversation = msgspec.json.Decoder(Conversation).decode
 outbound = msgspec.json.Decoder(Outbound).decode
 track = msgspec.json.Decoder(Track).decode
 
-INTERNAL: dict[str, type[Any]] = {kind.__name__: kind for kind in (Notice, StaffAct, Tick, OrderUpdate, TrackUpdate)}
+_OURS = (Notice, StaffAct, Tick, OrderUpdate, TrackUpdate, Receipt)
+INTERNAL: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Notice, StaffAct, Tick, OrderUpdate, TrackUpdate, Receipt)
+}
 """Events that we make ourselves; stored under the port `wismo` with their kind in front."""
 
 

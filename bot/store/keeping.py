@@ -296,6 +296,9 @@ async def erase_buyer(database: Database, buyer: int, now: datetime) -> Erased:
         ids, lanes = await _lanes_of(connection, buyer)
         files = await _orphaned(connection, lanes)
         rows = await _erase_orders(connection, buyer, ids)
+        mine = (await connection.execute(select(_cases.c.id).where(_cases.c.lane.in_(lanes)))).scalars()
+        shown = [f"d/{case}" for case in mine]
+        rows += (await connection.execute(delete(_outbox).where(_outbox.c.lane.in_(shown)))).rowcount
         for table in BY_LANE:
             rows += (await connection.execute(delete(table).where(table.c.lane.in_(lanes)))).rowcount
         await connection.execute(delete(_lane).where(_lane.c.key.in_(lanes)))

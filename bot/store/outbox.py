@@ -68,20 +68,42 @@ async def claim(
     if not rows:
         return []
     interval = 1.0 / rates.per_recipient if rates.per_recipient > 0 else 0.0
-    free_at = await _recipients(connection, [r.lane for r in rows]) if interval else {}
-    go = [r for r in rows if free_at.get(r.lane, 0.0) - interval * (rates.burst - 1) <= now]
-    later = [{"row": r.id, "at": free_at[r.lane] - interval * (rates.burst - 1)} for r in rows if r not in go]
+    free_at = await _recipients(connection, [_bucket_of(r) for r in rows]) if interval else {}
+    go, later, spent = _paced(rows, free_at, now, interval, rates.burst)
     if later:
         await connection.execute(_WAIT, later)
     if not go:
         return []
     token = uuid4().hex
     await connection.execute(_LEASE, {"rows": [r.id for r in go], "token": token})
-    spent = {r.lane: max(free_at.get(r.lane, 0.0), now) + interval for r in go} if interval else {}
     if rates.per_second > 0:
         spent[account_key] = max(account_free, now) + len(go) / rates.per_second
     await _spend(connection, database, spent)
     return [_row(r, token) for r in go]
+
+
+def _bucket_of(r: Any) -> str:
+    """Whose rate a message uses up: its chat's. A desk's channel is one chat, however many cases it shows."""
+    return r.lane if r.purpose != "desk" else f"d/{r.channel}/{r.account}/{r.chat}"
+
+
+def _paced(
+    rows: Sequence[Any], free_at: Mapping[str, float], now: float, interval: float, burst: int
+) -> tuple[list[Any], list[dict[str, float]], dict[str, float]]:
+    """Which rows may go, which have to wait until when, and until when each bucket is used up then."""
+    if not interval:
+        return list(rows), [], {}
+    go, later = [], []
+    spent: dict[str, float] = {}
+    for r in rows:
+        key = _bucket_of(r)
+        free = spent.get(key, free_at.get(key, 0.0))
+        if free - interval * (burst - 1) <= now:
+            go.append(r)
+            spent[key] = max(free, now) + interval
+        else:
+            later.append({"row": r.id, "at": free - interval * (burst - 1)})
+    return go, later, spent
 
 
 def _claimable() -> Select[Any]:
@@ -289,14 +311,15 @@ async def withdraw(connection: AsyncConnection, lane: str) -> tuple[Words, Words
         .values(state=OutboxState.WITHDRAWN)
         .returning(_outbox.c.id, _outbox.c.body)
     )
-    withdrawn = sorted((r.id, _text(r.body)) for r in taken)
+    withdrawn = sorted((r.id, text_of(r.body)) for r in taken)
     flying = await connection.execute(
         select(_outbox.c.id, _outbox.c.body).where(*bots, _outbox.c.state == OutboxState.SENDING).order_by(_outbox.c.id)
     )
-    return withdrawn, [(r.id, _text(r.body)) for r in flying]
+    return withdrawn, [(r.id, text_of(r.body)) for r in flying]
 
 
-def _text(body: bytes | None) -> str:
+def text_of(body: bytes | None) -> str:
+    """What a stored message says, without markup."""
     return plain(codec.outbound(body).text) if body else ""
 
 
@@ -312,8 +335,18 @@ async def take_back(connection: AsyncConnection, lane: str, key: str) -> bool:
     return bool(taken.rowcount)
 
 
-async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> bool:
-    """Note how far a message got, never backwards; whether it was ours."""
+async def reword(connection: AsyncConnection, lane: str, key: str, body: bytes) -> bool:
+    """Give a message that has not left other words; whether it had not left."""
+    changed = await connection.execute(
+        update(_outbox)
+        .where(_outbox.c.lane == lane, _outbox.c.key == key, _outbox.c.state == OutboxState.READY)
+        .values(body=body)
+    )
+    return bool(changed.rowcount)
+
+
+async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> str:
+    """Note how far a message got, never backwards; the key of a staff message of which this is news, else empty."""
     where = (
         and_(_outbox.c.id == int(receipt.outbound_id))
         if receipt.outbound_id.isdecimal()
@@ -323,9 +356,10 @@ async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> bool:
             _outbox.c.platform_id == receipt.platform_id,
         )
     )
-    row = (await connection.execute(select(_outbox.c.id, _outbox.c.receipt, _outbox.c.state).where(where))).first()
+    known = select(_outbox.c.id, _outbox.c.receipt, _outbox.c.state, _outbox.c.purpose, _outbox.c.key).where(where)
+    row = (await connection.execute(known)).first()
     if row is None:
-        return False
+        return ""
     values: dict[str, object] = {}
     if not row.receipt or RANK[receipt.state] > RANK[State(row.receipt)]:
         values["receipt"] = receipt.state.value
@@ -337,4 +371,4 @@ async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> bool:
         values["pricing"] = codec.encode(receipt.pricing)
     if values:
         await connection.execute(update(_outbox).where(_outbox.c.id == row.id).values(**values))
-    return True
+    return str(row.key) if row.purpose == "staff" and "receipt" in values else ""

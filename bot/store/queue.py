@@ -21,7 +21,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.ports import Item
 from bot.store.database import NOW, Database
-from bot.store.tables import Alias, Conversation, Inbox, InboxState, Lane, core
+from bot.store.tables import Alias, CaseRow, CaseThread, Conversation, Inbox, InboxState, Lane, core
 
 MAX_ATTEMPTS = 5
 LEASE_SECONDS = 20.0
@@ -32,6 +32,8 @@ _inbox = core(Inbox)
 _lane = core(Lane)
 _alias = core(Alias)
 _conversation = core(Conversation)
+_thread = core(CaseThread)
+_case = core(CaseRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,14 @@ class Claim:
 
 
 async def resolve(connection: AsyncConnection, database: Database, arrivals: Sequence[Arrival]) -> dict[str, str]:
-    """Lanes by the lane an item asked for: the one under which any of the person's names is known already."""
+    """Lanes by the lane an item asked for: the one under which any of the person's names is known already, or whose
+    case staff wrote about."""
+    desk = await _of_cases(connection, arrivals)
     named = {
         a.item.lane: (a.item.lane.removeprefix("c/").split("/", 2), a.item.chats) for a in arrivals if a.item.chats
     }
     if not named:
-        return {}
+        return desk
     chats = {chat for (parts, chats) in named.values() for chat in (parts[2], *chats)}
     rows = await connection.execute(_ALIASES, {"chats": list(chats)})
     known = {(r.channel, r.account, r.chat): r.lane for r in rows}
@@ -86,6 +90,23 @@ async def resolve(connection: AsyncConnection, database: Database, arrivals: Seq
     if new:
         new.sort(key=lambda row: row["chat"])
         await connection.execute(database.once(_new_alias), new)
+    return desk | lanes
+
+
+async def _of_cases(connection: AsyncConnection, arrivals: Sequence[Arrival]) -> dict[str, str]:
+    """Of what came from a desk: `t/<channel>/<thread>` names a case by its thread, `k/<case>` by its number. What
+    belongs to no case of ours concerns nobody."""
+    lanes: dict[str, str] = {}
+    for arrival in arrivals:
+        asked = arrival.item.lane
+        if asked.startswith("t/"):
+            _, chat, thread = asked.split("/", 2)
+            where = (_thread.c.account == arrival.port, _thread.c.chat == chat, _thread.c.thread == thread)
+            lanes[asked] = await connection.scalar(select(_thread.c.lane).where(*where)) or "x/desk"
+        elif asked.startswith("k/"):
+            number = asked.removeprefix("k/")
+            known = select(_case.c.lane).where(_case.c.id == int(number)) if number.isdecimal() else None
+            lanes[asked] = (await connection.scalar(known) if known is not None else None) or "x/desk"
     return lanes
 
 

@@ -13,12 +13,13 @@ from bot.dialog.turn import Dossier, Wants
 from bot.model.cases import Case, CaseEvent
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
+from bot.model.messages import Address
 from bot.model.orders import Order
 from bot.model.parcels import Parcel
-from bot.store import bell, casebook, keeping, migrate, orders, outbox, queue, sweep, turns
+from bot.store import bell, casebook, desks, keeping, migrate, orders, outbox, queue, sweep, turns
 from bot.store.database import NOW, Database
 from bot.store.group import Group
-from bot.store.tables import Inbox, InboxState, Lease, LinkRow, core
+from bot.store.tables import Inbox, InboxState, Lease, LinkRow, OutboxState, core
 
 
 class TurnTaker(Protocol):
@@ -50,6 +51,8 @@ class MessageTaker(Protocol):
 
 
 Departing = tuple[Departure, list[outbox.Row]]
+
+_NEWS = {OutboxState.SENT: "sent", OutboxState.DEAD: "failed", OutboxState.EXPIRED: "failed"}
 
 MARK_SECONDS = 0.01
 """So long outcomes of sends are gathered: nobody waits for them but the next message of the same chat."""
@@ -197,6 +200,9 @@ class Store:
 
         async def work(connection: AsyncConnection) -> list[Departing]:
             more = await outbox.mark(connection, marks)
+            for m in marks:
+                if m.row.purpose == "staff" and (news := _NEWS.get(m.state)):
+                    await desks.outcome(connection, self.database, m.row.key, news, m.error, m.at)
             await bell.touch(connection, self.database, list({m.row.lane for m in marks}), now)
             return await self._depart(connection, departures) if more else []
 
@@ -293,6 +299,31 @@ class Store:
     async def held_pushes(self, cases: Sequence[int], keys: Sequence[str]) -> dict[str, bytes]:
         """Pushes that were held back in these cases, under these keys."""
         return await self.database.view(lambda c: casebook.held(c, cases, keys))
+
+    async def case_file(self, case: int, most: int) -> desks.CaseFile | None:
+        """A case with its history and the last `most` things said, for a desk to show."""
+        return await self.database.view(lambda c: desks.case_file(c, case, most))
+
+    async def case_thread(self, case: int, place: Address) -> str:
+        """The root message of a case in a desk's channel, or empty."""
+        return await self.database.view(lambda c: desks.thread(c, case, place))
+
+    async def save_thread(self, case: Case, place: Address, thread: str) -> None:
+        """Remember where a desk shows a case."""
+        await self.database.write(lambda c: desks.save_thread(c, self.database, case, place, thread))
+
+    async def drop_thread(self, case: int, place: Address) -> None:
+        """The desk's root message is gone."""
+        await self.database.write(lambda c: desks.drop_thread(c, case, place))
+
+    async def dossier(self, order: int) -> Dossier | None:
+        """An order with its parcels."""
+
+        async def work(connection: AsyncConnection) -> Dossier | None:
+            found, _, _ = await orders.find(connection, (), (), {order})
+            return found.get(order)
+
+        return await self.database.view(work)
 
     async def case_history(self, case: int) -> list[CaseEvent]:
         """All that happened in a case, oldest first."""

@@ -14,11 +14,12 @@ from bot.dialog.turn import Dossier, Link, Reason, Wants
 from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState
 from bot.model.conversations import Conversation
 from bot.model.events import conversation_lane
+from bot.model.markup import plain
 from bot.model.messages import Media, Outbound, Receipt
 from bot.model.orders import Consent, Order, number_key
 from bot.model.parcels import Parcel
 from bot.ports import Item
-from bot.store import bell, casebook, codec, orders, outbox, queue
+from bot.store import bell, casebook, codec, desks, orders, outbox, queue
 from bot.store.database import NOW, Database
 from bot.store.tables import ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
 from bot.store.tables import Conversation as ConversationRow
@@ -73,7 +74,8 @@ class Written:
 
     `case` is what a decision asks staff to do; by the end of the turn it has become `ticket`, the conversation's
     case as it is now (None where it did not change), with new lines of its `history`. `unsay` are staff replies to
-    take back where they have not left: the act's id and whose it was.
+    take back where they have not left: the act's id and whose it was; `reword` gives such a reply other words.
+    `posts` are for the desk that shows the case.
     """
 
     claim: queue.Claim
@@ -84,6 +86,8 @@ class Written:
     ticket: Case | None = None
     history: tuple[CaseEvent, ...] = ()
     unsay: tuple[tuple[str, str], ...] = ()
+    reword: tuple[tuple[str, str, Outbound], ...] = ()
+    posts: tuple[Worded, ...] = ()
     consents: tuple[Consent, ...] = ()
     misses: tuple[str, ...] = ()
     looked_up: tuple[str, ...] = ()
@@ -248,6 +252,7 @@ async def commit(
     cases = {w.claim.lane: await casebook.save(connection, w.ticket, now) for w in kept if w.ticket is not None}
     for w in kept:
         await _write_history(connection, database, w, cases.get(w.claim.lane), now)
+        await desks.marks(connection, database, w.claim.lane, w.receipts, now)
     records = [record for w in kept if (record := _record(w, cases)) is not None]
     await save_conversations(connection, database, records)
     await _save_worded(connection, database, kept, now)
@@ -271,8 +276,6 @@ async def _write_records(connection: AsyncConnection, database: Database, w: Wri
             await connection.execute(database.insert(_links).values(**fresh).on_conflict_do_nothing())
     if w.parcels:
         await orders.save_parcels(connection, w.parcels)
-    for receipt in w.receipts:
-        await outbox.record_receipt(connection, receipt)
     if w.used_link:
         first = update(_links).where(_links.c.hash == hashed(w.used_link), _links.c.first_chat == "")
         await connection.execute(first.values(first_chat=w.claim.lane))
@@ -290,9 +293,14 @@ async def _write_history(
     for act, who in w.unsay:
         undone = await outbox.take_back(connection, w.claim.lane, f"staff:{act}")
         lines.append(CaseEvent("undone" if undone else "too_late", "", who, f"undo:{act}", act.encode()))
-    case = saved or (await _case_of(connection, w) if lines else None)
+    for act, who, out in w.reword:
+        changed = await outbox.reword(connection, w.claim.lane, f"staff:{act}", codec.encode(out))
+        lines.append(CaseEvent("edited" if changed else "too_late", plain(out.text), who, "", act.encode()))
+    case = saved or (await _case_of(connection, w) if lines or w.posts else None)
     if case is not None:
         await casebook.remember(connection, database, case, lines, now)
+        late = [x for x in lines if x.what in desks.SHOWN and x not in w.history]
+        await desks.save_posts(connection, database, case, w.posts, late, now)
 
 
 async def _case_of(connection: AsyncConnection, w: Written) -> Case | None:

@@ -1,0 +1,135 @@
+"""What a person gets to see of a case, as plain facts for the staff's templates. Pure.
+
+Who, proved how, which order, where it is, what was said, why it came here, which clock runs, what evidence there is.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from bot.dialog.telling import order_facts
+from bot.dialog.turn import Dossier, Facts
+from bot.handoff.ladder import waits
+from bot.handoff.speaking import PERSON, held_by_person
+from bot.model.cases import Case, CaseEvent
+from bot.model.conversations import Conversation
+from bot.model.orders import Order
+
+SCANS = 5
+NEAR = timedelta(days=14)
+"""A dispute clock is near when it runs out within this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When buyers may turn to a scheme about an order: from `opens` until `ends`, None where it has no end."""
+
+    scheme: str
+    opens: datetime
+    ends: datetime | None
+    what: str
+    confidence: str
+
+    def near(self, now: datetime) -> bool:
+        """Whether it can be used now and not much longer."""
+        return self.opens <= now and self.ends is not None and now <= self.ends <= now + NEAR
+
+
+@cache
+def _schemes() -> tuple[Mapping[str, str], ...]:
+    text = files("bot.handoff").joinpath("disputes.csv").read_text(encoding="utf-8")
+    return tuple(csv.DictReader(text.splitlines()))
+
+
+def dispute_clocks(order: Order, expected: datetime | None) -> tuple[Clock, ...]:
+    """The schemes that may apply to an order, the one that ends first in front. `expected` is when it was to come."""
+    if order.promised is not None:
+        expected = datetime.combine(order.promised, time(), UTC)
+    starts = {"placed": order.placed_at, "expected": expected}
+    clocks = []
+    for row in _schemes():
+        since = starts[row["since"]]
+        if since is None or (row["sources"] != "*" and order.source not in row["sources"].split()):
+            continue
+        ends = since + timedelta(days=int(row["ends"])) if row["ends"] else None
+        opens = since + timedelta(days=int(row["opens"]))
+        clocks.append(Clock(row["scheme"], opens, ends, row["what"], row["confidence"]))
+    return tuple(sorted(clocks, key=lambda c: c.ends or datetime.max.replace(tzinfo=UTC)))
+
+
+def card_facts(
+    case: Case,
+    record: Conversation,
+    history: Sequence[CaseEvent],
+    said: Sequence[tuple[datetime, str, str]],
+    dossier: Dossier | None,
+    facts: Facts,
+    now: datetime,
+) -> dict[str, Any]:
+    """The facts of a case's card. `said` are (when, who, text), oldest first."""
+    holder = record.holder.removeprefix(PERSON)
+    told: dict[str, Any] = {
+        "id": case.id,
+        "kind": case.kind,
+        "summary": case.summary,
+        "queue": case.queue,
+        "priority": case.priority.name.lower(),
+        "state": case.state.value,
+        "owner": case.owner,
+        "holder": holder,
+        "person": held_by_person(record),
+        "waits": waits(case),
+        "opened_at": case.opened_at,
+        "answer_due": case.answer_due if case.answered_at is None else None,
+        "next_due": case.next_due,
+        "resolve_due": case.resolve_due,
+        "snoozed_until": case.snoozed_until,
+        "late": list(case.late),
+        "tags": list(case.tags),
+        "name": record.name,
+        "channel": record.address.channel,
+        "locale": record.locale or facts.shop.locale,
+        "reachable": record.reachable,
+        "last_heard": record.last_inbound_at,
+        "proofs": sorted({p.way for p in record.proofs if p.until > now}),
+        "why": [line.text for line in history if line.what in {"opened", "again"} and line.text],
+        "said": [{"at": at, "who": who, "text": text} for at, who, text in said],
+        "order": None,
+    }
+    return told | _order(dossier, facts, now) if dossier is not None else told
+
+
+def _order(dossier: Dossier, facts: Facts, now: datetime) -> dict[str, Any]:
+    order = dossier.order
+    ends = [p.eta.last for p in dossier.parcels if p.eta is not None]
+    clocks = dispute_clocks(order, max(ends, default=None))
+    timelines = [
+        [
+            {"text": s.raw_text, "place": s.place.text, "at": s.local}
+            for s in (p.track.scans[-SCANS:] if p.track is not None else ())
+        ]
+        for p in dossier.parcels
+    ]
+    signed = [p.number for p in dossier.parcels if p.track is not None and p.track.proof_of_delivery]
+    return {
+        "order": order_facts(dossier, facts, now),
+        "source": order.source,
+        "buyer": order.name,
+        "country": order.country,
+        "items": [{"title": i.title, "quantity": i.quantity} for i in order.items],
+        "timelines": timelines,
+        "clocks": [{"scheme": c.scheme, "ends": c.ends, "what": c.what, "near": c.near(now)} for c in clocks[:3]],
+        "evidence": [m.name or m.kind.value for m in order.evidence] + [f"proof of delivery {n}" for n in signed],
+    }
+
+
+def buttons(case: Case, record: Conversation) -> tuple[str, ...]:
+    """What can be done with a case as it stands; each is the kind of an act."""
+    if case.closed_at is not None:
+        return ("take", "note")
+    speaks = ("reply", "note", "handback") if held_by_person(record) else ("take", "reply", "note")
+    return (*speaks, "resolve", "snooze", "assign")

@@ -1,0 +1,183 @@
+"""What a desk is told, in which order, also over an outage; and that nothing internal leaves for the buyer."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.errors import Refused
+from bot.model.events import StaffAct, conversation_lane
+from bot.model.markup import plain
+from bot.model.messages import Receipt, State
+from bot.model.orders import Item as Line
+from bot.model.orders import Order, Shipment
+from bot.ports import Item
+from bot.store import codec
+from bot.store.queue import Arrival
+from tests.house import NOON, PLACE, Home, sqlite_home
+
+SURFACE: dict[str, Any] = {"surface": PLACE, "by": "U0LEE"}
+
+
+async def taken(house: Home) -> None:
+    await house.ask("a person please")
+    await house.act("take", "Lee", **SURFACE)
+    await house.work()
+    await house.show()
+
+
+async def test_a_case_is_one_card_in_one_thread_that_is_brought_up_to_date(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        await house.ask("a person please")
+        board = await house.show()
+        (card,) = board.cards.values()
+        assert "Nobody has taken it yet" in card.text
+        assert [c.title for c in card.choices][:2] == ["Take over", "Reply"]
+        await house.act("take", "Lee", **SURFACE)
+        await house.work()
+        await house.show()
+        (card,) = board.cards.values()
+        assert "Lee speaks" in card.text
+        assert "Hand back" in [c.title for c in card.choices]
+        assert len(board.cards) == 1
+
+
+async def test_the_card_tells_who_proved_what_and_why(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        items = (Line("Paper lantern", 2),)
+        parcels = (Shipment("EE100000005CN", "ems"),)
+        order = Order(
+            "1042", NOON, buyer_ref="anna", name="Anna", postcode="10115", country="DE", parcels=parcels, items=items,
+            placed_at=NOON - timedelta(days=9),
+        )  # fmt: skip
+        await house.seed(order)
+        await house.ask("where is my order 1042?")
+        await house.ask("10115")
+        await house.ask("my lantern is broken <!channel>")
+        board = await house.show()
+        (card,) = board.cards.values()
+        text = plain(card.text)
+        for wanted in ("Order 1042", "Anna", "2 × Paper lantern", "EE100000005CN", "Proved: postcode", "PayPal", "💡"):
+            assert wanted in text, wanted
+        assert "my lantern is broken" in text
+
+
+async def test_what_the_buyer_says_and_sends_comes_into_the_thread(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        await taken(house)
+        await house.say("are you there?")
+        await house.say("", media=["image"])
+        board = await house.show()
+        assert "👤 are you there?" in board.texts()
+        assert board.lines[-1][1].media[0].path
+
+
+async def test_a_desk_that_is_down_loses_nothing_and_gets_the_newest_card(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        house.board.down = True
+        told = await house.ask("a person please")
+        assert "colleague" in told
+        await house.show()
+        await house.say("hello?")
+        await house.act("take", "Kim")
+        await house.work()
+        await house.show()
+        assert not house.board.cards
+        house.board.down = False
+        board = await house.show()
+        (card,) = board.cards.values()
+        assert "Kim speaks" in card.text
+        assert [t for t in board.texts() if t.startswith("👤")] == ["👤 a person please", "👤 hello?"]
+
+
+async def test_a_refused_reply_comes_back_to_its_writer_alone_with_its_text(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        await taken(house)
+        await house.act("reply", "Kim", "I can help", surface=PLACE, by="U0KIM")
+        await house.work()
+        board = await house.show()
+        who, note = board.told[-1]
+        assert who == "U0KIM"
+        assert "Lee speaks" in note.text
+        assert "I can help" in note.text
+        assert note.choices[0].title == "Take over from Lee"
+        assert note.choices[0].value.startswith("take:1:")
+
+
+async def test_a_reply_is_marked_as_it_gets_on_and_a_failure_says_the_way_out(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        await taken(house)
+        before = len(house.wire.sent)
+        await house.act("reply", text="Soon!", message="17.1", **SURFACE)
+        await house.work()
+        (sent,) = await house.send()
+        assert len(house.wire.sent) == before + 1
+        await _receipt(house, sent.id, State.DELIVERED)
+        board = await house.show()
+        assert board.marked == [("17.1", "sent"), ("17.1", "delivered")]
+        house.wire.failing.append(Refused("the number is unknown"))
+        await house.act("reply", text="And now?", message="17.2", **SURFACE)
+        await house.work()
+        await house.send()
+        await house.show()
+        assert board.marked[-1] == ("17.2", "failed")
+        assert "Not delivered: And now?" in board.texts()[-1]
+        assert board.lines[-1][2] == ("Lee",)
+
+
+async def _receipt(house: Home, outbound: str, state: State) -> None:
+    receipt = Receipt(f"r{outbound}", house.clock.now(), house.address(), state, outbound_id=outbound)
+    item = Item(key=receipt.id, lane=conversation_lane(house.address()), body=codec.pack(receipt))
+    await house.store.receive([Arrival("wismo", item)])
+    await house.work()
+
+
+async def test_a_reply_with_time_to_think_can_be_taken_back_or_changed(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        await taken(house)
+        act = await house.act("reply", text="Teh answer", message="17.1", undo_seconds=10.0, **SURFACE)
+        await house.work()
+        board = await house.show()
+        assert "Goes to the buyer in 10 seconds: Teh answer" in board.texts()
+        assert board.lines[-1][1].choices[0].value == f"undo:1:{act}"
+        assert await house.send() == []
+        await house.act("edit", text="The answer", ref=act, **SURFACE)
+        await house.work()
+        await house.act("undo", ref=act, **SURFACE)
+        await house.work()
+        await house.show()
+        assert board.texts()[-2:] == ["Changed before it left: The answer", "Taken back; the buyer does not read it."]
+
+
+async def test_a_thread_that_staff_deleted_is_opened_anew(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        await taken(house)
+        house.board.cards.clear()
+        await house.act("tag", text="vip")
+        await house.work()
+        board = await house.show()
+        (card,) = board.cards.values()
+        assert "vip" in card.text
+
+
+async def test_what_comes_from_a_desk_finds_its_conversation(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        await taken(house)
+        act = StaffAct("s-thread", house.clock.now(), "Lee", house.address(), "note", "psst")
+        for lane in ("t/C1/t1", "t/C1/t99", "k/1", "k/77", "k/x"):
+            item = Item(key=f"key-{lane}", lane=lane, body=codec.pack(act))
+            await house.store.receive([Arrival("board", item)])
+        claims = await house.store.claim(10)
+        lanes = {c.lane: len(c.events) for c in claims}
+        assert lanes == {conversation_lane(house.address()): 2, "x/desk": 3}
+
+
+async def test_no_note_ever_reaches_the_buyer(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        await taken(house)
+        house.wire.sent.clear()
+        await house.act("note", text="he is lying", **SURFACE)
+        await house.work()
+        await house.send()
+        await house.show()
+        assert not house.wire.sent
+        assert "📝 Lee: he is lying" in house.board.texts()
