@@ -15,8 +15,8 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from bot.desk import acts, canned, conversation, exports, files, front, people, reportpage, signin
 from bot.desk.gate import Gate, Pace, Page
 from bot.desk.house import DeskHouse
-from bot.desk.live import Live
-from bot.model.staff import Role, Visit
+from bot.desk.live import Live, Stream
+from bot.model.staff import Role
 
 STATIC = {"desk.css": "text/css", "desk.js": "text/javascript", "icon.svg": "image/svg+xml"}
 FOREVER = "public, max-age=31536000, immutable"
@@ -115,9 +115,16 @@ def create_desk(house: DeskHouse) -> Starlette:
     return app
 
 
-async def _parts(house: DeskHouse, case: int, visit: Visit, here: Sequence[str]) -> dict[str, str] | None:
-    sheet = await conversation.gather(house, case)
-    return conversation.parts(house, sheet, visit, here) if sheet is not None else None
+async def _parts(house: DeskHouse, stream: Stream, here: Sequence[str]) -> dict[str, str]:
+    """What is new of the case that a stream follows."""
+    sheet = await conversation.gather(house, stream.case or 0)
+    if sheet is None:
+        return {}
+    if sheet.line.touched == stream.seen:
+        # The page was drawn from just this: it has every line.
+        stream.lines |= {line.key: line for line in sheet.lines}
+        stream.seen = None
+    return conversation.parts(house, sheet, stream.visit, here, stream.lines)
 
 
 def pages(house: DeskHouse) -> tuple[Page, ...]:

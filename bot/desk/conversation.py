@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from bot.desk import transcript
-from bot.desk.canned import Canned, offered
+from bot.desk.canned import offered
 from bot.desk.gate import frame, seal
 from bot.desk.house import DeskHouse
 from bot.desk.inbox import Look, due, speaker
@@ -59,35 +59,27 @@ class Sheet:
     lines: Sequence[transcript.Line]
     dossiers: Sequence[Dossier]
     siblings: Sequence[CaseLine]
-    canned: Sequence[Canned]
 
 
 async def gather(house: DeskHouse, case: int, most: int = MOST_LINES) -> Sheet | None:
     """Read what a case's page shows; None where there is no such case."""
-    line = await house.reading.line(case)
-    if line is None:
+    talk = await house.reading.talk(case, most)
+    if talk is None:
         return None
-    lane = line.case.conversation
-    record = await house.reading.record(lane)
-    paper = await house.reading.paper(lane, most)
-    wanted = [i for i in dict.fromkeys((line.case.order, record.focus)) if i is not None]
-    dossiers = await house.reading.dossiers(wanted[:2])
-    return Sheet(
-        line=line,
-        record=record,
-        lines=transcript.read(paper, house.decode),
-        dossiers=dossiers,
-        siblings=await house.reading.siblings(lane, case),
-        canned=await offered(house, dossiers[0] if dossiers else None, record),
-    )
+    lines = transcript.read(talk.paper, house.decode)
+    return Sheet(talk.line, talk.record, lines, talk.dossiers, talk.siblings)
 
 
-def parts(house: DeskHouse, sheet: Sheet, visit: Visit, here: Sequence[str]) -> dict[str, str]:
-    """The page's parts by name, each line of the transcript one of them."""
+def parts(
+    house: DeskHouse, sheet: Sheet, visit: Visit, here: Sequence[str], known: dict[str, transcript.Line]
+) -> dict[str, str]:
+    """The page's parts by name; of the transcript those lines that `known` has not, which it has from then on."""
     facts = _facts(house, sheet, visit, here)
     drawn = {"state": house.pages.draw("_state.html", **facts), "card": house.pages.draw("_card.html", **facts)}
     for line in sheet.lines:
-        drawn[f"line-{line.key}"] = house.pages.draw("_line.html", line=line, **facts)
+        if known.get(line.key) != line:
+            known[line.key] = line
+            drawn[f"line-{line.key}"] = house.pages.draw("_line.html", line=line, **facts)
     return drawn
 
 
@@ -180,7 +172,7 @@ async def show(house: DeskHouse, request: Request, visit: Visit) -> Response:
         "counts": live.board.tally(visit.name),
         "queues": live.board.names("queue"),
         "channels": live.board.names("channel"),
-        "canned": sheet.canned,
+        "canned": await offered(house, sheet.dossiers[0] if sheet.dossiers else None, sheet.record, visit.name),
         "people": [p.name for p in await house.staff.everyone() if p.active],
         "told": request.query_params.get("told", "")[:300],
         "here": "inbox",

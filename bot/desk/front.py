@@ -1,15 +1,19 @@
 """The inbox, and the stream by which open pages follow."""
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from bot.desk.gate import frame, from_elsewhere
 from bot.desk.house import DeskHouse
 from bot.desk.inbox import ROWS, Look, due
-from bot.desk.live import Live
+from bot.desk.live import Live, Stream
 from bot.model.staff import Visit
 from bot.store.desk import CaseLine
 from bot.store.staff import Audited
+
+SEEN = re.compile(r"\d{1,12}(\.\d{1,9})?")
 
 
 def row(house: DeskHouse, line: CaseLine) -> str:
@@ -49,7 +53,8 @@ async def stream(house: DeskHouse, request: Request, visit: Visit) -> Response:
     if from_elsewhere(request):
         return PlainTextResponse("This came from another site.", 403)
     live: Live = request.app.state.live
-    case = request.query_params.get("case", "")
-    look = Look.parse(request.query_params)
-    told = live.stream(visit, look, int(case) if case.isdecimal() else None)
-    return StreamingResponse(told, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+    case, seen = request.query_params.get("case", ""), request.query_params.get("seen", "")
+    page = Stream(visit, Look.parse(request.query_params), int(case) if case.isdecimal() else None)
+    if SEEN.fullmatch(seen):
+        page.seen = float(seen)
+    return StreamingResponse(live.stream(page), media_type="text/event-stream", headers={"x-accel-buffering": "no"})

@@ -1,14 +1,16 @@
 """The open cases in memory, as the inbox looks through them. Pure.
 
-Every stream and page reads from one `Board`. It is sorted once after each change, and counted in the same pass,
+Every stream and page reads from one `Board`. It is sorted once after each change, and what changed is counted anew,
 so that two hundred people who look at it cost little more than one.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from operator import itemgetter
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from bot.model.cases import Case, CaseState
@@ -20,6 +22,8 @@ SOON = timedelta(minutes=20)
 VIEWS = ("open", "mine", "waiting", "late", "snoozed", "resolved")
 """`waiting` has nobody yet, `late` a promise that is broken."""
 PERSON = "staff:"
+JUDGED = timedelta(seconds=15)
+"""So often it is judged anew which promises are late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,53 +86,72 @@ def in_hand(line: CaseLine) -> bool:
     return line.holder not in {BOT, QUEUE} or line.case.acknowledged_at is not None
 
 
+class Placed(NamedTuple):
+    """A line with what it is sorted by, and what it counts for."""
+
+    rank: tuple[bool, datetime, int, int]
+    line: CaseLine
+    counted: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Board:
-    """All open cases, in the order in which they want somebody. `generation` grows with every change."""
+    """All open cases, in the order in which they want somebody. `seen` is when the newest of them was touched."""
 
-    lines: dict[int, CaseLine] = field(default_factory=dict)
-    order: list[CaseLine] = field(default_factory=list)
+    placed: dict[int, Placed] = field(default_factory=dict)
+    order: list[Placed] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     mine: dict[str, list[CaseLine]] = field(default_factory=dict)
-    generation: int = 0
-    sorted_at: datetime | None = None
+    judged_at: datetime | None = None
     seen: float = 0.0
 
     def take(self, lines: Iterable[CaseLine], now: datetime) -> set[int]:
         """Take in lines that were touched; the ids of those that really changed."""
+        if self.judged_at is None or now - self.judged_at > JUDGED:
+            # Time alone makes promises late.
+            lines = [*(p.line for p in self.placed.values()), *lines]
+            self.placed, self.counts, self.judged_at = {}, Counter(), now
+            known = {line.case.id: line for line in lines}
+            fresh = {i for i, line in known.items() if line.touched > self.seen}
+            for line in known.values():
+                self._place(line, now)
+            self._sort(known)
+            return fresh
         changed = set()
         for line in lines:
-            self.seen = max(self.seen, line.touched)
-            known = self.lines.get(line.case.id)
-            if known is not None and known.touched == line.touched:
+            old = self.placed.get(line.case.id)
+            if old is not None and old.line.touched == line.touched:
                 continue
-            if line.case.closed_at is not None:
-                if known is None:
-                    continue
-                del self.lines[line.case.id]
-            else:
-                self.lines[line.case.id] = line
-            changed.add(line.case.id)
-        if changed or self.sorted_at is None or now - self.sorted_at > timedelta(seconds=30):
-            self._sort(now)
+            if old is not None or line.case.closed_at is None:
+                changed.add(line.case.id)
+                self._place(line, now)
+        if changed:
+            self._sort(changed)
         return changed
 
-    def _sort(self, now: datetime) -> None:
+    def _place(self, line: CaseLine, now: datetime) -> None:
+        self.seen = max(self.seen, line.touched)
+        old = self.placed.pop(line.case.id, None)
+        if old is not None:
+            self.counts.subtract(old.counted)
+        if line.case.closed_at is not None:
+            return
+        until = due(line.case, now)
         never = datetime.max.replace(tzinfo=now.tzinfo)
-        keyed = []
-        self.counts, self.mine, self.sorted_at = Counter(), {}, now
-        self.generation += 1
-        for line in self.lines.values():
-            case = line.case
-            until = due(case, now)
-            keyed.append((case.state == CaseState.SNOOZED, until.at if until else never, case.priority, case.id, line))
-            for view in _views(line, until):
-                self.counts[view] += 1
-            self.counts[f"queue {case.queue}"] += 1
-            self.counts[f"channel {line.channel}"] += 1
-        self.order = [row[-1] for row in sorted(keyed, key=lambda row: row[:-1])]
-        for line in self.order:
-            for name in {line.case.owner, speaker(line) if line.holder.startswith(PERSON) else ""} - {""}:
+        asleep = line.case.state == CaseState.SNOOZED
+        counted = (*_views(line, until), f"queue {line.case.queue}", f"channel {line.channel}")
+        rank = (asleep, until.at if until else never, int(line.case.priority), line.case.id)
+        self.placed[line.case.id] = Placed(rank, line, counted)
+        self.counts.update(counted)
+
+    def _sort(self, changed: Container[int]) -> None:
+        kept = [p for p in self.order if p.line.case.id not in changed]
+        kept += [p for i, p in self.placed.items() if i in changed]
+        kept.sort(key=itemgetter(0))  # nearly sorted already: one pass
+        self.order, self.mine = kept, {}
+        for _, line, _ in kept:
+            speaks = speaker(line) if line.holder.startswith(PERSON) else ""
+            for name in {line.case.owner, speaks} - {""}:
                 self.mine.setdefault(name, []).append(line)
 
     def view(self, look: Look, me: str, now: datetime) -> list[CaseLine]:
@@ -141,7 +164,7 @@ class Board:
         return list(self._found(look, me, now))
 
     def _found(self, look: Look, me: str, now: datetime) -> Iterator[CaseLine]:
-        lines: Sequence[CaseLine] = self.mine.get(me, []) if look.view == "mine" else self.order
+        lines: Iterable[CaseLine] = self.mine.get(me, []) if look.view == "mine" else (p.line for p in self.order)
         words = look.words.casefold()
         return (line for line in lines if _wanted(line, look, words, now))
 
@@ -151,7 +174,7 @@ class Board:
 
     def names(self, what: str) -> list[str]:
         """The queues, or the channels, that open cases are in."""
-        return sorted(key.split(" ", 1)[1] for key in self.counts if key.startswith(f"{what} "))
+        return sorted(key.split(" ", 1)[1] for key, n in self.counts.items() if n and key.startswith(f"{what} "))
 
 
 def _views(line: CaseLine, until: Due | None) -> list[str]:

@@ -16,6 +16,7 @@ import structlog
 
 from bot.desk.house import DeskHouse
 from bot.desk.inbox import Board, Look
+from bot.desk.transcript import Line
 from bot.model.staff import Visit
 from bot.store.bell import Bell
 from bot.store.desk import CaseLine
@@ -23,7 +24,7 @@ from bot.store.desk import CaseLine
 GATHER_SECONDS = 0.25
 """So long changes are gathered before anybody hears of them."""
 SHARE = 3.0
-"""The watcher rests so many times as long as its work took: it never takes more than a quarter of a core."""
+"""The watcher rests so many times as long as a core worked for it: reading alone never takes more than a quarter."""
 SESSION_SECONDS = 2.0
 CLOCK_SECONDS = 20.0
 """So often pages look again though nothing happened: a promise may have become late."""
@@ -37,7 +38,8 @@ log = structlog.get_logger()
 
 @dataclass(eq=False)
 class Stream:
-    """An open page: whose, what of the inbox it shows, and which case."""
+    """An open page: whose, what of the inbox it shows, and which case. `seen` is when that was last touched as the page
+    was drawn; `lines` are those of its transcript that the page has."""
 
     visit: Visit
     look: Look | None
@@ -49,6 +51,8 @@ class Stream:
     order: list[int] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=dict)
+    seen: float | None = None
 
     def ring(self, *, case: bool) -> None:
         """Something changed; `case` tells whether the case on this page did."""
@@ -62,12 +66,12 @@ class Stream:
 
 
 Draw = Callable[[CaseLine], str]
-Parts = Callable[[int, Visit, tuple[str, ...]], Coroutine[Any, Any, dict[str, str] | None]]
+Parts = Callable[[Stream, tuple[str, ...]], Coroutine[Any, Any, dict[str, str]]]
 
 
 class Live:
-    """The watcher, the board, and the streams. `row` draws a line of the inbox; `parts` a case's page in named parts,
-    or None where there is no such case."""
+    """The watcher, the board, and the streams. `row` draws a line of the inbox; `parts` what a stream's page has not
+    of its case, in named parts."""
 
     def __init__(self, house: DeskHouse, row: Draw, parts: Parts) -> None:
         self.house = house
@@ -76,6 +80,7 @@ class Live:
         self._row = row
         self._parts = parts
         self._bell = Bell(house.store.database)
+        self._read = False
         self._tasks: list[asyncio.Task[None]] = []
         self._drawn: dict[int, tuple[float, int, str]] = {}
 
@@ -99,8 +104,9 @@ class Live:
 
     async def refresh(self) -> set[int]:
         """Read what was touched since; which cases look different now."""
-        since = self.board.seen - OVERLAP_SECONDS if self.board.seen else None
+        since = max(0.0, self.board.seen - OVERLAP_SECONDS) if self._read else None
         lines = await self.house.reading.touched(since)
+        self._read = True
         return self.board.take(lines, self.house.now())
 
     def tell(self, changed: set[int]) -> None:
@@ -125,9 +131,8 @@ class Live:
 
     # ---- streams -----------------------------------------------------------------------------------------
 
-    async def stream(self, visit: Visit, look: Look | None, case: int | None) -> AsyncIterator[bytes]:
+    async def stream(self, mine: Stream) -> AsyncIterator[bytes]:
         """What one page is told, until it goes or its session ends."""
-        mine = Stream(visit, look, case)
         self._admit(mine)
         try:
             yield b"retry: 1500\n\n"
@@ -165,10 +170,10 @@ class Live:
             told |= self._inbox_news(stream, stream.look)
         if stream.case is not None and stream.case_rung:
             stream.case_rung = False
-            parts = await self._parts(stream.case, stream.visit, self.watching(stream.case))
-            fresh = {k: v for k, v in (parts or {}).items() if stream.parts.get(k) != v}
+            parts = await self._parts(stream, self.watching(stream.case))
+            fresh = {k: v for k, v in parts.items() if stream.parts.get(k) != v}
             if fresh:
-                stream.parts |= fresh
+                stream.parts |= {k: v for k, v in fresh.items() if not k.startswith("line-")}
                 told["parts"] = fresh
         return told
 
@@ -194,9 +199,9 @@ class Live:
         while True:
             try:
                 await self._bell.wait()
-                began = time.monotonic()
+                began = time.process_time()
                 self.tell(await self.refresh())
-                await asyncio.sleep(max(GATHER_SECONDS, SHARE * (time.monotonic() - began)))
+                await asyncio.sleep(max(GATHER_SECONDS, SHARE * (time.process_time() - began)))
             except Exception as error:
                 log.error("desk.watch_failed", error=type(error).__name__)
                 await asyncio.sleep(1.0)
@@ -206,9 +211,9 @@ class Live:
         while True:
             await asyncio.sleep(SESSION_SECONDS)
             with suppress(Exception):  # a database that is away for a moment signs nobody out
-                keys = {s.visit.key for s in self.streams}
-                open_now = await self.house.staff.still_open(list(keys)) if keys else {}
-                for stream in list(self.streams):
+                asked = list(self.streams)  # whoever comes while we ask was checked at the door
+                open_now = await self.house.staff.still_open(list({s.visit.key for s in asked})) if asked else {}
+                for stream in asked:
                     if stream.visit.key not in open_now:
                         stream.end()
 

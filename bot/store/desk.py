@@ -124,6 +124,17 @@ class Paper:
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A case's conversation. `siblings` are its other cases, newest first; `dossiers` the orders it is about."""
+
+    line: CaseLine
+    record: Conversation
+    paper: Paper
+    siblings: Sequence[CaseLine]
+    dossiers: Sequence[Dossier]
+
+
 class DeskBook:
     """The desk's questions to the database; every method is one reading transaction."""
 
@@ -157,31 +168,9 @@ class DeskBook:
         rows = rows.limit(limit).offset(skip)
         return await self.database.view(lambda c: _read_lines(c, rows))
 
-    async def siblings(self, lane: str, case: int) -> list[CaseLine]:
-        """Other cases of the same conversation, newest first."""
-        rows = _lines().where(_cases.c.lane == lane, _cases.c.id != case).order_by(_cases.c.id.desc()).limit(8)
-        return await self.database.view(lambda c: _read_lines(c, rows))
-
-    async def record(self, lane: str) -> Conversation:
-        """The conversation's record."""
-
-        async def work(connection: AsyncConnection) -> Any:
-            return await connection.scalar(select(_conversations.c.state).where(_conversations.c.lane == lane))
-
-        return codec.record(lane, await self.database.view(work) or b"")
-
-    async def paper(self, lane: str, most: int = MOST_LINES) -> Paper:
-        """The newest papers of a conversation."""
-        return await self.database.view(lambda c: _paper(c, lane, most))
-
-    async def dossiers(self, ids: Sequence[int]) -> list[Dossier]:
-        """These orders with their parcels."""
-
-        async def work(connection: AsyncConnection) -> list[Dossier]:
-            found, _, _ = await orders.find(connection, (), (), set(ids))
-            return [found[i] for i in ids if i in found]
-
-        return await self.database.view(work) if ids else []
+    async def talk(self, case: int, most: int = MOST_LINES) -> Talk | None:
+        """A case with everything of its conversation, in one transaction."""
+        return await self.database.view(lambda c: _talk(c, case, most))
 
     async def file(self, file: int) -> FileRow | None:
         """A stored file."""
@@ -248,6 +237,25 @@ def _line(r: Any) -> CaseLine:
         order_number=r.number or "",
         heard_at=r.last_inbound_at,
         haystack=" ".join(words).casefold(),
+    )
+
+
+async def _talk(connection: AsyncConnection, case: int, most: int) -> Talk | None:
+    line = next(iter(await _read_lines(connection, _lines().where(_cases.c.id == case))), None)
+    if line is None:
+        return None
+    lane = line.case.conversation
+    state = await connection.scalar(select(_conversations.c.state).where(_conversations.c.lane == lane))
+    record = codec.record(lane, state or b"")
+    others = _lines().where(_cases.c.lane == lane, _cases.c.id != case).order_by(_cases.c.id.desc()).limit(8)
+    wanted = [i for i in dict.fromkeys((line.case.order, record.focus)) if i is not None]
+    found = (await orders.find(connection, (), (), set(wanted)))[0] if wanted else {}
+    return Talk(
+        line,
+        record,
+        await _paper(connection, lane, most),
+        await _read_lines(connection, others),
+        [found[i] for i in wanted if i in found],
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.desk.inbox import Board, Look
-from bot.desk.live import Live
+from bot.desk.live import Live, Stream
 from bot.desk.transcript import markup, read
 from bot.model.cases import Case, CaseState, Priority
 from bot.model.markup import Run
@@ -48,13 +48,13 @@ async def until(stream: AsyncIterator[bytes], wanted: Callable[[dict[str, Any]],
 
 async def test_a_case_appears_in_an_open_inbox_and_its_messages_on_its_open_page(desk: DeskHome, live: Live) -> None:
     visit = await visit_of(desk, "Mei")
-    inbox = live.stream(visit, Look(), None)
+    inbox = live.stream(Stream(visit, Look(), None))
     await until(inbox, lambda news: "counts" in news)
     await desk.home.say("I want to talk to a human")
     told = await until(inbox, lambda news: bool(news.get("inbox", {}).get("order")))
     assert told["inbox"]["order"] == [1]
     assert told["counts"]["waiting"] == 1
-    page = live.stream(visit, None, 1)
+    page = live.stream(Stream(visit, None, 1))
     await until(page, lambda news: "state" in news.get("parts", {}))
     await desk.home.hear("Is anybody there?")
     await desk.home.work()
@@ -70,7 +70,7 @@ async def test_whoever_is_shut_out_has_their_open_pages_closed(
 ) -> None:
     monkeypatch.setattr("bot.desk.live.SESSION_SECONDS", 0.05)
     visit = await visit_of(desk, "Mei")
-    stream = live.stream(visit, Look(), None)
+    stream = live.stream(Stream(visit, Look(), None))
     await until(stream, lambda news: "counts" in news)
     await desk.book.change(visit.staff, active=False)
     async with asyncio.timeout(5):
@@ -81,9 +81,9 @@ async def test_whoever_is_shut_out_has_their_open_pages_closed(
 async def test_two_who_look_at_one_case_see_each_other(desk: DeskHome, live: Live) -> None:
     await desk.home.say("I want to talk to a human")
     mei, lee = await visit_of(desk, "Mei"), await visit_of(desk, "Lee")
-    hers = live.stream(mei, None, 1)
+    hers = live.stream(Stream(mei, None, 1))
     await until(hers, lambda news: "state" in news.get("parts", {}))
-    his = live.stream(lee, None, 1)
+    his = live.stream(Stream(lee, None, 1))
     await until(his, lambda news: "Mei looks at this too" in news.get("parts", {}).get("state", ""))
     await until(hers, lambda news: "Lee looks at this too" in news.get("parts", {}).get("state", ""))
     await his.aclose()  # type: ignore[attr-defined]
@@ -94,7 +94,7 @@ async def test_two_who_look_at_one_case_see_each_other(desk: DeskHome, live: Liv
 
 async def test_a_session_cannot_hold_streams_without_end(desk: DeskHome, live: Live) -> None:
     visit = await visit_of(desk, "Mei")
-    streams = [live.stream(visit, Look(), None) for _ in range(14)]
+    streams = [live.stream(Stream(visit, Look(), None)) for _ in range(14)]
     for stream in streams:
         await anext(stream)
     assert sum(not s.over for s in live.streams) == 12

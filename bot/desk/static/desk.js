@@ -66,6 +66,8 @@
       say_live(false);
       if (source.readyState === EventSource.CLOSED || ++lost > 6) { stop(); setTimeout(again, 3000); }
     };
+    // A page that comes back has missed things: from now on it is told everything it lacks.
+    work.dataset.stream = work.dataset.stream.replace(/&seen=[\d.]+/, "");
     source.addEventListener("end", () => { stop(); setTimeout(again, 400); });
     source.onmessage = (e) => {
       const news = JSON.parse(e.data);
