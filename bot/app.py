@@ -208,7 +208,7 @@ def _couriers(config: Config, adapters: Adapters, office: Office) -> dict[str, C
     faults, made = [], {}
     for name, part in config.desk.channels.items():
         channel = adapters.channels.get(name)
-        desk = channel.desk(Posting(part.queues, part.staff)) if channel is not None else None
+        desk = channel.desk(Posting(name, part.queues, part.staff)) if channel is not None else None
         if desk is None:
             why = "there is no channel of this name" if channel is None else "this platform cannot be a desk"
             faults.append(f"desk.channels.{name}: {why}")

@@ -32,7 +32,7 @@ from bot.model.tracks import Track, TrackUpdate
 from bot.ports import Channel, Port
 from bot.render import Renderer
 from bot.store import Store, codec
-from bot.store.queue import Claim
+from bot.store.queue import STRAY, Claim
 from bot.store.turns import Gathered, Worded, Written
 from bot.store.vault import Vault
 from bot.takeover import Takeover
@@ -40,6 +40,8 @@ from bot.tracking.timeline import apply, next_check
 
 FETCH_SECONDS = 15.0
 SLOW_LANES = 50
+STRAY_TRIES = 3
+"""So often a thread is looked for that no case has: staff also talk among themselves."""
 RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
 
 log = structlog.get_logger()
@@ -335,6 +337,11 @@ class Engine:
     # ---- parcels and orders ------------------------------------------------------------------------------
 
     async def _other(self, claim: Claim) -> None:
+        if claim.lane.startswith(STRAY) and claim.events:
+            if await self.house.store.forward(claim):
+                return
+            if claim.events[0].attempts < STRAY_TRIES:
+                raise Refused("no case has this thread yet")
         written = Written(claim)
         for place in range(len(claim.events)):
             event = self._decode(claim, place)

@@ -138,8 +138,10 @@ class Desk(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """What a desk on one platform works with: its channels by queue, and names of staff by the platform's id."""
+    """What a desk on one platform works with: the key under which it stands in the config, its channels by queue, and
+    names of staff by the platform's id."""
 
+    name: str
     queues: Mapping[str, str]
     staff: Mapping[str, str]
 

@@ -27,6 +27,7 @@ from bot.store.tables import OutboxState
 IN_FLIGHT = 64
 """Sends under way at once an account: it bounds both memory and what a kill can double."""
 MAX_ATTEMPTS = 8
+MOST_DOUBLINGS = 7
 POLL_SECONDS = 0.2
 REST_SECONDS = 60.0
 
@@ -184,7 +185,7 @@ class Sender:
             return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"{type(error).__name__}: {error}")
         except Exception as error:
             log.error("sender.defect", channel=account.name, error=type(error).__name__)
-            return self._backoff(row, type(error).__name__)
+            return self._backoff(row, type(error).__name__, ours=True)
         return Mark(row, OutboxState.SENT, self.clock.now(), platform_id)
 
     async def _again(self, key: tuple[str, str], row: Row, error: Temporary) -> Mark:
@@ -196,8 +197,12 @@ class Sender:
         calm = replace(row, attempts=row.attempts - 1)
         return Mark(calm, OutboxState.READY, self.clock.now(), error=str(error), delay=error.retry_after)
 
-    def _backoff(self, row: Row, error: str) -> Mark:
+    def _backoff(self, row: Row, error: str, *, ours: bool = False) -> Mark:
         now = self.clock.now()
-        if row.attempts + 1 >= MAX_ATTEMPTS:
+        # Staff see every case in the end: what a desk was down for waits for it, unless it is a defect of ours.
+        waits = row.purpose == Purpose.DESK and not ours
+        if row.attempts + 1 >= MAX_ATTEMPTS and not waits:
             return Mark(row, OutboxState.DEAD, now, error=error)
-        return Mark(row, OutboxState.READY, now, error=error, delay=min(0.5 * 2**row.attempts, 300.0))
+        return Mark(
+            row, OutboxState.READY, now, error=error, delay=min(0.5 * 2 ** min(row.attempts, MOST_DOUBLINGS), 300.0)
+        )

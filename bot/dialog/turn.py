@@ -40,7 +40,7 @@ class Understanding:
     `choice` is the value of a pressed button, or of the offered one whose number or title was typed.
     `yes` tells an affirmation from a refusal, None where it is neither. `locale` is what the message itself
     shows with confidence, else empty; `asked_locale` a language that was asked for by name, `words_of` the
-    language whose words were read, which may be a guess.
+    language whose words were read, which may be a guess. `angry` tells a small sign of anger.
     """
 
     text: str = ""
@@ -51,6 +51,7 @@ class Understanding:
     locale: str = ""
     asked_locale: str = ""
     words_of: str = ""
+    angry: bool = False
 
     @property
     def intent(self) -> str:

@@ -21,6 +21,9 @@ STRONG = 0.8
 LONG = 3
 """So many words make a message long enough to change the language of a chat."""
 BARE_NUMBER, OTHER = 0.56, 0.3
+ANGER = frozenset({"anger", "complaint"})
+SHOUTED = 12
+"""Letters in capitals alone that are no abbreviation."""
 LONGEST = 4000
 """Characters that are read; what stands behind them changes no meaning."""
 NODS = "👍👌🙏❤😊🙂✅"
@@ -65,9 +68,17 @@ def understand(
         words_of=read.locale,
         entities=(*links, *found),
         yes=_yes(left, read, lexicon),
+        angry=bool(read.concepts & ANGER) or _shouted(text),
         locale=locale,
         asked_locale=asked,
     )
+
+
+def _shouted(text: str) -> bool:
+    """Three exclamation marks in a row, or capitals alone with two marks."""
+    letters = [c for c in text if c.isalpha()]
+    capitals = len(letters) >= SHOUTED and all(not c.islower() for c in letters) and any(c.isupper() for c in letters)
+    return "!!!" in text or (capitals and any(mark in text for mark in ("!!", "??", "?!", "!?")))
 
 
 def _unsaid(found: Sequence[Entity], left: str) -> tuple[tuple[str, float], ...]:

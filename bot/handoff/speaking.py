@@ -7,10 +7,10 @@ Whoever speaks has a case, and so has whoever waits in the queue.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.dialog.turn import Reason
-from bot.handoff.files import acknowledged, answered, opened
+from bot.handoff.files import acknowledged, answered, opened, reopened
 from bot.handoff.rota import Rules
 from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState, Priority
 from bot.model.conversations import BOT, QUEUE, Conversation
@@ -19,6 +19,8 @@ from bot.model.messages import Media
 
 PERSON = "staff:"
 MOST_TAGS, TAG = 20, 40
+LONGEST_SLEEP = 24 * 60
+"""Hours that a case may sleep at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +79,22 @@ def held_by_person(conversation: Conversation) -> bool:
 def act(record: Conversation, case: Case | None, done: StaffAct, shop: str, rules: Rules, now: datetime) -> Handed:
     """What one staff act does. Who is not the holder cannot speak while another person is: it becomes a note."""
     kind = ALIASES.get(done.kind, done.kind)
-    doing = ACTS.get(kind)
-    if doing is None:
+    if kind not in {*ACTS, "undo", "edit"}:
         return Handed(record, Reason("staff.unknown_act", {"kind": done.kind}), case, told="unknown_act")
+    if kind in {"undo", "edit"}:
+        # A reply can be taken back also after its case was resolved.
+        reason = Reason(f"staff.{kind}", {"staff": done.staff})
+        if kind == "undo":
+            return Handed(record, reason, case, unsay=done.ref)
+        return Handed(record, reason, case, say=done.text, reword=done.ref)
     history: tuple[CaseEvent, ...] = ()
-    if case is None:
+    if case is None or case.state == CaseState.RESOLVED:
         if kind in LETS_GO and record.holder == BOT:
-            return Handed(record, Reason("staff.nothing_to_hand_back"), told="nothing_to_hand_back")
-        fresh = opened(CaseDraft("staff", f"Opened by {done.staff}.", record.focus), record, shop, rules, now)
-        case, history = fresh.case, fresh.history
-    handed = doing(Scene(record, case, done, rules, now))
+            return Handed(record, Reason("staff.nothing_to_hand_back"), case, told="nothing_to_hand_back")
+        draft = CaseDraft("staff", f"Opened by {done.staff}.", record.focus)
+        desked = opened(draft, record, shop, rules, now) if case is None else reopened(case, draft, rules, now)
+        case, history = desked.case, desked.history
+    handed = ACTS[kind](Scene(record, case, done, rules, now))
     return replace(handed, history=(*history, *handed.history))
 
 
@@ -165,6 +173,8 @@ def _let_go(s: Scene, what: str, case: Case) -> Handed:
 
 def _snooze(s: Scene) -> Handed:
     until = s.done.until
+    if until is None and s.done.ref.isdecimal():
+        until = s.now + timedelta(hours=min(int(s.done.ref), LONGEST_SLEEP))
     if until is None or until <= s.now:
         until = s.rules.hours.next_open(s.rules.after(s.now, s.rules.answer_minutes), s.rules.zone)
     case = s.case if s.case.acknowledged_at is not None else acknowledged(s.case, s.done.staff, s.now)
@@ -212,15 +222,6 @@ def _send_push(s: Scene) -> Handed:
     return Handed(s.record, reason, s.case, push=s.done.ref)
 
 
-def _undo(s: Scene) -> Handed:
-    return Handed(s.record, Reason("staff.undo", {"staff": s.done.staff}), s.case, unsay=s.done.ref)
-
-
-def _edit(s: Scene) -> Handed:
-    reason = Reason("staff.edit", {"staff": s.done.staff})
-    return Handed(s.record, reason, s.case, say=s.done.text, reword=s.done.ref)
-
-
 ACTS: Mapping[str, Callable[[Scene], Handed]] = {
     "take": _take,
     "reply": _reply,
@@ -233,11 +234,9 @@ ACTS: Mapping[str, Callable[[Scene], Handed]] = {
     "tag": _tag,
     "priority": _rank,
     "send_push": _send_push,
-    "undo": _undo,
-    "edit": _edit,
 }
 ALIASES = {"close": "resolve"}
-LETS_GO = {"handback", "resolve", "send_push", "undo", "edit"}
+LETS_GO = {"handback", "resolve", "send_push"}
 
 
 def settle(before: Conversation, after: Conversation) -> Conversation:

@@ -19,9 +19,10 @@ class StaffAct:
     tag, priority, send_push, undo, edit.
 
     `version` is the holder's version they saw, None where their surface does not show one. `ref` names what is
-    sent (a push that was held back) or taken back (the id of their reply); `whom` it is assigned to, `until` it
-    sleeps. `surface` is the desk's channel in which they did it, if that is a chat platform, `by` the platform's id
-    of them and `message` of their own message there; `undo_seconds` is how long a reply waits to be taken back.
+    sent (a push that was held back), taken back or changed (the id of their reply), or for how many hours the case
+    sleeps; `whom` it is assigned to, `until` it sleeps. `surface` is the desk's channel in which they did it, if
+    that is a chat platform, `by` the platform's id of them and `message` of their own message there;
+    `undo_seconds` is how long a reply waits to be taken back.
     """
 
     id: str

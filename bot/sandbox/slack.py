@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ from bot.model.clock import Clock
 from bot.model.markup import Run
 from bot.sandbox import marks
 from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rules
+from bot.sandbox.slackrooms import Rooms
 
 SECTION, TITLE, VALUE, ACTION_ID, ELEMENTS = 3000, 75, 2000, 255, 25
 
@@ -40,6 +42,7 @@ class SlackApi(Platform):
         self.rates = Bucket(10, 1.0, 4)
         self.files: dict[str, dict[str, Any]] = {}
         self.kept: dict[str, list[dict[str, Any]]] = {}
+        self.staff = Rooms(self.bot)
 
     def routes(self) -> list[Route]:
         """The paths of the Web API, the upload address and the private file address."""
@@ -99,6 +102,85 @@ class SlackApi(Platform):
         self.files[file] = told | {"content": content}
         self._event(self._message(phone) | {"subtype": "file_share", "text": "", "files": [told]})
 
+    # ---- what staff do in their channels ----------------------------------------------------------------
+
+    def staff_say(
+        self, user: str, room: str, thread: str, text: str, files: Sequence[bytes] = (), subtype: str = ""
+    ) -> str:
+        """Write into a thread; `text` is as Slack sends it, with its entities. The message's id."""
+        ts = self._ts()
+        message: dict[str, Any] = {"type": "message", "user": user, "ts": ts, "thread_ts": thread, "text": text}
+        if files:
+            message |= {"subtype": "file_share", "files": [self._file(user, content) for content in files]}
+        if subtype:
+            message["subtype"] = subtype
+        self.staff.rooms[room].messages.append(message)
+        self._event(message | {"channel": room, "event_ts": ts, "channel_type": "channel", "team": self.team})
+        return ts
+
+    def _file(self, user: str, content: bytes) -> dict[str, Any]:
+        file = f"F{self.serial()}"
+        told = {
+            "id": file,
+            "name": "label.png",
+            "mimetype": "image/png",
+            "size": len(content),
+            "url_private": f"{self.base}/files-pri/{file}",
+            "user": user,
+        }
+        self.files[file] = told | {"content": content}
+        return told
+
+    def staff_change(self, room: str, ts: str, text: str | None) -> None:
+        """Change one's message, or with None delete it."""
+        messages = self.staff.rooms[room].messages
+        before = next(m for m in messages if m["ts"] == ts)
+        event = {"type": "message", "channel": room, "channel_type": "channel", "event_ts": self._ts(), "hidden": True}
+        if text is None:
+            messages.remove(before)
+            self._event(event | {"subtype": "message_deleted", "deleted_ts": ts, "previous_message": dict(before)})
+            return
+        now = dict(before) | {"text": text, "edited": {"user": before["user"], "ts": self._ts()}}
+        messages[messages.index(before)] = now
+        self._event(event | {"subtype": "message_changed", "message": now, "previous_message": dict(before)})
+
+    def staff_press(self, user: str, room: str, message: dict[str, Any], value: str) -> None:
+        """Press a button of ours; what it asks opens in `staff.views`."""
+        blocks = [e for b in message.get("blocks") or () if b["type"] == "actions" for e in b["elements"]]
+        button = next(e for e in blocks if e["value"] == value)
+        trigger = f"{self.serial()}.1"
+        self.staff.triggers[trigger] = (time.monotonic(), user)
+        action = {k: button[k] for k in ("action_id", "value", "text")}
+        payload = self._interaction(user) | {
+            "type": "block_actions",
+            "container": {"type": "message", "message_ts": message["ts"], "channel_id": room},
+            "channel": {"id": room, "name": "support"},
+            "message": {k: message[k] for k in ("ts", "thread_ts") if k in message},
+            "actions": [action | {"type": "button", "block_id": "b1", "action_ts": self._ts()}],
+            "trigger_id": trigger,
+        }
+        self._interact(payload)
+
+    def staff_submit(self, view: dict[str, Any], value: str) -> None:
+        """Send an open form off."""
+        del self.staff.views[view["id"]]
+        block = view["blocks"][0]
+        chosen = block["element"]["type"] == "static_select"
+        given = {"selected_option": {"value": value}} if chosen else {"value": value}
+        state = {"values": {block["block_id"]: {block["element"]["action_id"]: given}}}
+        payload = self._interaction(view["user"]) | {"type": "view_submission", "view": view | {"state": state}}
+        self._interact(payload)
+
+    def _interaction(self, user: str) -> dict[str, Any]:
+        return {
+            "team": {"id": self.team, "domain": "lantern"},
+            "api_app_id": "A0LANTERN",
+            "user": {"id": user, "username": user, "name": user, "team_id": self.team},
+        }
+
+    def _interact(self, payload: dict[str, Any]) -> None:
+        self.send(Event(urlencode({"payload": json.dumps(payload)}).encode(), "application/x-www-form-urlencoded"))
+
     def _ts(self) -> str:
         return f"{self.clock.now().timestamp():.6f}"
 
@@ -156,7 +238,33 @@ class SlackApi(Platform):
             "files.completeUploadExternal": self._complete,
             "files.info": self._info,
         }
-        return answers[method](fields)
+        return answers[method](fields) if method in answers else self._in_room(method, fields)
+
+    def _in_room(self, method: str, fields: dict[str, Any]) -> Response:
+        """What only happens in staff's channels."""
+        if method == "views.open":
+            return _told(self.staff.open(fields, f"V{self.serial()}"))
+        if str(fields["channel"]) not in self.staff.rooms:
+            return _refused("channel_not_found")
+        calls: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "chat.update": self.staff.update,
+            "chat.postEphemeral": lambda f: self.staff.whisper(f, self._ts()),
+            "reactions.add": self.staff.react,
+            "conversations.replies": self.staff.replies,
+        }
+        if refused := self._not_now(fields):
+            return refused
+        return _told(calls[method](fields))
+
+    def _not_now(self, fields: dict[str, Any]) -> Response | None:
+        """Why a call into staff's channels is refused, whatever it says."""
+        if self.faults.down:
+            return JSONResponse({"ok": False, "error": "service_unavailable"}, 503)
+        if closed := self.staff.closed(fields):
+            return _refused(closed)
+        if fault := next((f for f in map(block_fault, fields.get("blocks") or []) if f), ""):
+            return _refused("invalid_blocks", fault)
+        return None
 
     def _auth(self, fields: dict[str, Any]) -> Response:
         told = {"url": "https://lantern.slack.com/", "team": "Lantern & Loom", "user": "lantern", "team_id": self.team}
@@ -169,18 +277,24 @@ class SlackApi(Platform):
     def _post(self, fields: dict[str, Any]) -> Response:
         phone = self.phones.get(str(fields["channel"]))
         if phone is None:
-            return _refused("channel_not_found")
+            return self._posted(fields)
         blocks = fields.get("blocks") or []
         if not blocks and not fields.get("text"):
             return _refused("no_text")
         if fault := next((f for f in map(block_fault, blocks) if f), ""):
             return _refused("invalid_blocks", fault)
-        if limited := self._limited(phone):
+        if limited := self._limited(phone.chat):
             return limited
         return self._shown(phone, fields, blocks)
 
-    def _limited(self, phone: Phone) -> Response | None:
-        wait = 3.0 if self.faults.too_many else self.rates.wait(phone.chat)
+    def _posted(self, fields: dict[str, Any]) -> Response:
+        if str(fields["channel"]) not in self.staff.rooms:
+            return _refused("channel_not_found")
+        refused = self._not_now(fields) or self._limited(str(fields["channel"]))
+        return refused or _told(self.staff.post(fields, self._ts()))
+
+    def _limited(self, chat: str) -> Response | None:
+        wait = 3.0 if self.faults.too_many else self.rates.wait(chat)
         if not wait:
             return None
         return JSONResponse({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": str(int(wait) + 1)})
@@ -199,6 +313,8 @@ class SlackApi(Platform):
         return _ok({"channel": phone.chat, "ts": line.id, "message": message})
 
     def _history(self, fields: dict[str, Any]) -> Response:
+        if str(fields["channel"]) in self.staff.rooms:
+            return self._not_now(fields) or _told(self.staff.history(fields))
         told = self.kept.get(str(fields["channel"]), [])[: int(fields.get("limit") or 100)]
         if str(fields.get("include_all_metadata", "")).lower() not in {"true", "1"}:
             told = [{k: v for k, v in m.items() if k != "metadata"} for m in told]
@@ -221,7 +337,13 @@ class SlackApi(Platform):
         wanted = [self.files.get(str(f.get("id"))) for f in json.loads(fields["files"])]
         if not wanted or any(f is None or "content" not in f for f in wanted):
             return _refused("file_not_found")
-        phone = self.phones.get(str(fields.get("channel_id", "")))
+        where = str(fields.get("channel_id", ""))
+        if where in self.staff.rooms:
+            shared = {"channel": where, "text": fields.get("initial_comment", ""), "thread_ts": fields.get("thread_ts")}
+            posted = self.staff.post({k: v for k, v in shared.items() if v is not None}, self._ts())
+            posted["message"]["files"] = [{"id": f["id"], "name": f["name"]} for f in wanted if f]
+            return _ok({"files": [{"id": f["id"], "title": f["name"]} for f in wanted if f]})
+        phone = self.phones.get(where)
         if phone is None:
             return _refused("channel_not_found")
         blocks = json.loads(fields["blocks"]) if "blocks" in fields else []
@@ -269,6 +391,10 @@ async def _fields(request: Request) -> dict[str, Any]:
     if request.headers.get("content-type", "").startswith("application/json"):
         return dict(await request.json())
     return {k: v for k, v in (await request.form()).items() if isinstance(v, str)} | dict(request.query_params)
+
+
+def _told(answer: dict[str, Any]) -> Response:
+    return JSONResponse({"ok": "error" not in answer} | answer)
 
 
 def _ok(told: dict[str, Any]) -> Response:

@@ -104,6 +104,13 @@ async def held(connection: AsyncConnection, cases: Sequence[int], keys: Sequence
     return {row.key: row.data for row in rows}
 
 
+async def of_lines(connection: AsyncConnection, lane: str, keys: Sequence[str]) -> Case | None:
+    """The case of a conversation to whose history one of these lines belongs."""
+    found = select(_events.c.case_id).where(_events.c.lane == lane, _events.c.key.in_(keys)).limit(1)
+    case = await connection.scalar(found)
+    return await numbered(connection, case) if case is not None else None
+
+
 async def history(connection: AsyncConnection, case: int) -> list[CaseEvent]:
     """All lines of a case, oldest first."""
     rows = await connection.execute(select(_events).where(_events.c.case_id == case).order_by(_events.c.id))

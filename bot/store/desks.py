@@ -75,9 +75,10 @@ async def save_posts(
 
     `late` are lines that the commit itself found out; they go where the other posts go.
     """
-    if not posts:
+    lane = lane_of(case.id)
+    place = posts[0].outbound.to if posts else (await _place(connection, case.id) if late else None)
+    if place is None:
         return
-    lane, place = lane_of(case.id), posts[0].outbound.to
     if any(p.outbound.desk.kind == "show" for p in posts):
         waiting = (_outbox.c.lane == lane, _outbox.c.template == "show", _outbox.c.state == OutboxState.READY)
         await connection.execute(update(_outbox).where(*waiting).values(state=OutboxState.WITHDRAWN))

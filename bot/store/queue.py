@@ -25,6 +25,8 @@ from bot.store.tables import Alias, CaseRow, CaseThread, Conversation, Inbox, In
 
 MAX_ATTEMPTS = 5
 LEASE_SECONDS = 20.0
+STRAY = "x/desk/"
+"""The lane of what was written in a thread that is no case's, or none's yet: its channel and thread follow."""
 TOGETHER = 16
 """At most so many waiting messages of one chat are understood together."""
 
@@ -102,7 +104,7 @@ async def _of_cases(connection: AsyncConnection, arrivals: Sequence[Arrival]) ->
         if asked.startswith("t/"):
             _, chat, thread = asked.split("/", 2)
             where = (_thread.c.account == arrival.port, _thread.c.chat == chat, _thread.c.thread == thread)
-            lanes[asked] = await connection.scalar(select(_thread.c.lane).where(*where)) or "x/desk"
+            lanes[asked] = await connection.scalar(select(_thread.c.lane).where(*where)) or f"{STRAY}{chat}/{thread}"
         elif asked.startswith("k/"):
             number = asked.removeprefix("k/")
             known = select(_case.c.lane).where(_case.c.id == int(number)) if number.isdecimal() else None
@@ -115,6 +117,24 @@ _ALIASES = select(_alias).where(_alias.c.chat.in_(bindparam("chats", expanding=T
 
 def _new_alias(database: Database) -> Any:
     return database.insert(_alias).on_conflict_do_nothing()
+
+
+async def forward(connection: AsyncConnection, database: Database, claimed: Claim) -> bool:
+    """Give what staff wrote in a thread that was not known yet to its conversation's lane, where it is known now.
+
+    The thread's first message can be seen, and answered, a moment before we have written down whose it is.
+    """
+    chat, thread = claimed.lane.removeprefix(STRAY).split("/", 1)
+    ports = {e.port for e in claimed.events}
+    where = (_thread.c.account.in_(ports), _thread.c.chat == chat, _thread.c.thread == thread)
+    home = await connection.scalar(select(_thread.c.lane).where(*where))
+    if home is None or not await fence(connection, {claimed.lane: claimed.token}):
+        return False
+    ids = [e.id for e in claimed.events]
+    await connection.execute(update(_inbox).where(_inbox.c.id.in_(ids)).values(lane=home))
+    await connection.execute(_RELEASE, [{"lane": claimed.lane, "less": len(ids)}])
+    await ready(connection, database, {home: len(ids)}, {})
+    return True
 
 
 async def receive(connection: AsyncConnection, database: Database, arrivals: Sequence[Arrival], now: datetime) -> int:

@@ -175,6 +175,10 @@ class Store:
 
         return await self.database.write(work)
 
+    async def forward(self, claim: queue.Claim) -> bool:
+        """Move what came from a thread that was not known yet to its conversation; whether it is known now."""
+        return await self.database.write(lambda c: queue.forward(c, self.database, claim))
+
     async def give_back(self, claims: Sequence[queue.Claim]) -> None:
         """Return claimed lanes untouched."""
         if claims:

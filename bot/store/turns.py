@@ -305,7 +305,11 @@ async def _write_history(
 
 async def _case_of(connection: AsyncConnection, w: Written) -> Case | None:
     known = w.conversation.case if w.conversation is not None else None
-    return await casebook.numbered(connection, known) if known is not None else None
+    if known is not None:
+        return await casebook.numbered(connection, known)
+    # What was said in a case that is resolved since can still be taken back.
+    replies = [f"{act}:reply" for act in (*(a for a, _ in w.unsay), *(a for a, _, _ in w.reword))]
+    return await casebook.of_lines(connection, w.claim.lane, replies) if replies else None
 
 
 def _record(written: Written, cases: Mapping[str, Case]) -> Conversation | None:

@@ -1,5 +1,6 @@
 """What a desk is told, in which order, also over an outage; and that nothing internal leaves for the buyer."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,21 @@ async def test_what_comes_from_a_desk_finds_its_conversation(tmp_path: Path) -> 
             await house.store.receive([Arrival("board", item)])
         claims = await house.store.claim(10)
         lanes = {c.lane: len(c.events) for c in claims}
-        assert lanes == {conversation_lane(house.address()): 2, "x/desk": 3}
+        assert lanes == {conversation_lane(house.address()): 2, "x/desk/C1/t99": 1, "x/desk": 2}
+
+
+async def test_a_thread_that_is_written_in_before_it_is_known_is_found_a_moment_later(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        await house.ask("a person please")
+        act = StaffAct("s-early", house.clock.now(), "Lee", house.address(), "reply", "Already here")
+        await house.store.receive([Arrival("board", Item(key=act.id, lane="t/C1/t1", body=codec.pack(act)))])
+        (claim,) = await house.store.claim(10)
+        await house.engine.handle([claim])
+        await house.show()
+        await asyncio.sleep(1.1)
+        house.engine.house.ports["board"] = house.wire  # type: ignore[index]
+        await house.work()
+        assert [plain(m.text) for m in await house.send()] == ["Already here"]
 
 
 async def test_no_note_ever_reaches_the_buyer(tmp_path: Path) -> None:

@@ -19,12 +19,15 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
+from adapters.channels.slack.acts import act_of
 from adapters.channels.slack.blocks import METADATA, blocks, mrkdwn, payload, plain_payload
 from adapters.channels.slack.calls import Calls, Malformed
-from adapters.channels.slack.reading import kept, payload_of, read, split
+from adapters.channels.slack.desk import SlackDesk
+from adapters.channels.slack.reading import NONSENSE, kept, payload_of, read, split
 from bot.errors import Refused, Temporary, Unknown
+from bot.model.events import StaffAct
 from bot.model.messages import Inbound, Limits, Media, Outbound
-from bot.ports import Answer, Channel, Deliver, Item, Rate, Request
+from bot.ports import Answer, Channel, Deliver, Item, Posting, Rate, Request
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +85,7 @@ class Slack(Channel):
         self._secret = settings.signing_secret.get_secret_value().encode()
         self._calls = Calls(self._token, settings.base_url)
         self._team = settings.team_id
+        self._desk: SlackDesk | None = None
 
     async def account(self) -> str:
         if not self._team:
@@ -101,7 +105,21 @@ class Slack(Channel):
             return Answer(items=(kept(request.body),))
         if isinstance(told, dict) and told.get("type") == "url_verification":
             return Answer(body=str(told.get("challenge", "")).encode(), headers={"content-type": "text/plain"})
-        return Answer(items=split(told, raw))
+        return Answer(items=await self._items(told, raw))
+
+    async def _items(self, told: Any, raw: bytes) -> tuple[Item, ...]:
+        if self._desk is not None and isinstance(told, dict):
+            try:
+                items = await self._desk.items(told, raw)
+            except NONSENSE:
+                return (kept(raw),)
+            if items is not None:
+                return items
+        return split(told, raw)
+
+    def desk(self, posting: Posting) -> SlackDesk:
+        self._desk = SlackDesk(self._calls, self._upload, posting)
+        return self._desk
 
     def _is_signed(self, request: Request) -> bool:
         """Over bytes: slack_sdk's verifier raises on a stamp that is no number and on a non-ASCII header."""
@@ -113,7 +131,14 @@ class Slack(Channel):
         given = request.headers.get("x-slack-signature", "").encode("utf-8", "replace")
         return hmac.compare_digest(given, want.encode())
 
-    def decode(self, item: Item) -> Inbound | None:
+    def decode(self, item: Item) -> Inbound | StaffAct | None:
+        if self._desk is not None and item.lane.startswith("c/"):
+            try:
+                act = act_of(item, msgspec.json.decode(item.body), self._desk.posting)
+            except NONSENSE as error:
+                raise ValueError(f"not a payload of Slack's desk: {type(error).__name__}") from error
+            if act is not None:
+                return act
         return read(item)
 
     async def listen(self, deliver: Deliver) -> None:
@@ -121,7 +146,7 @@ class Slack(Channel):
         client = await self._socket()
 
         async def hear(_: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
-            items = split(request.payload, msgspec.json.encode(request.payload))
+            items = await self._items(request.payload, msgspec.json.encode(request.payload))
             try:
                 if items:
                     await deliver(items)

@@ -13,7 +13,8 @@ from bot.model.events import conversation_lane
 from bot.model.messages import Address, Inbound, Kind, Media, MediaKind
 from bot.ports import Item
 
-_NONSENSE = (AttributeError, KeyError, IndexError, TypeError, ValueError)
+NONSENSE = (AttributeError, KeyError, IndexError, TypeError, ValueError)
+"""What reading a payload raises that is not as documented."""
 _WORDS = frozenset({None, "file_share", "thread_broadcast", "me_message"})
 """Subtypes of a message that are simply something a person said."""
 _PRESSED = frozenset({"block_actions", "message_action", "interactive_message"})
@@ -44,8 +45,8 @@ def split(payload: Any, raw: bytes) -> tuple[Item, ...]:
     try:
         if payload.get("type") == "event_callback" and _is_noise(payload["event"]):
             return ()
-        return (Item(_key(payload, raw), _lane(payload), raw),)
-    except _NONSENSE:
+        return (Item(key_of(payload, raw), _lane(payload), raw),)
+    except NONSENSE:
         return (kept(raw),)
 
 
@@ -64,7 +65,7 @@ def _is_said(payload: Any) -> bool:
     return bool(payload.get("type") in _PRESSED or "command" in payload)
 
 
-def _key(payload: Any, raw: bytes) -> str:
+def key_of(payload: Any, raw: bytes) -> str:
     """The same on every repeat: Slack's own id, else what makes the interaction this one."""
     if payload.get("event_id"):
         return f"e:{payload['event_id']}"
@@ -112,16 +113,16 @@ def read(item: Item) -> Inbound | None:
             return _message(item.key, sender, told["event"])
         if told.get("type") == "block_actions":
             return _choice(item.key, sender, told)
-        return Inbound(item.key, _instant(told.get("action_ts")), sender, Kind.UNSUPPORTED)
-    except _NONSENSE as error:
+        return Inbound(item.key, instant(told.get("action_ts")), sender, Kind.UNSUPPORTED)
+    except NONSENSE as error:
         raise ValueError(f"not a payload of Slack: {type(error).__name__}") from error
 
 
 def _message(key: str, sender: Address, event: Any) -> Inbound | None:
     subtype = event.get("subtype")
-    at = _instant(event.get("event_ts") or event.get("ts"))
+    at = instant(event.get("event_ts") or event.get("ts"))
     if subtype in _WORDS:
-        return Inbound(key, at, sender, text=unescape(event.get("text") or ""), media=_files(event))
+        return Inbound(key, at, sender, text=unescape(event.get("text") or ""), media=files_of(event))
     if subtype == "message_changed" and event["message"].get("subtype") != "tombstone":
         return Inbound(key, at, sender, Kind.EDITED, unescape(event["message"].get("text") or ""))
     if subtype in {"message_deleted", "message_changed"}:
@@ -135,10 +136,11 @@ def _choice(key: str, sender: Address, told: Any) -> Inbound | None:
     """The value of what was pressed; a button that only opens an address has none and asks for nothing."""
     action = told["actions"][0]
     value = action.get("value") or (action.get("selected_option") or {}).get("value")
-    return Inbound(key, _instant(action.get("action_ts")), sender, choice=str(value)) if value else None
+    return Inbound(key, instant(action.get("action_ts")), sender, choice=str(value)) if value else None
 
 
-def _files(event: Any) -> tuple[Media, ...]:
+def files_of(event: Any) -> tuple[Media, ...]:
+    """The files of a message that still exist."""
     return tuple(_file(f) for f in event.get("files") or () if f.get("mode") != "tombstone")
 
 
@@ -158,7 +160,8 @@ def _file(file: Any) -> Media:
 _KINDS = {"image": MediaKind.IMAGE, "video": MediaKind.VIDEO, "audio": MediaKind.AUDIO}
 
 
-def _instant(stamp: Any) -> datetime:
+def instant(stamp: Any) -> datetime:
+    """A Slack time stamp in UTC; nonsense is 1970."""
     try:
         return datetime.fromtimestamp(float(stamp), UTC)
     except (TypeError, ValueError, OverflowError, OSError):
