@@ -51,7 +51,7 @@ class Canned:
 def facts(house: DeskHouse, dossier: Dossier | None, record: Conversation, staff: str) -> dict[str, Any]:
     """What an answer may use, of this order. What is not known is None, so that a template can ask."""
     known: dict[str, Any] = dict.fromkeys(SAMPLE)
-    known |= {"name": record.name, "staff": staff, "shop": house.shop, "items": []}
+    known |= {"name": record.name, "staff": staff, "shop": house.shop.name, "items": []}
     if dossier is None:
         return known
     order = dossier.order

@@ -16,9 +16,12 @@ from bot.desk.house import DeskHouse
 from bot.desk.inbox import Look, due, speaker
 from bot.desk.live import Live
 from bot.desk.words import platform
-from bot.dialog.turn import Dossier
+from bot.dialog.telling import order_facts
+from bot.dialog.turn import Dossier, Facts
 from bot.handoff.card import Clock, dispute_clocks
 from bot.model.conversations import BOT, QUEUE, Conversation
+from bot.model.markup import plain
+from bot.model.messages import Reply
 from bot.model.parcels import Parcel
 from bot.model.staff import Visit
 from bot.pages import routemap, timeline
@@ -100,6 +103,7 @@ def _facts(house: DeskHouse, sheet: Sheet, visit: Visit, here: Sequence[str]) ->
         "order": sheet.dossiers[0].order if sheet.dossiers else None,
         "dossiers": sheet.dossiers,
         "parcels": [_parcel(p, now) for d in sheet.dossiers[:1] for p in d.parcels],
+        "suggestion": suggested(house, sheet, now),
         "clocks": clocks(sheet.dossiers[:1])[:3],
         "evidence": evidence(sheet.dossiers[:1]),
         "proofs": [p for p in sheet.record.proofs if p.until > now],
@@ -108,6 +112,16 @@ def _facts(house: DeskHouse, sheet: Sheet, visit: Visit, here: Sequence[str]) ->
         "file_path": lambda shown: f"/desk/files/{shown.id}/{seal(visit, 'file', str(shown.id))}",
         **frame(visit),
     }
+
+
+def suggested(house: DeskHouse, sheet: Sheet, now: datetime) -> str:
+    """What the bot itself could tell of the order now, in the buyer's language: to send, or to build on."""
+    dossier = sheet.dossiers[0] if sheet.dossiers else None
+    if dossier is None or not dossier.parcels or sheet.line.case.closed_at is not None:
+        return ""
+    told = order_facts(dossier, Facts(house.shop, house.opening(now)), now)
+    locale = sheet.record.locale or house.locale
+    return plain(house.renderer.text(Reply(sheet.record.address, "where", told, "", locale, zone=house.zone.key)))
 
 
 def clocks(dossiers: Sequence[Dossier]) -> list[Clock]:

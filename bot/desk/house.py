@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
+from bot.dialog.turn import Desk, Shop
 from bot.model.clock import Clock
 from bot.model.events import Event
 from bot.model.hours import Hours
@@ -62,13 +63,14 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class DeskHouse:
     """The desk's own ways to the rest of the bot. `limits` are by the channel's kind; `decode` reads what a port
-    stored, for the transcript."""
+    stored, for the transcript; `opening` tells when people are there, for what the bot would say."""
 
     store: Store
     staff: StaffBook
     reading: DeskBook
     clock: Clock
-    shop: str
+    shop: Shop
+    opening: Callable[[datetime], Desk]
     zone: ZoneInfo
     locale: str
     hours: Hours

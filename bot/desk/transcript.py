@@ -41,6 +41,7 @@ HAPPENED: Mapping[str, str] = {
     "told_buyer": "The buyer was told that it takes longer",
     "on_its_way": "Was on its way when a person took over",
     "withdrawn": "Taken back when a person took over",
+    "edited": "{who} changed a reply",
     "undone": "{who} took a reply back",
     "too_late": "{who} was too late",
     "push_sent": "{who} sent what was held back",

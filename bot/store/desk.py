@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, Table, or_, select
+from sqlalchemy import ColumnElement, Select, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Dossier
@@ -260,8 +260,8 @@ async def _talk(connection: AsyncConnection, case: int, most: int) -> Talk | Non
 
 
 async def _paper(connection: AsyncConnection, lane: str, most: int) -> Paper:
-    async def newest(table: Table) -> Any:
-        rows = select(table).where(table.c.lane == lane).order_by(table.c.id.desc()).limit(most)
+    async def newest(table: Table, *where: ColumnElement[bool]) -> Any:
+        rows = select(table).where(table.c.lane == lane, *where).order_by(table.c.id.desc()).limit(most)
         return (await connection.execute(rows)).all()
 
     written = await newest(_inbox)
@@ -270,7 +270,7 @@ async def _paper(connection: AsyncConnection, lane: str, most: int) -> Paper:
         written=[WrittenRow(r.id, r.port, r.key, r.lane, r.body, r.state, r.received_at) for r in written],
         said=[
             SaidRow(r.id, r.key, r.purpose, r.template, r.body, r.state, r.receipt, r.error, r.created_at)
-            for r in await newest(_outbox)
+            for r in await newest(_outbox, _outbox.c.purpose != "desk")
         ],
         history=[_history(r) for r in await newest(_events)],
         files=[FileRow(r.id, r.digest, r.mime, r.name, r.size, r.at) for r in await newest(_media)],

@@ -150,6 +150,10 @@
       if (picked?.dataset.text) { text.value = (text.value ? text.value.trimEnd() + "\n" : "") + picked.dataset.text; sessionStorage.setItem(kept, text.value); set("reply"); text.focus(); }
       e.target.value = "";
     });
+    document.addEventListener("click", (e) => {
+      const use = e.target.closest("[data-use]");
+      if (use) { text.value = (text.value ? text.value.trimEnd() + "\n" : "") + use.dataset.use; sessionStorage.setItem(kept, text.value); set("reply"); text.focus(); }
+    });
     window.wismo_mode = (kind) => { set(kind); text.focus(); };
     shown();
     lines.scrollTop = lines.scrollHeight;
