@@ -26,10 +26,15 @@ def mei(browser: Browser, demo: str) -> Iterator[Page]:
     """Mei's desk, as the demo opens it."""
     context = browser.new_context(viewport={"width": 1366, "height": 860})
     page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{demo}/staff-desk")
     expect(page.locator("#live")).to_have_text("live", timeout=PATIENCE)
     yield page
     context.close()
+    # A refused act is answered 409, which the browser writes down; anything else is a defect or against the policy.
+    assert [c for c in complaints if "409" not in c] == []
 
 
 @pytest.fixture(scope="module")
