@@ -6,10 +6,11 @@ The only place that picks implementations, and the only one that knows them all.
 import asyncio
 import importlib
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from typing import Any
 import httpx
 import structlog
 import uvicorn
-from httpx_aiohttp import AiohttpTransport
 from pydantic import ValidationError
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
+from bot.announcer import Announcer
+from bot.approved import Approvals
+from bot.campaigner import Campaigner
+from bot.catalogue import Catalogue, read_catalogue
 from bot.config import Config, Faults, told
 from bot.courier import KIND, Courier, Office
 from bot.desk.app import build_mark, create_desk, pages_folder, static_files
@@ -31,11 +35,13 @@ from bot.dialog.lexicon import Lexicon
 from bot.dialog.turn import Desk, Shop
 from bot.dialog.understand import understand
 from bot.engine import Engine, House
+from bot.forecast import Forecast
 from bot.handoff import Rules
 from bot.handoff.rota import Person, Queue
 from bot.model.clock import Clock
 from bot.model.messages import Address
 from bot.ports import Channel, Port, Posting, TrackingSource
+from bot.proactive.expecting import Expectations
 from bot.render import Pages, Renderer
 from bot.sender import Account, Sender
 from bot.store import Store
@@ -45,6 +51,7 @@ from bot.store.staff import StaffBook
 from bot.store.store import sqlite_url
 from bot.store.vault import Vault
 from bot.tracker import Tracker
+from bot.transport import Client, Transport
 from bot.web import Metrics, create_web
 from bot.worker import Worker
 
@@ -75,12 +82,14 @@ class App:
     store: Store
     adapters: Adapters
     engine: Engine
+    announcer: Announcer
     worker: Worker
     sender: Sender
-    web: Starlette
+    web: ASGIApp
     http: httpx.AsyncClient
     shop: Shop
     renderer: Renderer
+    catalogue: Catalogue
     vault: Vault
 
     async def close(self) -> None:
@@ -134,11 +143,12 @@ def load_adapters(config: Config, http: httpx.AsyncClient) -> Adapters:
 
 
 @asynccontextmanager
-async def open_app(config: Config, clock: Clock | None = None) -> AsyncIterator[App]:
-    """A wired bot; closed at the end. The database is as it is found: `wismo migrate` brings it up."""
-    http = httpx.AsyncClient(transport=AiohttpTransport(), timeout=httpx.Timeout(20.0, connect=5.0))
+async def open_app(config: Config, clock: Clock | None = None, adapters: Adapters | None = None) -> AsyncIterator[App]:
+    """A wired bot, with the config's adapters unless others are given; closed at the end. The database is as it is
+    found: `wismo migrate` brings it up."""
+    http = Client(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0))
     try:
-        app = _wire(config, clock or Clock(), http)
+        app = _wire(config, clock or Clock(), http, adapters or load_adapters(config, http))
     except BaseException:
         await http.aclose()
         raise
@@ -148,8 +158,7 @@ async def open_app(config: Config, clock: Clock | None = None) -> AsyncIterator[
         await app.close()
 
 
-def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
-    adapters = load_adapters(config, http)
+def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapters) -> App:
     config.database.data.mkdir(parents=True, exist_ok=True)
     store = Store(config.database.url or sqlite_url(config.database.data / "wismo.db"), clock)
     renderer = Renderer(template_folders(config), config.shop.locale)
@@ -160,6 +169,12 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
     tracker = Tracker(
         store, list(adapters.sources.values()), clock, lambda source, how: metrics.looks.labels(source, how).inc()
     )
+    forecast = Forecast(store, clock, shop.country, shop.timezone)
+    catalogue = read_catalogue(shipped_templates() / "catalogue.yaml")
+    expectations = Expectations(lambda: forecast.tables, shop.country, config.proactive.stall_share)
+    announcer = Announcer(
+        store, list(adapters.channels.values()), clock, expectations.at_a_glance, config.proactive.rules()
+    )
     house = House(
         store=store,
         ports=adapters.ports,
@@ -168,13 +183,17 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
         renderer=renderer,
         understand=lambda messages, c: understand(messages, c, lexicon, model, shop.country),
         shop=shop,
-        desk=lambda now: desk_at(config, now),
+        desk=_each_minute(lambda now: desk_at(config, now)),
         rules=rules_of(config),
         vault=vault,
         clock=clock,
+        expect=expectations.at_a_glance,
+        gate=config.proactive.gate(),
+        approve=Approvals(renderer, catalogue).form,
         look_up=tracker.look_up if tracker.sources else None,
         places=places_of(config),
         count=lambda what, of: metrics.alarms.labels(what, of).inc(),
+        tables=lambda: forecast.tables,
     )
     office = Office(store, renderer, shop, house.desk, clock, lambda port, item: adapters.ports[port].decode(item))
     engine = Engine(house)
@@ -188,11 +207,15 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient) -> App:
     }
     sender = Sender(store, sending, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
     listeners = {name: port for name, port in adapters.ports.items() if port.listens}
-    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention())
+    campaigner = Campaigner(store, announcer, clock)
+    unasked = (announcer.look, campaigner.step) if config.proactive.enabled else ()
+    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention(), forecast, unasked)
     web = create_web(
         store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(), stored=worker.wake.set
     )
-    return App(config, clock, store, adapters, engine, worker, sender, web, http, shop, renderer, vault)
+    return App(
+        config, clock, store, adapters, engine, announcer, worker, sender, web, http, shop, renderer, catalogue, vault
+    )
 
 
 def places_of(config: Config) -> dict[str, Address]:
@@ -217,6 +240,16 @@ def _couriers(config: Config, adapters: Adapters, office: Office) -> dict[str, C
     if faults:
         raise Faults(faults)
     return made
+
+
+def _each_minute(tell: Callable[[datetime], Desk]) -> Callable[[datetime], Desk]:
+    """The answer as of the minute: hours and minutes are all that is told of it, and every message asks."""
+
+    @lru_cache(maxsize=4)
+    def told(minute: datetime) -> Desk:
+        return tell(minute)
+
+    return lambda now: told(now.replace(second=0, microsecond=0))
 
 
 def desk_at(config: Config, now: datetime) -> Desk:
@@ -290,11 +323,13 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
     server: uvicorn.Server | None = None
     desk = create_desk(desk_house(app)) if role == "desk" else None
     if role in {"all", "web"}:
+        listening = bound(app.config.web.host, app.config.web.port)
         server = make_server(app.web, app.config.web.host, app.config.web.port)
-        tasks.append(asyncio.create_task(server.serve()))
+        tasks.append(asyncio.create_task(server.serve(sockets=[listening])))
     if desk is not None:
+        listening = bound(app.config.desk.host, app.config.desk.port)
         server = make_server(desk, app.config.desk.host, app.config.desk.port, lifespan=True)
-        tasks.append(asyncio.create_task(server.serve()))
+        tasks.append(asyncio.create_task(server.serve(sockets=[listening])))
     if role in {"all", "worker"}:
         tasks.append(asyncio.create_task(app.worker.run()))
     if role in {"all", "sender"}:
@@ -317,9 +352,18 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
         raise failed[0]  # type: ignore[misc]
 
 
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens there; raises `Faults` where another program does."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise Faults([f"web.port: cannot listen on {host}:{port} ({error.strerror}); choose another port"]) from error
+
+
 def local_client() -> httpx.AsyncClient:
     """A client for calls on this machine: no proxy of the environment stands between."""
-    return httpx.AsyncClient(transport=AiohttpTransport(), timeout=httpx.Timeout(20.0, connect=5.0), trust_env=False)
+    return Client(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0), trust_env=False)
 
 
 async def serve(web: Any, listening: socket.socket, stop: asyncio.Event, *, lifespan: bool = False) -> None:

@@ -7,7 +7,7 @@ adapter is checked by that adapter's own `Settings`; `app` joins those faults to
 import os
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -28,19 +28,27 @@ from pydantic import (
 
 from bot.errors import Misconfigured
 from bot.model.hours import Hours, parse_hours
+from bot.proactive.announce import Rules
+from bot.proactive.gate import House as GateRules
 from bot.store.keeping import Retention
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    # An id or secret of digits alone is a number to YAML.
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, coerce_numbers_to_str=True)
 
 
 def _zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("not a time zone; write it like Europe/Berlin or Asia/Shanghai")
     return name
+
+
+def _country(value: object) -> object:
+    """Norway's two letters are a `false` to YAML."""
+    return "NO" if value is False else value.upper() if isinstance(value, str) else value
 
 
 def _hours(value: object) -> Hours:
@@ -55,7 +63,7 @@ class ShopPart(_Part):
     """The brand. `hours` is when people answer, in `timezone`; without it nothing starts."""
 
     name: str = Field(min_length=1)
-    country: str = Field(pattern="^[A-Z]{2}$")
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$"), BeforeValidator(_country)]
     timezone: Annotated[str, AfterValidator(_zone)]
     locale: str = "en"
     hours: Annotated[Hours, BeforeValidator(_hours)]
@@ -109,6 +117,52 @@ class WebPart(_Part):
     public_url: str = ""
     api_keys: tuple[ApiKey, ...] = ()
     metrics_token: SecretStr = SecretStr("")
+
+
+def _quiet(value: object) -> object:
+    """`21:00-08:00` as minutes of the day; the span may pass midnight."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)\s*-\s*([01]\d|2[0-3]):([0-5]\d)", value.strip())
+        if found is None:
+            raise ValueError("write it like 21:00-08:00")
+        h1, m1, h2, m2 = map(int, found.groups())
+        return h1 * 60 + m1, h2 * 60 + m2
+    return value
+
+
+class ProactivePart(_Part):
+    """What buyers are told unasked. `late_risk` is the chance of missing the promise from which a buyer is told that
+    it is late; `stall_share` the share of parcels that may be called stuck by mistake; `window_days` how far a
+    window's end must move to be news. `quiet` are hours of the buyer's day in which nothing leaves."""
+
+    enabled: bool = True
+    quiet: Annotated[tuple[int, int], BeforeValidator(_quiet)] = (21 * 60, 8 * 60)
+    calm_a_day: int = Field(1, ge=1, le=10)
+    urgent_a_day: int = Field(6, ge=1, le=50)
+    business_days_only: bool = False
+    late_risk: float = Field(0.5, gt=0, lt=1)
+    stall_share: float | None = Field(None, gt=0, lt=0.5)
+    window_days: int = Field(2, ge=1, le=30)
+    ladder_days: int = Field(3, ge=1, le=30)
+    unfulfilled_hours: int = Field(72, ge=24, le=24 * 30)
+
+    def rules(self) -> Rules:
+        """What is news, as the announcer takes it."""
+        return Rules(
+            theta=self.late_risk,
+            moved=self.window_days,
+            ladder=timedelta(days=self.ladder_days),
+            unfulfilled=timedelta(hours=self.unfulfilled_hours),
+        )
+
+    def gate(self) -> GateRules:
+        """What may leave, as the gate takes it."""
+        return GateRules(
+            quiet=self.quiet,
+            calm_a_day=self.calm_a_day,
+            urgent_a_day=self.urgent_a_day,
+            business=self.business_days_only,
+        )
 
 
 class OidcPart(_Part):
@@ -241,7 +295,7 @@ class Config(_Part):
     carriers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     shops: dict[str, dict[str, Any]] = Field(default_factory=dict)
     desk: DeskPart = DeskPart()
-    proactive: dict[str, Any] = Field(default_factory=dict)
+    proactive: ProactivePart = ProactivePart()
     templates: Path | None = None
 
 

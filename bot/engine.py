@@ -17,34 +17,54 @@ import structlog
 from bot import handoff
 from bot.dialog.decide import decide
 from bot.dialog.identity import e164, proves
-from bot.dialog.turn import Decision, Desk, Facts, Reason, Shop, Turn, Understanding
+from bot.dialog.turn import Decision, Desk, Facts, Shop, Turn, Understanding
 from bot.dialog.wants import wants
-from bot.errors import Refused, WismoError
+from bot.errors import Refused, Temporary, WismoError
 from bot.handoff import Rules
 from bot.model.cases import Case
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
 from bot.model.events import Event, Notice, StaffAct, conversation_lane, parcel_lane
-from bot.model.messages import Address, Choice, Inbound, Kind, Limits, Media, Purpose, Receipt, Reply
-from bot.model.orders import OrderUpdate
+from bot.model.messages import (
+    UNSPOKEN,
+    Address,
+    Choice,
+    Inbound,
+    Kind,
+    Limits,
+    Media,
+    Receipt,
+    Reply,
+)
+from bot.model.orders import Consent, OrderUpdate
 from bot.model.parcels import Parcel
 from bot.model.tracks import Track, TrackUpdate
 from bot.ports import Channel, Port
+from bot.proactive.gate import House as GateRules
+from bot.proactive.pushes import UPDATES
+from bot.proactive.sighting import Home, sight
 from bot.render import Renderer
 from bot.store import Store, codec
-from bot.store.queue import STRAY, Claim
+from bot.store.pushes import Standing
+from bot.store.queue import STRAY, Claim, Waiting
 from bot.store.turns import Gathered, Worded, Written
 from bot.store.vault import Vault
 from bot.takeover import Takeover
+from bot.tracking.eta import Tables
 from bot.tracking.timeline import apply, next_check
+from bot.unasked import Approve, Expect, Unasked
 
 FETCH_SECONDS = 15.0
+FETCH_TRIES = 2
+"""So often a file is asked for again before its message is answered without it."""
 SLOW_LANES = 50
 STRAY_TRIES = 3
 """So often a thread is looked for that no case has: staff also talk among themselves."""
 RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
 
 log = structlog.get_logger()
+
+_NOTHING, _NOBODY = Gathered(), Standing()
 
 Understand = Callable[[Sequence[Inbound], Conversation], Understanding]
 LookUp = Callable[[Understanding, Gathered, datetime], Awaitable[Sequence[TrackUpdate]]]
@@ -62,6 +82,7 @@ class Lane:
     receipts: tuple[Receipt, ...] = ()
     acts: tuple[StaffAct, ...] = ()
     notices: tuple[Notice, ...] = ()
+    somebody_else: bool = False
     said: Understanding = field(default_factory=Understanding)
     case: Case | None = None
     held: Mapping[str, bytes] = field(default_factory=dict)
@@ -73,7 +94,7 @@ class House:
     by the queue that it shows.
 
     `count` is told what somebody should be alarmed by: a wrong proof (of which shop), a carrier's code that no
-    table has (of which source).
+    table has (of which source). `tables` are what was learned last of how long parcels take.
     """
 
     store: Store
@@ -87,9 +108,13 @@ class House:
     rules: Rules
     vault: Vault
     clock: Clock
+    expect: Expect
+    gate: GateRules
+    approve: Approve = lambda reply: None
     look_up: LookUp | None = None
     places: Mapping[str, Address] = field(default_factory=dict)
     count: Callable[[str, str], None] = lambda what, of: None
+    tables: Callable[[], Tables] = Tables
 
 
 class Engine:
@@ -98,6 +123,16 @@ class Engine:
     def __init__(self, house: House) -> None:
         self.house = house
         self.takeover = Takeover(house.renderer, house.limits, house.shop, house.rules, house.places)
+        self.unasked = Unasked(
+            renderer=house.renderer,
+            limits=house.limits,
+            shop=house.shop,
+            desk=house.desk,
+            gate=house.gate,
+            expect=house.expect,
+            approve=house.approve,
+            takeover=self.takeover,
+        )
         self._alone: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(SLOW_LANES)
 
@@ -131,25 +166,40 @@ class Engine:
         await self._answer(ready)
 
     async def _decoded(self, claim: Claim) -> Lane | None:
+        claim, events = await self._readable(claim)
+        if not events:
+            await self.house.store.give_back([claim])
+            return None
         try:
             conversation = codec.record(claim.lane, claim.record)
-            events = [self._decode(claim, i) for i in range(len(claim.events))]
         except Exception as error:
             await self._failed(claim, error)
             return None
-        inbound = tuple(e for e in events if isinstance(e, Inbound))
         return Lane(
             claim,
             conversation,
             {e.id: w.port for e, w in zip(events, claim.events, strict=True) if isinstance(e, (Inbound, StaffAct))},
-            inbound,
+            tuple(e for e in events if isinstance(e, Inbound)),
             tuple(e for e in events if isinstance(e, Receipt)),
             tuple(e for e in events if isinstance(e, StaffAct)),
             tuple(e for e in events if isinstance(e, Notice)),
         )
 
-    def _decode(self, claim: Claim, place: int) -> Event | None:
-        waiting = claim.events[place]
+    async def _readable(self, claim: Claim) -> tuple[Claim, list[Event | None]]:
+        """A claim's events in our words; one that cannot be read is a dead letter, for no time makes it readable."""
+        kept, events = [], []
+        for waiting in claim.events:
+            try:
+                event = self._decode(waiting)
+            except Exception as error:
+                await self.house.store.bury(claim, waiting, describe(error))
+                log.warning("event.unreadable", port=waiting.port, error=type(error).__name__)
+                continue
+            kept.append(waiting)
+            events.append(event)
+        return replace(claim, events=tuple(kept)), events
+
+    def _decode(self, waiting: Waiting) -> Event | None:
         if waiting.port == "wismo":
             return codec.unpack(waiting.item.body)  # type: ignore[no-any-return]
         port = self.house.ports.get(waiting.port)
@@ -163,9 +213,10 @@ class Engine:
         await self._answer([replace(lane, inbound=tuple(messages), acts=tuple(acts))])
 
     async def _kept(self, lane: Lane, event: Inbound | StaffAct) -> tuple[Media, ...]:
-        return tuple([await self._keep(lane.ports.get(event.id, ""), media) for media in event.media])
+        port, tries = lane.ports.get(event.id, ""), lane.claim.events[0].attempts
+        return tuple([await self._keep(port, media, tries) for media in event.media])
 
-    async def _keep(self, port: str, media: Media) -> Media:
+    async def _keep(self, port: str, media: Media, tries: int) -> Media:
         channel = self.house.channels.get(port)
         if channel is None or not media.ref:
             return media
@@ -173,6 +224,8 @@ class Engine:
             async with asyncio.timeout(FETCH_SECONDS):
                 return await self.house.vault.keep(media, channel.fetch(media))
         except (WismoError, TimeoutError, OSError, NotImplementedError) as error:
+            if isinstance(error, Temporary) and tries < FETCH_TRIES:
+                raise
             # The buyer gets an honest answer all the same; the platform keeps the file for days.
             log.warning("media.not_kept", channel=port, error=type(error).__name__)
             return media
@@ -184,15 +237,35 @@ class Engine:
         lanes = [self._understood(lane, now) for lane in await self._with_cases(lanes)]
         wanted = {lane.claim.lane: wants(lane.conversation, lane.said) for lane in lanes if lane.inbound}
         gathered: Mapping[str, Gathered] = {}
+        asking = {lane.claim.lane: told for lane in lanes if (told := [n for n in lane.notices if n.order is not None])}
+        standing = await self.house.store.standing(asking) if asking else {}
         if wanted:
             buyers = {lane.claim.lane: lane.conversation.buyer for lane in lanes}
             gathered = await self.house.store.gather(wanted, buyers)
+        turns = [
+            (lane, gathered.get(lane.claim.lane, _NOTHING), standing.get(lane.claim.lane, _NOBODY)) for lane in lanes
+        ]
+        asks = self.house.look_up is not None
         await asyncio.gather(
+            self._at_once([turn for turn in turns if not (asks and turn[0].inbound)], now),
             *(
-                self._guarded(lane.claim, self._turn(lane, gathered.get(lane.claim.lane) or Gathered(), now))
-                for lane in lanes
-            )
+                self._guarded(lane.claim, self._turn(lane, found, rests_on, now))
+                for lane, found, rests_on in turns
+                if asks and lane.inbound
+            ),
         )
+
+    async def _at_once(self, turns: Sequence[tuple[Lane, Gathered, Standing]], now: datetime) -> None:
+        """Turns that wait for no network: decided one after the other, committed together."""
+        written: list[Written] = []
+        for lane, found, rests_on in turns:
+            try:
+                written.append(self._decide(lane, found, rests_on, now))
+            except Exception as error:
+                await self._failed(lane.claim, error)
+        for turn, outcome in zip(written, await self.house.store.commit_all(written), strict=True):
+            if isinstance(outcome, Exception):
+                await self._failed(turn.claim, outcome)
 
     async def _with_cases(self, lanes: Sequence[Lane]) -> Sequence[Lane]:
         ids = [lane.conversation.case for lane in lanes if lane.conversation.case is not None]
@@ -207,39 +280,52 @@ class Engine:
         conversation = lane.conversation
         for message in lane.inbound:
             conversation = _heard(conversation, message, self.house.shop.country)
-        lane = replace(lane, conversation=conversation)
-        speaking = tuple(m for m in lane.inbound if m.kind not in {Kind.BLOCKED, Kind.UNBLOCKED})
+        if any(r.gone for r in lane.receipts) and not lane.inbound:
+            conversation = replace(conversation, reachable=False)
+        changed = bool(lane.conversation.proofs) and not conversation.proofs
+        lane = replace(lane, conversation=conversation, somebody_else=changed)
+        speaking = tuple(m for m in lane.inbound if m.kind not in UNSPOKEN)
         return replace(lane, said=self.house.understand(speaking, conversation)) if speaking else lane
 
-    async def _turn(self, lane: Lane, gathered: Gathered, now: datetime) -> None:
+    async def _turn(self, lane: Lane, gathered: Gathered, standing: Standing, now: datetime) -> None:
         updates: Sequence[TrackUpdate] = ()
         if self.house.look_up is not None and lane.inbound:
             # Only what this chat has proved: how long an answer takes must not tell that an order exists.
             proved = {i: d for i, d in gathered.found.items() if proves(lane.conversation, d, now)}
             updates = await self.house.look_up(lane.said, replace(gathered, found=proved), now)
             gathered = _refreshed(gathered, updates, now)
-        written = self._decide(lane, gathered, now)
+        written = self._decide(lane, gathered, standing, now)
         fresh = tuple((parcel_lane(u.track.number), u, None) for u in updates)
         await self.house.store.commit(replace(written, events=(*written.events, *fresh)))
 
-    def _decide(self, lane: Lane, gathered: Gathered, now: datetime) -> Written:
-        written = Written(lane.claim, lane.conversation, receipts=lane.receipts, ticket=lane.case)
+    def _decide(self, lane: Lane, gathered: Gathered, standing: Standing, now: datetime) -> Written:
+        written = Written(
+            lane.claim, lane.conversation, receipts=lane.receipts, ticket=lane.case, unfollow=lane.somebody_else
+        )
         key = f"{lane.claim.events[-1].id}"
         for act in lane.acts:
             written = self.takeover.handed(written, act, lane.held, now)
-        speaking = [m for m in lane.inbound if m.kind not in {Kind.BLOCKED, Kind.UNBLOCKED}]
+        speaking = [m for m in lane.inbound if m.kind not in UNSPOKEN]
         if speaking:
             record = written.conversation or lane.conversation
             facts = self._facts(gathered, now)
             facts = replace(facts, desk=self.takeover.promised(facts.desk, written.ticket, now))
             turn = Turn(key, record, speaking, lane.said, facts, now)
             written = self._decided(self.takeover.heard(written, now), decide(turn), now)
-        for notice in lane.notices:
-            written = self._noticed(written, notice, key)
+        written = self._told(written, lane.notices, standing, now)
         sent = [*(m.media for m in lane.inbound), *(a.media for a in lane.acts)]
         files = tuple(f for media in sent for f in media if f.digest)
         written = self.takeover.settled(replace(written, media=files), lane.case, key, now)
         return self.takeover.posted(written, lane.inbound, lane.acts, lane.case)
+
+    def _told(self, written: Written, notices: Sequence[Notice], standing: Standing, now: datetime) -> Written:
+        of_orders = [n for n in notices if n.order is not None]
+        if of_orders:
+            written = self.unasked.left(written, of_orders, standing, now)
+        for notice in notices:
+            if notice.order is None:
+                written = self.unasked.warned(written, notice)
+        return written
 
     def _facts(self, gathered: Gathered, now: datetime) -> Facts:
         return Facts(
@@ -256,6 +342,7 @@ class Engine:
             lookups=gathered.lookups,
             feeds_down=gathered.feeds_down,
             consents=gathered.consents,
+            tables=self.house.tables(),
         )
 
     def _decided(self, written: Written, decision: Decision, now: datetime) -> Written:
@@ -286,6 +373,7 @@ class Engine:
             misses=decision.misses,
             looked_up=decision.looked_up,
             used_link=decision.used_link,
+            follow=_followed(after, decision.consents),
             reasons=(*written.reasons, *decision.reasons),
             events=(*written.events, *warnings),
         )
@@ -308,32 +396,6 @@ class Engine:
             raise Refused(f"no {to.channel} channel is in the config any more")
         return limits
 
-    def _noticed(self, written: Written, notice: Notice, key: str) -> Written:
-        record = written.conversation
-        assert record is not None  # noqa: S101 - a conversation's turn always has one
-        held = handoff.held_by_person(record)
-        if held or not record.reachable:
-            reason = Reason("notice.withheld", {"template": notice.template, "holder": record.holder})
-            written = replace(written, reasons=(*written.reasons, reason))
-        if not record.reachable:
-            return written
-        reply = Reply(
-            record.address,
-            notice.template,
-            notice.facts,
-            f"notice:{notice.id}",
-            record.locale or self.house.shop.locale,
-            purpose=Purpose.NOTICE,
-        )
-        worded, _ = self._worded([reply], record.version, 0.0)
-        if held:
-            return self.takeover.held_back(written, notice, worded)
-        return replace(
-            written,
-            worded=(*written.worded, *worded),
-            reasons=(*written.reasons, Reason("notice.sent", {"template": notice.template})),
-        )
-
     # ---- parcels and orders ------------------------------------------------------------------------------
 
     async def _other(self, claim: Claim) -> None:
@@ -342,11 +404,13 @@ class Engine:
                 return
             if claim.events[0].attempts < STRAY_TRIES:
                 raise Refused("no case has this thread yet")
+        claim, events = await self._readable(claim)
         written = Written(claim)
-        for place in range(len(claim.events)):
-            event = self._decode(claim, place)
+        known: Sequence[tuple[Parcel, Home]] = ()
+        for event in events:
             if isinstance(event, TrackUpdate):
-                written = replace(written, parcels=await self._tracked(event, written))
+                known = known or await self.house.store.parcels_numbered(event.track.number)
+                written = self._tracked(event, known, written)
             elif isinstance(event, OrderUpdate):
                 written = self._ordered(event, written)
         await self.house.store.commit(written)
@@ -358,16 +422,16 @@ class Engine:
         order = replace(update.order, shop=self.house.shop.name)
         return replace(written, order=(order, e164(order.phone, order.country)), link=update.link or written.link)
 
-    async def _tracked(self, update: TrackUpdate, written: Written) -> tuple[tuple[Parcel, datetime | None], ...]:
+    def _tracked(self, update: TrackUpdate, known: Sequence[tuple[Parcel, Home]], written: Written) -> Written:
         now = self.house.clock.now()
-        known = [p for p, _ in written.parcels] or await self.house.store.parcels_numbered(update.track.number)
-        self._count_unknown(update.track, known[0].track if known else None)
-        parcels = []
-        for parcel in known:
-            fresh, _ = apply(parcel, update.track, now)
-            fresh = replace(fresh, checked_at=now)
-            parcels.append((fresh, next_check(fresh, now)))
-        return tuple(parcels)
+        parcels = [p for p, _ in written.parcels] or [p for p, _ in known]
+        self._count_unknown(update.track, parcels[0].track if parcels else None)
+        fresh = [replace(apply(p, update.track, now)[0], checked_at=now) for p in parcels]
+        return replace(
+            written,
+            parcels=tuple((p, next_check(p, now)) for p in fresh),
+            sights=tuple((p.order_id, sight(p, home, now)) for p, (_, home) in zip(fresh, known, strict=True)),
+        )
 
     def _count_unknown(self, heard: Track, before: Track | None) -> None:
         unknown = {s.raw_code for s in heard.scans if not s.known}
@@ -420,11 +484,15 @@ def _heard(conversation: Conversation, message: Inbound, country: str) -> Conver
     """The record after hearing from the person: reachable again, when last, under which name and phone."""
     if message.kind == Kind.BLOCKED:
         return replace(conversation, reachable=False)
+    if message.kind == Kind.MOVED:
+        return replace(_another(conversation), phone="", reachable=False)
     shared = message.contact.phone if message.contact is not None and message.contact.own else ""
-    phone = e164(message.phone or shared, country) or conversation.phone
+    told = message.phone or shared
+    # The number we know is written as we write numbers: to read it again at every message takes 50 us.
+    phone = conversation.phone if told == conversation.phone else e164(told, country) or conversation.phone
     if conversation.phone and phone != conversation.phone:
         # Another person has this chat now: what the one before proved ends.
-        conversation = replace(conversation, buyer=None, proofs=(), focus=None, pending=None)
+        conversation = _another(conversation)
     return replace(
         conversation,
         reachable=True,
@@ -432,6 +500,18 @@ def _heard(conversation: Conversation, message: Inbound, country: str) -> Conver
         name=message.name or conversation.name,
         phone=phone,
     )
+
+
+def _followed(record: Conversation, consents: Sequence[Consent]) -> tuple[int, ...]:
+    """The orders that a chat is told of once it has asked for it; a buyer who is known is found by their orders."""
+    if not any(c.given and c.purpose == UPDATES for c in consents):
+        return ()
+    return tuple(p.order for p in record.proofs if p.order is not None)
+
+
+def _another(conversation: Conversation) -> Conversation:
+    """The record without what one person proved and spoke of: somebody else may write here now."""
+    return replace(conversation, buyer=None, proofs=(), focus=None, pending=None, offered=())
 
 
 def _refreshed(gathered: Gathered, updates: Sequence[TrackUpdate], now: datetime) -> Gathered:

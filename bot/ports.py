@@ -151,6 +151,8 @@ class Channel(Port):
 
     kind: str
     limits: Limits
+    receipts = False
+    """Whether a receipt with our own id tells later what became of a message whose outcome is unknown."""
 
     @abstractmethod
     async def account(self) -> str:
@@ -175,6 +177,10 @@ class Channel(Port):
     async def register(self, url: str) -> str:
         """Point the platform's webhook at `url` where its API allows; one line of what was done."""
         return f"set the webhook to {url} in the platform's console"
+
+    def chat_of(self, phone: str) -> str:
+        """The chat in which whoever has this number (E.164) can be written to first, or empty."""
+        return ""
 
     async def deep_link(self, token: str) -> str | None:
         """A link that opens this account's chat and brings `token` along; None where the platform has none."""

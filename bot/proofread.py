@@ -4,14 +4,16 @@ The catalogue says of each reply what it is given. A language that lacks a reply
 than it was told, shows a raw value, or has a title too long for a button, is named with its file.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jinja2 import Environment, TemplateError, meta
+from babel import Locale
+from jinja2 import TemplateError
 
+from bot.approved import Approvals, body_faults
+from bot.catalogue import Entry, read_catalogue
 from bot.model.markup import plain
 from bot.model.messages import Address, Reply
 from bot.render import Renderer, read_phrases
@@ -22,46 +24,26 @@ WITH_BUTTONS = 1024
 """Characters of a text with buttons below it on the narrowest channel (WhatsApp)."""
 KINDS = {"answer", "notice", "staff"}
 _RAW = ("None", "Undefined", "{{", "}}", "{%")
+_MANY_IS_MILLIONS = {"es", "fr", "it", "pt"}
 _GIVEN = {"phrase", "locale", "zone"}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One reply of the catalogue: the facts it always gets, those it may get, and its choices' phrases."""
-
-    name: str
-    kind: str
-    always: Mapping[str, Any]
-    sometimes: Mapping[str, Any]
-    choices: Sequence[str]
-
-
-def read_catalogue(path: Path) -> tuple[Entry, ...]:
-    """The replies as the catalogue lists them."""
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return tuple(
-        Entry(name, e["kind"], e.get("always", {}), e.get("sometimes", {}), e.get("choices", ()))
-        for name, e in raw["replies"].items()
-    )
 
 
 def faults(folder: Path) -> Iterator[str]:
     """Everything wrong with the templates of a folder, one line each, the file first."""
     renderer = Renderer([folder], "en")
-    entries = read_catalogue(folder / "catalogue.yaml")
-    known = {e.name for e in entries}
+    catalogue = read_catalogue(folder / "catalogue.yaml")
+    entries, known = catalogue.entries.values(), set(catalogue.entries)
+    approvals = Approvals(renderer, catalogue)
     for locale in renderer.locales:
         there = {p.stem for p in (folder / locale).glob("*.j2")}
         yield from (f"{locale}/{name}.j2: the catalogue lists this reply and it is missing" for name in known - there)
         yield from (f"{locale}/{name}.j2: no reply of the catalogue has this name" for name in there - known)
         yield from _phrase_faults(folder, locale)
+        yield from _plural_faults(folder, locale)
         for entry in entries:
             if entry.name in there:
-                yield from _reply_faults(renderer, folder, locale, entry)
-
-
-_PARSER = Environment(autoescape=True)
-_PARSER.filters |= dict.fromkeys(("day", "moment", "hour", "opening"), str)
+                yield from _reply_faults(renderer, locale, entry)
+        yield from _approved_faults(approvals, locale, [e for e in entries if e.name in there])
 
 
 def _phrase_faults(folder: Path, locale: str) -> Iterator[str]:
@@ -74,16 +56,26 @@ def _phrase_faults(folder: Path, locale: str) -> Iterator[str]:
             yield f"{where}: {key} has {len(text)} characters; a button takes {BUTTON}"
 
 
+def _plural_faults(folder: Path, locale: str) -> Iterator[str]:
+    """A counted text lacks a plural form of its language; forms of millions alone (Romance `many`) may be missing."""
+    wanted = {"other", *Locale.parse(locale.replace("-", "_")).plural_form.tags}
+    wanted -= {"many"} if locale in _MANY_IS_MILLIONS else set()
+    counted = read_phrases(folder / locale / "phrases.yaml").get("counted", {})
+    for name, forms in counted.items():
+        missing = ", ".join(sorted(wanted - set(forms)))
+        if missing:
+            yield f"{locale}/phrases.yaml: counted.{name} lacks {missing}"
+
+
 def _flat(phrases: Mapping[str, Any]) -> dict[str, str]:
     return {f"{group}.{code}": str(text) for group, texts in phrases.items() for code, text in texts.items()}
 
 
-def _reply_faults(renderer: Renderer, folder: Path, locale: str, entry: Entry) -> Iterator[str]:
+def _reply_faults(renderer: Renderer, locale: str, entry: Entry) -> Iterator[str]:
     where = f"{locale}/{entry.name}.j2"
     if entry.kind not in KINDS:
         yield f"catalogue.yaml: {entry.name} is of no known kind"
-    source = (folder / locale / f"{entry.name}.j2").read_text("utf-8")
-    used = meta.find_undeclared_variables(_PARSER.parse(source)) - _GIVEN
+    used = renderer.named(entry.name, locale) - _GIVEN
     yield from (f"{where}: nobody gives it {name}" for name in sorted(used - {*entry.always, *entry.sometimes}))
     blank = Reply(Address("lint", "", ""), entry.name, {}, "lint", locale)
     for facts in (entry.always, {**entry.always, **entry.sometimes}):
@@ -93,6 +85,17 @@ def _reply_faults(renderer: Renderer, folder: Path, locale: str, entry: Entry) -
             yield f"{where}: {type(error).__name__}: {error}"
             continue
         yield from (f"{where}: {fault}" for fault in _text_faults(plain(text), entry))
+
+
+def _approved_faults(approvals: Approvals, locale: str, entries: Iterable[Entry]) -> Iterator[str]:
+    """What the platform would refuse in the approved forms of the notices."""
+    for entry, form in ((e, f) for e in entries for f in e.forms):
+        try:
+            body = approvals.body(entry.name, locale, form.name)
+        except TemplateError as error:
+            yield f"{locale}/{entry.name}.j2: as {form.name}: {type(error).__name__}: {error}"
+            continue
+        yield from (f"{locale}/{entry.name}.j2: as {form.name}: {fault}" for fault in body_faults(body))
 
 
 def _text_faults(text: str, entry: Entry) -> Iterator[str]:

@@ -9,13 +9,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import yaml
-from babel.dates import format_skeleton, format_time
+from babel import Locale
+from babel.dates import format_date, format_time
+from babel.lists import format_list
 from jinja2 import (
     Environment,
     FileSystemLoader,
@@ -23,6 +25,8 @@ from jinja2 import (
     Template,
     TemplateError,
     TemplateNotFound,
+    UndefinedError,
+    meta,
     pass_context,
 )
 from jinja2.runtime import Context
@@ -35,14 +39,63 @@ from bot.model.messages import Choice, Limits, Option, Outbound, Reply
 
 _JOINER = "\u2060"
 _LINKS = re.compile(r"@|://|(?<=\w)\.(?=[a-zA-Z\u0400-\u04ff]{2})|(?<=^)/|(?<=\s)/|(?<=^)#|(?<=\s)#")
+_SIGNS = frozenset("@:/.#")
+"""Without one of these a text cannot become a link, mention or command."""
 _BLANK = re.compile(r"\n{3,}")
+_RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
+_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
+_FOREIGN = re.compile(r"[A-Za-z0-9\u00c0-\u052f]")
+_OWN = re.compile(r"[\u0590-\u07ff\u08a0-\u08ff]")
+_OPEN, _CLOSE = "\ue000", "\ue001"
+"""Around a placeholder until the template is rendered: private letters that no text holds."""
+
+
+class Placeholder(str):
+    """A fact that is not known yet: an approved template is rendered with these, and prints where each one stands.
+
+    `expression` is what a template would print for it (`first|day`): filters add to it instead of being applied.
+    """
+
+    __slots__ = ("expression", "name")
+    name: str
+    expression: str
+
+    def __new__(cls, name: str, expression: str = "") -> "Placeholder":
+        """A placeholder for the fact `name`."""
+        made = super().__new__(cls, f"{_OPEN}{name} {expression or name}{_CLOSE}")
+        made.name, made.expression = name, expression or name
+        return made
+
+    def through(self, form: str) -> "Placeholder":
+        """The same fact, printed in a form: `%s|day`."""
+        return Placeholder(self.name, form % self.expression)
+
+
+PLACED = re.compile(f"{_OPEN}([a-z][a-z0-9_]*) ([^{_CLOSE}]+){_CLOSE}")
+"""A placeholder in a rendered text: its name and its expression."""
+
+
+def isolated(value: object) -> object:
+    """A defanged value for a language that is written from right to left.
+
+    Latin letters and digits keep their own direction and leave the sentence's as it is (Unicode UAX 9, FSI/PDI).
+    """
+    shown = defang(value)
+    if isinstance(shown, int) and not isinstance(shown, bool):
+        shown = str(shown)
+    if isinstance(shown, Markup | Placeholder) or not isinstance(shown, str):
+        return shown
+    foreign = _FOREIGN.search(shown) and not _OWN.search(shown)
+    return f"{_ISOLATE}{shown}{_END_ISOLATE}" if foreign else shown
 
 
 def defang(value: object) -> object:
     """A value as it is shown: text that a platform would turn into a link, mention or command is broken."""
-    if isinstance(value, Markup) or not isinstance(value, str):
+    if isinstance(value, Markup | Placeholder) or not isinstance(value, str):
         return value
-    return _LINKS.sub(lambda m: m[0] + _JOINER, " ".join(value.split()) if "\n" in value else value)
+    if "\n" in value:
+        value = " ".join(value.split())
+    return value if _SIGNS.isdisjoint(value) else _LINKS.sub(lambda m: m[0] + _JOINER, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +105,16 @@ class _Book:
     locale: str
     environment: ImmutableSandboxedEnvironment
     phrases: Mapping[str, Any]
+
+
+class _Environment(ImmutableSandboxedEnvironment):
+    """The sandbox, which finds a fact at once: facts are plain mappings, and Jinja asks them for attributes first."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """`p.text` is the fact `text`; everything else goes the sandbox's way."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
 
 
 class Renderer:
@@ -65,16 +128,16 @@ class Renderer:
         if not found:
             raise Refused("no language has a phrases.yaml in the template folders")
         self.locales: tuple[str, ...] = tuple(sorted(found))
-        self.default = default if default in found else "en"
+        self.default = next((code for code in (default, default.split("-", maxsplit=1)[0]) if code in found), "en")
         self._books = {locale: self._book(locale) for locale in self.locales}
         self._templates: dict[tuple[str, str], tuple[Template, str]] = {}
 
     def _book(self, locale: str) -> _Book:
-        environment = ImmutableSandboxedEnvironment(
+        environment = _Environment(
             loader=FileSystemLoader([folder / locale for folder in self.folders]),
             autoescape=True,
             undefined=StrictUndefined,
-            finalize=defang,
+            finalize=isolated if locale.split("-", maxsplit=1)[0] in _RIGHT_TO_LEFT else defang,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
@@ -86,6 +149,7 @@ class Renderer:
                 phrases |= read_phrases(path)
         environment.globals["phrase"] = lambda kind, code="": _phrase(phrases, kind, code)
         environment.filters |= {"day": _day, "moment": _moment, "hour": _hour, "opening": _opening}
+        environment.filters |= {"listed": _listed, "land": _land, "counted": partial(_counted, phrases, locale)}
         environment.globals["locale"] = locale
         return _Book(locale, environment, phrases)
 
@@ -97,8 +161,32 @@ class Renderer:
     def text(self, reply: Reply) -> str:
         """The reply in neutral markup."""
         template, _ = self._find(reply.template, reply.locale)
+        return self._tidy(template, reply.facts, reply.zone)
+
+    def printed(self, expression: str, reply: Reply) -> str:
+        """What the reply's template prints where it says `{{ expression }}`, in neutral markup."""
+        _, locale = self._find(reply.template, reply.locale)
+        key = (f"={expression}", locale)
+        if key not in self._templates:
+            source = "{{ " + expression + " }}"
+            self._templates[key] = self._books[locale].environment.from_string(source), locale
+        return self._tidy(self._templates[key][0], reply.facts, reply.zone)
+
+    def language(self, template: str, locale: str) -> str:
+        """The language in which a reply is worded for a reader of `locale`."""
+        return self._find(template, locale)[1]
+
+    def named(self, template: str, locale: str) -> set[str]:
+        """The facts that a language's own file of a reply names; what it includes is not looked into."""
+        environment = self._books[locale].environment
+        folder = next(f for f in self.folders if (f / locale / f"{template}.j2").is_file())
+        source = (folder / locale / f"{template}.j2").read_text(encoding="utf-8")
+        return set(meta.find_undeclared_variables(environment.parse(source)))
+
+    @staticmethod
+    def _tidy(template: Template, facts: Mapping[str, Any], zone: str) -> str:
         # What the template's whitespace left over is no part of the message.
-        return _BLANK.sub("\n\n", template.render(reply.facts, zone=reply.zone).strip())
+        return _BLANK.sub("\n\n", template.render(facts, zone=zone).strip())
 
     def _find(self, name: str, locale: str) -> tuple[Template, str]:
         known = self._templates.get((name, locale))
@@ -149,24 +237,20 @@ class Renderer:
         share = reply.ask_contact and limits.ask_contact
         most = (limits.text_with_buttons or limits.text) if drawn or share else limits.text
         parts = split(text, most)
-        first = Outbound(
+        asks = self.phrase("choice", "share_phone", reply.locale) if share else ""
+        last = Outbound(
             id="",
             to=reply.to,
-            text="",
+            text=parts[-1],
             purpose=reply.purpose,
             holder_version=holder_version,
             expires_at=reply.expires_at,
-        )
-        head = [replace(first, text=part) for part in parts[:-1]]
-        asks = self.phrase("choice", "share_phone", reply.locale) if share else ""
-        last = replace(
-            first,
-            text=parts[-1],
             choices=drawn,
             media=reply.media,
             menu=self.phrase("choice", "menu", reply.locale)[: limits.button_title] if menu else "",
             ask_contact="" if drawn and limits.window else asks,
         )
+        head = [replace(last, text=p, choices=(), media=(), menu="", ask_contact="") for p in parts[:-1]]
         return (*head, last)
 
 
@@ -241,20 +325,43 @@ def _hard(line: str, most: int) -> list[str]:
 
 
 def _phrase(phrases: Mapping[str, Any], kind: str, code: str) -> str:
+    if isinstance(code, Placeholder):
+        return code.through(f'phrase("{kind}", %s)')
     group = phrases.get(kind)
     if isinstance(group, Mapping):
         return str(group.get(code, group.get("_", code)))
     return str(group) if group is not None else code
 
 
+@lru_cache(maxsize=64)
+def _date_pattern(locale: str) -> str:
+    """Weekday, day and month by CLDR; the month in full where its short form has a dot or another case."""
+    known = Locale.parse(locale).datetime_skeletons
+    if "MMMMEd" in known:
+        return str(known["MMMMEd"].pattern)
+    short = str(known["MMMEd"].pattern)
+    return short if locale.startswith("en") else short.replace("MMM", "MMMM")
+
+
 @lru_cache(maxsize=4096)
 def _date_text(day: date, locale: str) -> str:
-    return format_skeleton("MMMEd", datetime(day.year, day.month, day.day), locale=locale)  # noqa: DTZ001 - a day has no zone
+    return format_date(day, _date_pattern(locale), locale=locale)
+
+
+@lru_cache(maxsize=64)
+def _hour_pattern(locale: str) -> str:
+    """Hour and minute by CLDR, with the half of the day in words: Korean and Arabic say it so."""
+    return str(Locale.parse(locale).time_formats["short"].pattern).replace("a", "aaaa")
 
 
 @lru_cache(maxsize=16_384)
 def _hour_text(hour: int, minute: int, locale: str) -> str:
-    return format_time(time(hour, minute), "short", locale=locale)
+    return format_time(time(hour, minute), _hour_pattern(locale), locale=locale)
+
+
+@lru_cache(maxsize=64)
+def _cldr(locale: str) -> Locale:
+    return Locale.parse(locale.replace("-", "_"))
 
 
 def _local(value: datetime, zone: str) -> datetime:
@@ -264,24 +371,59 @@ def _local(value: datetime, zone: str) -> datetime:
 
 def _opening(words: str) -> str:
     """Words that open a sentence."""
+    if isinstance(words, Placeholder):
+        return words.through("%s|opening")
     return words[:1].upper() + words[1:]
 
 
+def _counted(phrases: Mapping[str, Any], locale: str, number: int, kind: str) -> str:
+    """A text with a number in it, in the plural form of its language (CLDR); `{n}` stands for it."""
+    if isinstance(number, Placeholder):
+        return number.through(f'%s|counted("{kind}")')
+    forms = phrases.get("counted", {}).get(kind)
+    if forms is None:
+        raise UndefinedError(f"the phrases have no counted.{kind}")
+    return str(forms.get(_cldr(locale).plural_form(number), forms["other"])).replace("{n}", str(number))
+
+
 @pass_context
-def _day(context: Context, value: date | datetime) -> str:
+def _listed(context: Context, values: Sequence[str]) -> str:
+    """Several things in a row, as the language joins them: A, B and C."""
+    if isinstance(values, Placeholder):
+        return values.through("%s|listed")
+    return format_list([str(v) for v in values], locale=_cldr(context["locale"]))
+
+
+@pass_context
+def _land(context: Context, code: str) -> str:
+    """A country's name in the reader's language, from its ISO 3166 code."""
+    if isinstance(code, Placeholder):
+        return code.through("%s|land")
+    return str(_cldr(context["locale"]).territories.get(code, code))
+
+
+@pass_context
+def _day(context: Context, value: date | datetime | Placeholder) -> str:
     """A day as people say it: Tue, 24 Nov."""
+    if isinstance(value, Placeholder):
+        return value.through("%s|day")
     local = _local(value, context["zone"]).date() if isinstance(value, datetime) else value
     return _date_text(local, context["locale"].replace("-", "_"))
 
 
 @pass_context
-def _hour(context: Context, value: datetime) -> str:
+def _hour(context: Context, value: datetime | Placeholder) -> str:
     """The hour and minute of an instant, in the reader's zone."""
+    if isinstance(value, Placeholder):
+        return value.through("%s|hour")
     local = _local(value, context["zone"])
     return _hour_text(local.hour, local.minute, context["locale"].replace("-", "_"))
 
 
 @pass_context
-def _moment(context: Context, value: datetime) -> str:
-    """Day and hour together."""
-    return f"{_day(context, value)}, {_hour(context, value)}"
+def _moment(context: Context, value: datetime | Placeholder) -> str:
+    """Day and hour together, joined as the language's phrases say."""
+    if isinstance(value, Placeholder):
+        return value.through("%s|moment")
+    joined: str = context["phrase"]("moment", "joined")
+    return joined.replace("{day}", _day(context, value)).replace("{hour}", _hour(context, value))

@@ -3,7 +3,7 @@
 sent          the platform gave an id
 Temporary     again later; the platform's own time wins over backoff
 Unknown       looked up where the platform allows; else an answer is sent again, a notice is not
-Closed        a notice or answer waits as unsendable until the approved template can say it
+Closed        at once again as the approved template that says the same; dead where there is none
 Refused       dead, with its error
 Unreachable   dead; the conversation is marked and nothing unasked goes there
 Misconfigured the account rests, its rows are kept, the alarm is logged and shown by `wismo doctor`
@@ -17,16 +17,19 @@ import structlog
 
 from bot.errors import Closed, Misconfigured, Refused, Temporary, Unknown, Unreachable, WismoError
 from bot.model.clock import Clock
-from bot.model.messages import Outbound, Purpose
-from bot.ports import Channel
+from bot.model.messages import Outbound, Purpose, Receipt, State
+from bot.ports import Channel, Item
 from bot.store import Store, codec
 from bot.store.outbox import Mark, Rates, Row
+from bot.store.queue import Arrival
 from bot.store.store import Departure
 from bot.store.tables import OutboxState
 
 IN_FLIGHT = 64
 """Sends under way at once an account: it bounds both memory and what a kill can double."""
 MAX_ATTEMPTS = 8
+RECEIPT_SECONDS = 15.0
+"""So long a receipt may take that tells what became of a message; only then is it sent again."""
 MOST_DOUBLINGS = 7
 POLL_SECONDS = 0.2
 REST_SECONDS = 60.0
@@ -76,6 +79,14 @@ class Sender:
             if flying:
                 await asyncio.wait(flying, timeout=8)
 
+    async def drain(self, name: str) -> None:
+        """Send all of an account that may leave now, one after the other: where no loop runs."""
+        account = self.accounts[name]
+        key = await self._known(account)
+        while rows := await self._claimed(key, account, IN_FLIGHT):
+            for row in rows:
+                await self._send(key, account, row)
+
     def departures(self) -> Sequence[Departure]:
         """The accounts that could send at once."""
         if self._stopping:
@@ -118,12 +129,18 @@ class Sender:
             return
 
     async def _known(self, account: Account) -> tuple[str, str]:
+        """Which rows are this account's: as the platform tells it, else as its buyers' messages came in."""
+        told = ""
         while True:
             try:
                 return account.channel.kind, await account.channel.account()
             except WismoError as error:
-                log.error("sender.account_unknown", channel=account.name, error=str(error))
-                await asyncio.sleep(5.0)
+                if str(error) != told:
+                    told = str(error)
+                    log.error("sender.account_unknown", channel=account.name, error=told)
+            if heard := await self.store.account_heard(account.name):
+                return account.channel.kind, heard
+            await asyncio.sleep(1.0)
 
     async def _claimed(self, key: tuple[str, str], account: Account, room: int) -> list[Row]:
         try:
@@ -175,18 +192,30 @@ class Sender:
             return await self._again(key, row, error)
         except Unknown as error:
             found = await self._found(account.channel, replace(row, again=True), message)
-            return found or self._backoff(row, str(error))
+            return found or self._backoff(row, str(error), RECEIPT_SECONDS if account.channel.receipts else 0.0)
         except Misconfigured as error:
             log.error("sender.account_rests", channel=account.name, setting=error.key, error=str(error))
             await self.store.hold_account(key, REST_SECONDS)
             return Mark(row, OutboxState.READY, self.clock.now(), error=str(error), delay=REST_SECONDS)
-        except (Refused, Unreachable, Closed) as error:
+        except Unreachable as error:
+            log.warning("sender.unreachable", channel=account.name)
+            await self._gone(row, message)
+            return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"Unreachable: {error}")
+        except (Refused, Closed) as error:
+            if isinstance(error, Closed) and message.fallback is not None:
+                return self._approved(row, message, error)
             log.warning("sender.not_sent", channel=account.name, error=type(error).__name__)
             return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"{type(error).__name__}: {error}")
         except Exception as error:
             log.error("sender.defect", channel=account.name, error=type(error).__name__)
             return self._backoff(row, type(error).__name__, ours=True)
         return Mark(row, OutboxState.SENT, self.clock.now(), platform_id)
+
+    def _approved(self, row: Row, message: Outbound, error: Closed) -> Mark:
+        """The platform takes no free text any more: at once again, as the approved template that says the same."""
+        body = codec.encode(replace(message, id="", approved=message.fallback, fallback=None))
+        calm = replace(row, attempts=row.attempts - 1)
+        return Mark(calm, OutboxState.READY, self.clock.now(), error=str(error), body=body)
 
     async def _again(self, key: tuple[str, str], row: Row, error: Temporary) -> Mark:
         if error.account_wide and error.retry_after:
@@ -197,12 +226,17 @@ class Sender:
         calm = replace(row, attempts=row.attempts - 1)
         return Mark(calm, OutboxState.READY, self.clock.now(), error=str(error), delay=error.retry_after)
 
-    def _backoff(self, row: Row, error: str, *, ours: bool = False) -> Mark:
+    async def _gone(self, row: Row, message: Outbound) -> None:
+        """Tell the conversation's own lane, which alone writes its record, that nothing arrives there."""
+        key = f"gone:{row.id}"
+        told = Receipt(key, self.clock.now(), message.to, State.FAILED, outbound_id=str(row.id), gone=True)
+        await self.store.receive([Arrival("wismo", Item(key, row.lane, codec.pack(told)))])
+
+    def _backoff(self, row: Row, error: str, least: float = 0.0, *, ours: bool = False) -> Mark:
         now = self.clock.now()
         # Staff see every case in the end: what a desk was down for waits for it, unless it is a defect of ours.
         waits = row.purpose == Purpose.DESK and not ours
         if row.attempts + 1 >= MAX_ATTEMPTS and not waits:
             return Mark(row, OutboxState.DEAD, now, error=error)
-        return Mark(
-            row, OutboxState.READY, now, error=error, delay=min(0.5 * 2 ** min(row.attempts, MOST_DOUBLINGS), 300.0)
-        )
+        delay = min(0.5 * 2 ** min(row.attempts, MOST_DOUBLINGS), 300.0)
+        return Mark(row, OutboxState.READY, now, error=error, delay=max(least, delay))

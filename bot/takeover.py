@@ -219,8 +219,8 @@ class Takeover:
         record = written.conversation
         assert record is not None  # noqa: S101 - a conversation's turn always has one
         facts: dict[str, object] = {}
-        if template == "desk_late" and written.ticket is not None:
-            facts["desk_by"] = written.ticket.promised_by
+        if template == "case_wait" and written.ticket is not None:
+            facts |= {"desk_open": True, "desk_by": written.ticket.promised_by}
         zone = self.shop.timezone
         reply = Reply(
             record.address, template, facts, f"{key}:{template}", record.locale or self.shop.locale, zone=zone

@@ -6,9 +6,10 @@ stay due, buyers hear since when it gives no answer, and the first call that wor
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import uuid4
 
 import structlog
@@ -23,21 +24,27 @@ from bot.ports import Item, TrackingSource
 from bot.store import Store
 from bot.store.codec import pack
 from bot.store.queue import Arrival
+from bot.store.store import fresh_owner
 from bot.store.sweep import Due, Looked, Serves, fingerprint
 from bot.store.turns import Gathered
 from bot.tracking.pace import next_check
+from bot.tracking.timeline import merge
 
 STALE = timedelta(minutes=30)
 LIVE_SECONDS = 3.0
 NOT_KNOWN_YET = timedelta(hours=6)
-ROUND = 1000
-"""Parcels leased at once, in as many calls as the source's batch needs."""
-LATER = timedelta(minutes=10)
-"""So long parcels wait whose source has no call left in its budget."""
+ROUND = 5000
+"""Most parcels read at once, asked about in as many calls as the source's batch needs."""
+LATER_SECONDS = 300.0
+"""So long a source rests that has no call left in its budget."""
+SWEEP, LEASE_SECONDS = "sweep", 120.0
 RECONCILED = timedelta(hours=6)
 """Sources give up on a push within an hour or two (facts 2.1); looking further back costs little."""
+NOTED_SECONDS = 10.0
+"""How often it is written down that a source answers."""
 REST_SECONDS, MOST_REST_SECONDS = 60.0, 1800.0
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -71,6 +78,13 @@ class Lineup:
     serves: Serves
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     breaker: Breaker = field(default_factory=Breaker)
+    busy: set[int] = field(default_factory=set)
+    spent_until: float = 0.0
+    noted_at: float = -NOTED_SECONDS
+
+    def left_alone(self) -> bool:
+        """Whether nothing is to be asked by the sweep now: the source is down, or its budget is used up."""
+        return self.breaker.open() or time.monotonic() < self.spent_until
 
 
 class Tracker:
@@ -86,6 +100,8 @@ class Tracker:
         self.store = store
         self.clock = clock
         self._asked = asked
+        self._owner = fresh_owner()
+        self._held_until = 0.0
         able = [s for s in sources if s.capabilities.batch]
         own = sorted({c for s in able for c in s.capabilities.carriers})
         self.lineups = [
@@ -116,6 +132,7 @@ class Tracker:
             if line.breaker.open():
                 return None
             if per_day and not await self.store.calls_left(source.kind, per_day, 1, live=live):
+                line.spent_until = time.monotonic() + LATER_SECONDS
                 self._asked(source.kind, "over_budget")
                 return None
             try:
@@ -127,9 +144,12 @@ class Tracker:
                 raise
             finally:
                 await asyncio.sleep(1.0 / source.capabilities.per_second)
-        line.breaker.answered()
         self._asked(source.kind, "answered")
-        await self.store.feed_answered(source.kind, ())
+        now = time.monotonic()
+        if line.breaker.failures or now - line.noted_at >= NOTED_SECONDS:
+            line.noted_at = now
+            await self.store.feed_answered(source.kind, ())
+        line.breaker.answered()
         return tracks
 
     # ---- a buyer asks now --------------------------------------------------------------------------------
@@ -157,24 +177,82 @@ class Tracker:
     # ---- what is due -------------------------------------------------------------------------------------
 
     async def sweep(self) -> int:
-        """Look at parcels that are due, every source in its own time; how many were asked about."""
-        return sum(await asyncio.gather(*(self._sweep(line) for line in self.lineups)))
+        """Look at all parcels that are due; how many were asked about."""
+        done = await asyncio.gather(*(self.sweep_line(line) for line in self.lineups), return_exceptions=True)
+        for failure in done:
+            if isinstance(failure, BaseException):
+                raise failure
+        return sum(n for n in done if isinstance(n, int))
 
-    async def _sweep(self, line: Lineup) -> int:
+    async def sweep_line(self, line: Lineup) -> int:
+        """Look at one source's due parcels until none is left; how many were asked about.
+
+        One process sweeps at a time: a source's pace and what is under way are known to it alone.
+        """
         asked = 0
-        while not line.breaker.open():
-            due = await self.store.due_parcels(ROUND, line.serves)
-            if not due:
-                break
-            step = line.source.capabilities.batch
-            for start in range(0, len(due), step):
-                if not await self._look(line, due[start : start + step]):
-                    # They are given back unasked: what was not asked is not said to have been.
-                    later = self.clock.now() + (timedelta(0) if line.breaker.open() else LATER)
-                    await self.store.postpone([d.parcel.id for d in due[start:]], later)
-                    return asked
-                asked += len(due[start : start + step])
+        try:
+            due = await self._take(line)
+            while due:
+                # What comes next is read while these are asked about.
+                ahead = asyncio.create_task(self._take(line))
+                try:
+                    done = await self._ask_about(line, due)
+                finally:
+                    following = await ahead
+                asked += done
+                if done < len(due):
+                    break
+                line.busy.difference_update(d.id for d in due)
+                due = following
+        finally:
+            line.busy.clear()
         return asked
+
+    async def _ask_about(self, line: Lineup, due: Sequence[Due]) -> int:
+        """Ask about these in calls; how many were. What is not stays due, and is not said to have been asked."""
+        asked = 0
+        writing: asyncio.Task[None] | None = None
+        for some in _batches(due, line.source.capabilities.batch):
+            tracks = await self._tracks(line, [d.ref for d in some]) if await self._held() else None
+            if writing is not None:
+                await writing
+            if tracks is None:
+                return asked
+            tracks = await self._with_legs(line, tracks)
+            # Written down while the next are asked about.
+            writing = asyncio.create_task(self._note(line, some, tracks))
+            asked += len(some)
+        if writing is not None:
+            await writing
+        return asked
+
+    async def release(self) -> None:
+        """Let another process sweep."""
+        self._held_until = 0.0
+        await self.store.drop_lease(SWEEP, self._owner)
+
+    async def _held(self) -> bool:
+        now = time.monotonic()
+        if self._held_until - now > LEASE_SECONDS / 2:
+            return True
+        held = await self.store.hold_lease(SWEEP, self._owner, LEASE_SECONDS)
+        self._held_until = now + LEASE_SECONDS if held else 0.0
+        return held
+
+    async def _take(self, line: Lineup) -> list[Due]:
+        """What to ask a source next: as much as it can be asked in a minute, and nothing that is being asked."""
+        if line.left_alone() or not await self._held():
+            return []
+        can = line.source.capabilities
+        most = int(min(ROUND, max(can.batch, can.batch * can.per_second * 60)))
+        due = await self.store.due_parcels(most, line.serves, self._busy())
+        busy = self._busy()
+        free = [d for d in due if d.id not in busy]
+        line.busy.update(d.id for d in free)
+        return free
+
+    def _busy(self) -> frozenset[int]:
+        return frozenset[int]().union(*(line.busy for line in self.lineups))
 
     async def reconcile(self) -> int:
         """Ask about what sources could not push in the last hours; how many numbers that were."""
@@ -194,19 +272,41 @@ class Tracker:
             return 0
         return len(refs)
 
-    async def _look(self, line: Lineup, due: Sequence[Due]) -> bool:
-        now = self.clock.now()
+    async def _tracks(self, line: Lineup, refs: Sequence[TrackRef]) -> Sequence[Track | None] | None:
         try:
-            tracks = await self.ask(line, [d.ref for d in due])
+            return await self.ask(line, refs)
         except WismoError as error:
             log.warning("sweep.no_answer", source=line.source.kind, error=str(error))
-            return False
-        if tracks is None:
-            return False
+            return None
+
+    async def _with_legs(self, line: Lineup, tracks: Sequence[Track | None]) -> Sequence[Track | None]:
+        """The tracks with what other sources tell of their further legs, under the parcel's own number.
+
+        An aggregator tells of all legs by itself; a carrier's own source tells the second number only.
+        """
+        legs: dict[str, list[tuple[int, TrackRef]]] = {}
+        for place, track in enumerate(tracks):
+            for leg in track.legs if track is not None and not line.serves.others else ():
+                other = self._line_of(leg.carrier)
+                if track and other and other is not line and leg.number != track.number:
+                    legs.setdefault(other.source.kind, []).append((place, TrackRef(leg.number, leg.carrier)))
+        if not legs:
+            return tracks
+        whole = list(tracks)
+        for other in self.lineups:
+            for some in _batches(legs.get(other.source.kind, ()), other.source.capabilities.batch):
+                told = await self._tracks(other, [ref for _, ref in some]) or ()
+                for (place, _), leg_track in zip(some, told, strict=False):
+                    first = whole[place]
+                    if first is not None and leg_track is not None:
+                        whole[place] = merged_leg(first, leg_track)
+        return whole
+
+    async def _note(self, line: Lineup, due: Sequence[Due], tracks: Sequence[Track | None]) -> None:
+        now = self.clock.now()
         told = [judge(d, t, now) for d, t in zip(due, tracks, strict=True)]
         await self.store.looked([look for look, _ in told], [news(t, now) for _, t in told if t is not None], now)
         await self._let_go(line, [d.ref for d, (look, _) in zip(due, told, strict=True) if look.due_at is None])
-        return True
 
     async def _let_go(self, line: Lineup, refs: Sequence[TrackRef]) -> None:
         """The journey of these is over: an aggregator need not look at them for us any more."""
@@ -218,34 +318,50 @@ class Tracker:
             log.info("sweep.not_stopped", source=line.source.kind, error=str(error))
 
 
+def _batches(whole: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(whole), size):
+        yield whole[start : start + size]
+
+
 def news(track: Track, now: datetime) -> Arrival:
     """What was heard as an event of the parcel's own lane."""
     update = TrackUpdate(uuid4().hex, now, track)
     return Arrival("wismo", Item(key=update.id, lane=parcel_lane(track.number), body=pack(update)))
 
 
+def merged_leg(first: Track, leg: Track) -> Track:
+    """A parcel's track with a further leg's scans; number, carrier and countries stay the parcel's own."""
+    both = merge(first, leg)
+    return replace(
+        both,
+        carrier=first.carrier,
+        number=first.number,
+        source=first.source,
+        origin=first.origin or leg.origin,
+        destination=first.destination or leg.destination,
+    )
+
+
 def judge(due: Due, track: Track | None, now: datetime) -> tuple[Looked, Track | None]:
     """What came of a look, and the track where it brings something new. Pure."""
-    parcel = due.parcel
     if track is None:
-        return Looked(parcel.id, now + NOT_KNOWN_YET, due.heard, answered=False), None
-    heard = fingerprint(track)
-    again = next_check(_with(parcel, track), now)
-    return Looked(parcel.id, again, heard, answered=True), track if heard != due.heard else None
-
-
-def _with(parcel: Parcel, track: Track) -> Parcel:
-    return Parcel(
-        id=parcel.id,
-        order_id=parcel.order_id,
-        carrier=parcel.carrier,
-        number=parcel.number,
-        status=parcel.status,
-        cause=parcel.cause,
+        return Looked(due.id, now + NOT_KNOWN_YET, None, answered=False), None
+    parcel = Parcel(
+        due.id,
+        0,
+        due.ref.carrier,
+        due.ref.number,
+        status=due.status,
+        cause=due.cause,
         track=track,
-        shipped_at=parcel.shipped_at,
-        changed_at=parcel.changed_at,
+        shipped_at=due.ref.shipped_at,
+        changed_at=due.changed_at,
     )
+    again = next_check(parcel, now)
+    heard = fingerprint(track)
+    if heard == due.heard:
+        return Looked(due.id, again, None, answered=True), None
+    return Looked(due.id, again, heard, answered=True), track
 
 
 def _stale(parcel: Parcel, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""What tracking adapters share on the wire: an OAuth token with one refresh in flight, and HTTP's word as errors."""
+"""What adapters share on the wire: an OAuth token with one refresh in flight, and HTTP's word as errors."""
 
 import asyncio
 import time
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
+import aiohttp
 import httpx
 
 from bot.errors import Misconfigured, Refused, Temporary
@@ -17,11 +18,22 @@ EARLY_SECONDS = 30.0
 Call = Callable[[dict[str, str]], Awaitable[httpx.Response]]
 
 
+def unsent(error: BaseException | None) -> bool:
+    """Whether a call failed before anything of it was written, so that it can be made again.
+
+    The transport over aiohttp calls a connection that broke in the middle a ConnectTimeout as well: its cause tells.
+    """
+    cause = error.__cause__ if error is not None else None
+    if isinstance(cause, aiohttp.ClientError):
+        return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+
+
 async def reached(call: Awaitable[httpx.Response], who: str) -> httpx.Response:
-    """The answer of a call; `Temporary` where none came."""
+    """The answer of a call; `Temporary` where none came, or none that can be unpacked."""
     try:
         return await call
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         raise Temporary(f"{who} cannot be reached: {type(error).__name__}") from error
 
 

@@ -6,19 +6,23 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import structlog
 
 from bot.engine import Engine
+from bot.forecast import Forecast
 from bot.ports import Item, Port
 from bot.store import Store
 from bot.store.keeping import Retention
 from bot.store.queue import Arrival, Claim
 from bot.store.store import fresh_owner
-from bot.tracker import Tracker
+from bot.tracker import Lineup, Tracker
 
 LANES = 64
 POLL_SECONDS = 0.2
 DUE_SECONDS = 1.0
+LOOK_SECONDS = 0.5
 SWEEP_SECONDS = 5.0
 KEEP_SECONDS = 6 * 3600.0
 RECONCILE_SECONDS = 3600.0
+FORECAST_SECONDS = 60.0
+"""So often a new business day is looked for; the tables are fitted once in each."""
 CHECKPOINT_SECONDS = 1.0
 LISTEN_SECONDS = 15.0
 
@@ -35,12 +39,16 @@ class Worker:
         tracker: Tracker,
         listeners: Mapping[str, Port],
         retention: Retention,
+        forecast: Forecast,
+        unasked: Sequence[Callable[[], Awaitable[int]]] = (),
     ) -> None:
         self.store = store
         self.engine = engine
         self.tracker = tracker
         self.listeners = listeners
         self.retention = retention
+        self.forecast = forecast
+        self.unasked = unasked
         self.wake = asyncio.Event()
         self._handed: list[Claim] = []
         self._idle = False
@@ -53,9 +61,11 @@ class Worker:
         loops = [
             self._lanes(),
             self._every(DUE_SECONDS, self._due),
-            self._every(SWEEP_SECONDS, self.sweep),
+            *(self._every(SWEEP_SECONDS, self._sweeping(line)) for line in self.tracker.lineups),
+            self._every(LOOK_SECONDS, self.announce),
             self._every(KEEP_SECONDS, self._keep),
             self._every(RECONCILE_SECONDS, self.tracker.reconcile),
+            self._every(FORECAST_SECONDS, self.forecast.refresh),
             self._every(CHECKPOINT_SECONDS, self.store.checkpoint),
             *(self._listen(name, port) for name, port in self.listeners.items()),
         ]
@@ -67,6 +77,7 @@ class Worker:
         await asyncio.gather(*others, return_exceptions=True)
         await lanes
         await self.engine.settle()
+        await self.tracker.release()
 
     def stop(self) -> None:
         """Claim nothing more; `run` returns when what was claimed is committed."""
@@ -156,9 +167,22 @@ class Worker:
             await asyncio.gather(listening, return_exceptions=True)
             await self.store.drop_lease(lease, self._owner)
 
-    async def sweep(self) -> int:
-        """Look at parcels that are due; how many were asked about."""
-        asked = await self.tracker.sweep()
-        if asked:
-            self.wake.set()
-        return asked
+    def _sweeping(self, line: Lineup) -> Callable[[], Awaitable[int]]:
+        """Each source in a loop of its own: one that may be asked once a second delays no other."""
+
+        async def sweep() -> int:
+            asked = await self.tracker.sweep_line(line)
+            if asked:
+                self.wake.set()
+            return asked
+
+        return sweep
+
+    async def announce(self) -> int:
+        """Find what people are to be told unasked, until there is nothing; how much was looked at."""
+        looked = 0
+        for look in self.unasked:
+            while found := await look():
+                looked += found
+                self.wake.set()
+        return looked

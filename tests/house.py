@@ -4,12 +4,13 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bot.announcer import Announcer
 from bot.courier import Courier, Office
 from bot.dialog.identity import e164
 from bot.dialog.language import LanguageModel
@@ -22,18 +23,23 @@ from bot.errors import Refused, Temporary, WismoError
 from bot.handoff import Rules
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
-from bot.model.events import Event, StaffAct, conversation_lane
+from bot.model.events import Event, StaffAct, conversation_lane, parcel_lane
 from bot.model.hours import parse_hours
 from bot.model.markup import plain
 from bot.model.messages import Address, Contact, Inbound, Kind, Limits, Media, MediaKind, Outbound
 from bot.model.orders import Order
+from bot.model.tracks import Track, TrackUpdate
 from bot.ports import Channel, Desk, Item
+from bot.proactive.announce import Rules as News
+from bot.proactive.expecting import Expectations
+from bot.proactive.gate import House as GateRules
 from bot.render import Renderer
 from bot.sender import Account, Sender
 from bot.store import Store, codec
 from bot.store.outbox import Rates
 from bot.store.queue import Arrival
 from bot.store.vault import Vault
+from bot.tracking.eta import Tables
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -61,9 +67,13 @@ class Wire(Channel):
     )
     sent: list[Outbound] = field(default_factory=list)
     failing: list[WismoError] = field(default_factory=list)
+    phones: bool = False
 
     async def account(self) -> str:
         return "shop"
+
+    def chat_of(self, phone: str) -> str:
+        return phone.removeprefix("+") if self.phones else ""
 
     async def send(self, message: Outbound) -> str:
         if self.failing:
@@ -162,6 +172,7 @@ class Home:
     sender: Sender
     clock: Clock
     renderer: Renderer
+    announcer: Announcer
     board: Board
     numbers: count = field(default_factory=lambda: count(1))  # type: ignore[type-arg]
 
@@ -208,6 +219,22 @@ class Home:
         while claims := await self.store.claim(16):
             await self.engine.handle(claims)
             await self.engine.settle()
+
+    async def hear_of(self, track: Track) -> None:
+        """A source tells of a parcel; its turn is taken, and what follows from it."""
+        update = TrackUpdate(f"u{next(self.numbers)}", self.clock.now(), track)
+        await self.store.receive([Arrival("wismo", Item(update.id, parcel_lane(track.number), codec.pack(update)))])
+        await self.work()
+
+    async def pass_time(self, by: timedelta = timedelta(0)) -> list[Outbound]:
+        """Turn the clock on, look at what is due, handle it, and send: what left."""
+        self.clock.forward(by)
+        sent = []
+        while await self.announcer.look() + await self.store.wake():
+            await self.work()
+        await self.work()
+        sent += await self.send()
+        return sent
 
     async def send(self) -> list[Outbound]:
         """Send all that may leave now; what left."""
@@ -259,6 +286,8 @@ async def home(
     def desk(now: datetime) -> Opening:
         return Opening(HOURS.open_at(now, zone), HOURS.next_open(now, zone), HOURS.after(now, 60, zone), HOURS.text)
 
+    nothing_learned = Tables()
+    expectations = Expectations(lambda: nothing_learned, "CN")
     house = House(
         store=store,
         ports={"wire": wire},
@@ -272,13 +301,16 @@ async def home(
         vault=Vault(folder / "media"),
         clock=store.clock,
         places={"default": PLACE},
+        expect=expectations.at_a_glance,
+        gate=GateRules(),
     )
+    announcer = Announcer(store, [wire], store.clock, expectations.at_a_glance, News(), together=0.0)
     office = Office(store, renderer, shop, desk, store.clock, lambda port, item: wire.decode(item))
     board = Board()
     courier = Account("board", Courier("board", board, office), Rates(0, 0))
     accounts = {"wire": Account("wire", wire, rates or Rates(0, 0)), "board": courier}
     sender = Sender(store, accounts, store.clock)
-    yield Home(store, Engine(house), wire, sender, store.clock, renderer, board)
+    yield Home(store, Engine(house), wire, sender, store.clock, renderer, announcer, board)
 
 
 @asynccontextmanager

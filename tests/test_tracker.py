@@ -13,9 +13,10 @@ from bot.errors import Temporary, WismoError
 from bot.model.clock import Clock
 from bot.model.events import Event
 from bot.model.orders import Order, Shipment
-from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track, TrackRef
+from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, TrackRef
 from bot.ports import Capabilities, Item, TrackingSource
 from bot.store import Store
+from bot.store.codec import unpack
 from bot.store.keeping import Retention
 from bot.store.sweep import Looked, Serves, fingerprint
 from bot.tracker import Tracker
@@ -85,10 +86,36 @@ async def news(store: Store) -> int:
     return (await store.health()).waiting
 
 
-async def test_a_parcel_is_leased_to_one_sweep_at_a_time(store: Store) -> None:
+async def test_one_process_sweeps_at_a_time_and_hands_over(store: Store) -> None:
     await shop(store, ("dhl", "A1"), ("dhl", "A2"))
-    assert await numbers(store) == ["A1", "A2"]
-    assert await numbers(store) == []
+    first, second = Tracker(store, [Feed()], store.clock), Tracker(store, [Feed()], store.clock)
+    assert await first.sweep() == 2
+    store.clock.forward(timedelta(days=1))
+    assert await second.sweep() == 0
+    await first.release()
+    assert await second.sweep() == 2
+
+
+async def test_two_sources_of_one_carrier_share_its_parcels_and_ask_about_none_twice(store: Store) -> None:
+    await shop(store, *[("dhl", f"A{n}") for n in range(40)])
+    capabilities = Capabilities(frozenset({"dhl"}), batch=1, per_second=500)
+    one, two = Feed("one", capabilities), Feed("two", capabilities)
+    assert await Tracker(store, [one, two], store.clock).sweep() == 40
+    asked = [n for feed in (one, two) for (n,) in feed.asked]
+    assert len(asked) == len(set(asked)) == 40
+
+
+async def test_a_million_of_one_shop_hide_nobody_elses_parcels(store: Store) -> None:
+    await shop(store, *[("dhl", f"A{n}") for n in range(30)])
+    store.clock.forward(timedelta(minutes=5))
+    late = Shipment("B1", "dhl", shipped_at=store.clock.now())
+    await store.save_orders(
+        [(Order("7", store.clock.now(), source="csv", shop="T", country="DE", parcels=(late,)), "")]
+    )
+    store.clock.forward(timedelta(minutes=5))
+    some = await store.due_parcels(10, EVERYBODY)
+    assert len(some) == 10
+    assert "B1" in {d.ref.number for d in some}
 
 
 async def test_a_carriers_own_source_gets_its_parcels_and_the_aggregator_the_rest(store: Store) -> None:
@@ -209,6 +236,35 @@ def test_a_source_that_only_tells_is_never_asked() -> None:
     assert tracker.sources == []
 
 
+async def test_a_second_number_is_followed_at_its_own_carriers_and_merged(store: Store) -> None:
+    await shop(store, ("ups", "1Z1"))
+    leg = Leg("usps", "9400", Role.LAST_MILE)
+    first = replace(track("1Z1", Status.ACCEPTED, Status.IN_TRANSIT, carrier="ups"), legs=(leg,))
+    last = track("9400", Status.OUT_FOR_DELIVERY, Status.DELIVERED, carrier="usps")
+    own = Feed("ups", Capabilities(frozenset({"ups"}), batch=10, per_second=1e6), {"1Z1": first})
+    everybody = Feed("all", tells={"9400": last})
+    tracker = Tracker(store, [own, everybody], store.clock)
+    assert await tracker.sweep() == 1
+    assert everybody.asked == [["9400"]]
+    async with store.database.read() as connection:
+        bodies = (await connection.execute(text("SELECT body FROM inbox"))).scalars().all()
+    (update,) = [unpack(bytes(b)) for b in bodies]
+    assert (update.track.number, update.track.carrier, update.track.legs) == ("1Z1", "ups", (leg,))
+    assert [s.carrier for s in update.track.scans].count("usps") == 2
+    store.clock.forward(timedelta(days=1))
+    await tracker.sweep()
+    assert await news(store) == 1
+
+
+async def test_a_leg_that_cannot_be_asked_about_loses_nothing(store: Store) -> None:
+    await shop(store, ("ups", "1Z1"))
+    first = replace(track("1Z1", Status.ACCEPTED, carrier="ups"), legs=(Leg("usps", "9400", Role.LAST_MILE),))
+    own = Feed("ups", Capabilities(frozenset({"ups"}), batch=10, per_second=1e6), {"1Z1": first})
+    tracker = Tracker(store, [own, Feed("all", fails=[Temporary("down")])], store.clock)
+    assert await tracker.sweep() == 1
+    assert await news(store) == 1
+
+
 async def test_what_could_not_be_pushed_is_asked_about(store: Store) -> None:
     await shop(store, ("dhl", "A1"))
     feed = Feed(
@@ -239,7 +295,7 @@ async def test_raw_words_of_a_journey_that_is_over_are_kept_for_the_last_dispute
     now = store.clock.now()
     ids = {p.number: p.id for d in await store.find_orders(["1042"]) for p in d.parcels}
     await store.database.write(lambda c: c.execute(text("UPDATE parcel SET track = '{}'")))
-    over = [Looked(ids["A1"], None, "h", answered=True), Looked(ids["A2"], now, "h", answered=True)]
+    over = [Looked(ids["A1"], None, "h", answered=True), Looked(ids["A2"], now, None, answered=True)]
     await store.looked(over, [], now)
     assert await store.expire(Retention()) == 0
     store.clock.forward(timedelta(days=541))

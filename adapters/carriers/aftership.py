@@ -20,7 +20,20 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from bot.errors import Misconfigured, Refused, Temporary
 from bot.model.codes import NOTHING, Code, codes, rows
 from bot.model.events import parcel_lane
-from bot.model.foreign import Map, a_country, a_map, a_moment, a_number, a_text, first_text, maps, parse_json, utc, when
+from bot.model.foreign import (
+    Map,
+    a_country,
+    a_map,
+    a_moment,
+    a_number,
+    a_text,
+    country_named,
+    first_text,
+    maps,
+    parse_json,
+    utc,
+    when,
+)
 from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, TrackRef, TrackUpdate, Window
 from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
 from bot.wire import judge, reached
@@ -97,7 +110,7 @@ def _country(*values: object) -> str:
         text = a_text(value).upper()
         if len(text) == 3:
             text = _alpha3().get(text, "")
-        if found := a_country(text):
+        if found := a_country(text) or country_named(text):
             return found
     return ""
 
@@ -209,7 +222,8 @@ def _proof(raw: Map) -> str:
 
 def read(body: bytes) -> list[Track]:
     """Every tracking in a raw answer or push; ValueError where it is none of AfterShip's."""
-    return [read_track(raw) for raw in _trackings(parse_json(body, WHO))]
+    trackings = _trackings(parse_json(body, WHO))
+    return [read_track(raw) for raw in [t for t in trackings if a_text(t.get("tracking_number"))] or trackings]
 
 
 def _trackings(told: Any) -> Sequence[Map]:
@@ -220,12 +234,14 @@ def _trackings(told: Any) -> Sequence[Map]:
         if inner:
             return (inner,)
     data = a_map(top.get("data"))
-    listed = maps(data.get("trackings")) or maps(top.get("trackings"))
+    listed = maps(data.get("trackings")) or maps(top.get("trackings")) or (maps(told) if isinstance(told, list) else ())
     if listed:
         return listed
     for part in (data, top):
         if "tracking_number" in part:
             return (part,)
+    if isinstance(data.get("trackings"), list):
+        return ()
     meta = a_map(top.get("meta"))
     why = f"{a_text(meta.get('code'))} {a_text(meta.get('message'))}".strip()
     raise ValueError(f"AfterShip: {why}" if why and why != "200" else "AfterShip: neither an answer nor a push")

@@ -24,6 +24,7 @@ from bot.model.foreign import (
     a_moment,
     a_number,
     a_text,
+    country_named,
     first_text,
     maps,
     parse_json,
@@ -105,12 +106,19 @@ def read_code(event: Map, service: str) -> tuple[str, Code, bool]:
 # ---- reading ---------------------------------------------------------------------------------------------
 
 
+def _country(locality: str) -> str:
+    """The country that a locality is or ends with ("Germany", "MADRID - SPAIN"); two letters may be a state."""
+    return country_named(locality) if len(locality) > 2 else ""
+
+
 class _Ends:
     """The two ends of a shipment, to tell in which country an event without one took place."""
 
     def __init__(self, raw: Map) -> None:
         places = [a_map(a_map(raw.get(end)).get("address")) for end in ("origin", "destination")]
-        self.origin, self.destination = (a_country(p.get("countryCode")) for p in places)
+        self.origin, self.destination = (
+            a_country(p.get("countryCode")) or _country(a_text(p.get("addressLocality"))) for p in places
+        )
         names = [a_text(p.get("addressLocality")).casefold() for p in places]
         self._named = dict(zip(names, (self.origin, self.destination), strict=True)) if names[0] != names[1] else {}
 
@@ -118,8 +126,9 @@ class _Ends:
         location = event.get("location")
         address = a_map(a_map(location).get("address"))
         text = first_text(address.get("addressLocality"), a_map(a_map(location).get("servicePoint")).get("label"))
-        country = a_country(address.get("countryCode")) or (self._named.get(text.casefold(), "") if text else "")
-        return Place(text or a_text(location), country)
+        text = text or a_text(location)
+        country = a_country(address.get("countryCode")) or self._named.get(text.casefold(), "")
+        return Place(text, country or _country(text))
 
     def side(self, word: Code, country: str) -> tuple[Status, str]:
         """Arrival and clearance said of a hub, told by the country: here or there."""
@@ -174,6 +183,10 @@ def read_track(raw: Map) -> Track:
     scans = _oldest_first([_scan(event, service, ends) for event in events or ([current] if current else [])])
     status, cause = _summary(raw.get("status"), scans, service, ends)
     details = a_map(raw.get("details"))
+    if True in (raw.get("returnFlag"), details.get("returnFlag")):
+        # It went back: what was delivered was delivered to its sender.
+        scans = [replace(s, status=Status.RETURNED, cause="") if s.status is Status.DELIVERED else s for s in scans]
+        status, cause = (Status.RETURNED, "") if status is Status.DELIVERED else (status, cause)
     return Track(
         carrier=CARRIER,
         number=number,
@@ -193,9 +206,11 @@ def read(body: bytes) -> list[Track]:
     """Every track in a raw answer; ValueError where it is none of DHL's."""
     found = parse_json(body, WHO)
     envelope = a_map(found)
-    shipments = maps(envelope.get("shipments"))
+    shipments = maps(envelope.get("shipments")) or [
+        s for s in maps(found) if "events" in s or ("status" in s and "id" in s)
+    ]
     if shipments:
-        return [read_track(shipment) for shipment in shipments]
+        return [read_track(s) for s in [s for s in shipments if a_text(s.get("id"))] or shipments]
     if isinstance(envelope.get("shipments"), list):
         return []
     if a_number(envelope.get("status")) == HTTPStatus.NOT_FOUND:
@@ -216,9 +231,10 @@ def _summary(told: object, scans: Sequence[Scan], service: str, ends: _Ends) -> 
 
 
 def _eta(raw: Map, destination: str) -> Window | None:
-    frame = a_map(raw.get("estimatedDeliveryTimeFrame"))
-    told = [frame.get("estimatedFrom"), frame.get("estimatedThrough")]
-    days = _days(told, destination) or _days([raw.get("estimatedTimeOfDelivery")], destination)
+    point = raw.get("estimatedTimeOfDelivery")
+    frame = a_map(raw.get("estimatedDeliveryTimeFrame")) or a_map(point)
+    told = [frame.get(f"estimated{end}") for end in ("From", "Through")]
+    days = _days(told, destination) or _days([point], destination)
     return Window(days[0], days[-1], CARRIER) if days else None
 
 

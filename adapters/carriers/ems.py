@@ -8,6 +8,7 @@ times that are China's wall clock. Without a contract these parcels are an aggre
 
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 from bot.errors import Misconfigured, Refused, Temporary
 from bot.model.codes import NOTHING, Code, codes
 from bot.model.events import Event
-from bot.model.foreign import Map, a_country, a_map, first_text, parse_json, when
+from bot.model.foreign import Map, a_country, a_map, a_text, first_text, parse_json, when
 from bot.model.tracks import Place, Scan, Status, Track, TrackRef
 from bot.ports import Capabilities, Item, Rate, TrackingSource
 from bot.wire import judge, reached
@@ -33,14 +34,64 @@ HOME = "Asia/Shanghai"
 PREFIX = "|$4|"
 PULL = "040001"
 FINE = {"00000", "00", "0", "200", "000"}
-NUMBERS = ("waybillNo", "waybill_no", "mailNo", "mail_no", "mailNum", "traceNo", "trace_no", "itemId", "mailno")
-LISTS = ("responseItems", "traces", "trace", "traceList", "items", "events", "mailTraces", "data", "retBody")
-TIMES = ("opTime", "op_time", "acceptTime", "procTime", "eventTime", "time", "scanTime")
-CODES = ("opCode", "op_code", "eventCode", "event_code", "status", "code")
-NAMES = ("opName", "op_name", "eventName", "action")
-WORDS = ("opDesc", "op_desc", "desc", "remark", "description", "traceInfo")
-PLACES = ("opOrgCity", "op_org_city", "opOrgName", "op_org_name", "acceptAddress", "office", "location")
-COUNTRIES = ("countryCode", "opCountryCode", "country")
+NUMBERS = [
+    "waybillno",
+    "waybillnumber",
+    "mailno",
+    "mailnum",
+    "mailcode",
+    "traceno",
+    "itemid",
+    "itemno",
+    "itemcode",
+    "billno",
+    "trackingnumber",
+    "nu",
+    "number",
+]
+TIMES = [
+    "optime",
+    "accepttime",
+    "proctime",
+    "eventtime",
+    "scantime",
+    "tracetime",
+    "time",
+    "ftime",
+    "opdate",
+    "procdate",
+    "eventdate",
+    "acceptdate",
+    "date",
+]
+CODES = ["opcode", "eventcode", "tracecode", "actioncode", "status", "code"]
+NAMES = ["opname", "eventname", "action", "statusname"]
+WORDS = [
+    "opdesc",
+    "eventdesc",
+    "desc",
+    "remark",
+    "remarks",
+    "description",
+    "traceinfo",
+    "tracedesc",
+    "context",
+    "content",
+    "statusdesc",
+    "note",
+    "memo",
+]
+PLACES = ["oporgcity", "oporgname", "acceptaddress", "office", "location", "address", "city"]
+COUNTRIES = ["countrycode", "opcountrycode", "country"]
+"""The names that dialects of the platform give a field, as `_plain` spells them, the likeliest first."""
+DEEPEST = 8
+"""Levels of lists and objects that are looked through."""
+
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
+_DONE = re.compile(r"妥投|已签收|投递并签收")
+_NOT_DONE = re.compile(
+    r"[未没][^，。；]{0,2}(?:妥投|签收)|异常|失败|不成功|拒|退|请[^，。；]{0,20}[取领]|(?<!期)待|预计|将[于在会]|代收点|驿站|自提|柜|超市|便利店"
+)
 
 
 class Settings(BaseModel):
@@ -108,10 +159,11 @@ def carrier_of(number: str) -> str:
 def read_code(code: str, text: str) -> tuple[Code, bool]:
     """What an event says, and whether the table knew it."""
     table = codes("ems_event")
-    if code == "704":
-        done = any(w in text for w in ("妥投", "已签收")) and not any(w in text for w in ("未妥投", "未签收", "异常"))
-        return Code(Status.DELIVERED) if done else NOTHING, True
-    return table.get(code, NOTHING), code in table
+    known = code in table
+    if code == "704" or (not known and (not code or code.isdecimal())):
+        # The platform's own numbers are no public list, and some answers have none: there the operation is its words.
+        return (Code(Status.DELIVERED) if _DONE.search(text) and not _NOT_DONE.search(text) else NOTHING), known
+    return table.get(code, NOTHING), known
 
 
 def read_scan(event: Map, carrier: str) -> Scan:
@@ -120,7 +172,7 @@ def read_scan(event: Map, carrier: str) -> Scan:
     text = _first(event, WORDS) or _first(event, NAMES)
     country = a_country(_first(event, COUNTRIES))
     word, known = read_code(code, text + _first(event, NAMES))
-    written = _first(event, TIMES)
+    written = _written(event)
     time = when(written, country=country, home=HOME if country in {"", "CN"} else "")
     return Scan(
         raw_code=code,
@@ -140,6 +192,11 @@ def read_scan(event: Map, carrier: str) -> Scan:
     )
 
 
+def _plain(part: Map) -> Map:
+    """The object with its names in one spelling: "op_time" and "OpTime" are "optime"."""
+    return {"".join(c for c in name if c.isalnum()).lower(): value for name, value in part.items()}
+
+
 def _first(event: Map, names: Sequence[str]) -> str:
     return first_text(*(event.get(name) for name in names))
 
@@ -154,22 +211,41 @@ def _opened(told: Any) -> Any:
     return told
 
 
-def _events(told: Any, number: str = "", depth: int = 0) -> Iterator[tuple[str, Map]]:
-    """Every event with the number it is about, wherever a dialect of the platform puts them."""
+def _written(event: Map) -> str:
+    """When it was, also where day and clock stand apart."""
+    told = [text for name in TIMES if (text := a_text(event.get(name)))]
+    clock = next((t for t in told if _CLOCK.fullmatch(t)), "")
+    day = next((t for t in told if t != clock), "")
+    return day if ":" in day else f"{day} {clock}".strip()
+
+
+def _events(told: Any, number: str = "", listed: bool = False, depth: int = 0) -> Iterator[tuple[str, Map]]:
+    """Every event with the number it is about, wherever a dialect of the platform puts them: what has a time and
+    words or a code, or stands in a list and has these alone."""
     told = _opened(told)
-    if depth > 6:
+    if depth > DEEPEST:
         return
     if isinstance(told, list):
         for part in told:
-            yield from _events(part, number, depth + 1)
+            yield from _events(part, number, True, depth + 1)
         return
-    part = a_map(told)
-    number = _first(part, NUMBERS) or number
-    inner = [part[name] for name in LISTS if isinstance(_opened(part.get(name)), dict | list)]
-    for value in inner:
-        yield from _events(value, number, depth + 1)
-    if not inner and number and _first(part, TIMES):
-        yield number, part
+    part = _plain(a_map(told))
+    own = _first(part, NUMBERS)
+    said = _first(part, (*CODES, *WORDS, *NAMES))
+    values = [_opened(value) for value in part.values()]
+    lists = [value for value in values if isinstance(value, list)]
+    inner = [event for value in lists for event in _events(value, own or number, False, depth + 1)]
+    told_once = {_same(event) for _, event in inner}
+    alone = (e for v in values if isinstance(v, dict) for e in _events(v, own or number, False, depth + 1))
+    # Beside the list its newest event may stand once more.
+    inner += [(about, event) for about, event in alone if not lists or _same(event) not in told_once]
+    if not inner and not lists and said and (_first(part, TIMES) or (listed and not own)):
+        yield own or number, part
+    yield from inner
+
+
+def _same(event: Map) -> tuple[str, str]:
+    return _written(event), _first(event, WORDS) or _first(event, CODES)
 
 
 def read(body: bytes) -> list[Track]:
@@ -177,15 +253,27 @@ def read(body: bytes) -> list[Track]:
     told = parse_json(body, WHO)
     by_number: dict[str, list[Map]] = {}
     for number, event in _events(told):
-        by_number.setdefault(number, []).append(event)
+        if number:
+            by_number.setdefault(number, []).append(event)
     if not by_number:
-        top = a_map(told)
-        why = first_text(top.get("retMsg"), top.get("message"), top.get("msg"))
-        number = _first(top, NUMBERS)
+        top = _plain(a_map(told))
+        why = _first(top, ("retmsg", "message", "msg", "errormsg", "errordesc", "resmsg"))
+        number = next(_numbers(told), "")
         if number:
             return [Track(carrier_of(number), number, cause="not_found", source=KIND)]
         raise ValueError(f"EMS: {why.splitlines()[0]}" if why else "EMS: neither an answer nor a push")
     return [_track(number, events) for number, events in by_number.items()]
+
+
+def _numbers(told: Any, depth: int = 0) -> Iterator[str]:
+    """The numbers that an answer without events names."""
+    told = _opened(told)
+    if depth > DEEPEST:
+        return
+    if number := _first(_plain(a_map(told)), NUMBERS):
+        yield number
+    for part in told if isinstance(told, list) else a_map(told).values():
+        yield from _numbers(part, depth + 1)
 
 
 def _track(number: str, events: Sequence[Map]) -> Track:

@@ -71,6 +71,12 @@ def read_code(event: str, derived: str, text: str, country: str, ends: tuple[str
     return code, event in table
 
 
+def _because(code: Code, reason: str) -> Code:
+    """The code with what its exception code adds, where that is of the same status."""
+    why = codes("fedex_exception").get(f"{code.status} {reason.zfill(2)}")
+    return why if why is not None and not code.cause else code
+
+
 def _place(address: Map) -> Place:
     named = (a_text(address.get("city")), a_text(address.get("stateOrProvinceCode")))
     return Place(", ".join(n for n in named if n), a_country(address.get("countryCode")))
@@ -83,6 +89,7 @@ def read_scan(event: Map, ends: tuple[str, str]) -> Scan:
     text = ": ".join(dict.fromkeys(t for t in told if t))
     kind = a_text(event.get("eventType")).upper()
     code, known = read_code(kind, a_text(event.get("derivedStatusCode")).upper(), text, place.country, ends)
+    code = _because(code, a_text(event.get("exceptionCode")).upper())
     time = when(a_text(event.get("date")), country=place.country)
     return Scan(
         raw_code=kind or a_text(event.get("derivedStatusCode")),
@@ -103,11 +110,11 @@ def read_scan(event: Map, ends: tuple[str, str]) -> Scan:
 
 def read_track(result: Map, number: str) -> Track:
     """One shipment of one number; ValueError where it is about no number."""
-    info = a_map(result.get("trackingNumberInfo"))
-    number = first_text(info.get("trackingNumber"), result.get("trackingNumber"), number)
+    number = _number(number, result)
     if not number:
         raise ValueError("FedEx: a result without a tracking number")
-    if fault := a_text(a_map(result.get("error")).get("code")):
+    fault = a_text(a_map(result.get("error")).get("code"))
+    if fault and not maps(result.get("scanEvents")):
         cause = "invalid_number" if "INVALID" in fault else "not_found"
         return Track(KIND, number, cause=cause, source=KIND)
     ends = (_end(result, "origin", "shipper"), _end(result, "destination", "recipient"))
@@ -117,6 +124,8 @@ def read_track(result: Map, number: str) -> Track:
     word = a_text(latest.get("code")).upper()
     derived = a_text(latest.get("derivedCode")).upper()
     code, _ = read_code(word, derived, a_text(latest.get("description")), "", ends)
+    reasons = (a_text(d.get("reason")).upper() for d in maps(latest.get("ancillaryDetails")))
+    code = _because(code, next((r for r in reasons if r), ""))
     return Track(
         carrier=KIND,
         number=number,
@@ -129,6 +138,11 @@ def read_track(result: Map, number: str) -> Track:
         proof_of_delivery="" if "SIGNATURE" not in str(a_list(result.get("availableImages"))) else "SPOD",
         source=KIND,
     )
+
+
+def _number(asked: str, result: Map) -> str:
+    info = a_map(result.get("trackingNumberInfo"))
+    return first_text(info.get("trackingNumber"), result.get("trackingNumber"), asked)
 
 
 def _end(result: Map, location: str, party: str) -> str:
@@ -178,7 +192,8 @@ def read(body: bytes) -> list[Track]:
         faults = maps(a_map(told).get("errors"))
         why = first_text(*(f.get(k) for f in faults for k in ("message", "code")))
         raise ValueError(f"FedEx: {why.splitlines()[0]}" if why else "FedEx: neither an answer nor a push")
-    return [read_track(result, number) for number, result in results]
+    named = [pair for pair in results if _number(*pair)] or results
+    return [read_track(result, number) for number, result in named]
 
 
 # ---- the port --------------------------------------------------------------------------------------------

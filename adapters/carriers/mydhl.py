@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.errors import Misconfigured, Temporary
-from bot.model.codes import NOTHING, Code, codes
+from bot.model.codes import NOTHING, Code, codes, rows
 from bot.model.foreign import (
     Map,
     When,
@@ -68,18 +69,18 @@ def connect(settings: Settings, http: httpx.AsyncClient) -> "MyDhl":
 # ---- reading ---------------------------------------------------------------------------------------------
 
 
-def read_time(event: Map) -> When:
+def read_time(event: Map, country: str = "") -> When:
     """Day, clock and offset stand apart."""
     parts = [a_text(event.get(name)) for name in ("date", "time", "GMTOffset")]
     written = " ".join(p for p in parts if p)
     if "T" in parts[0] and a_moment(parts[0]) is not None:
-        return when(written, iso=parts[0])
+        return when(written, iso=parts[0], country=country)
     iso, offset = day_and_clock(parts[0], parts[1]), _OFFSET.fullmatch(parts[2])
     if offset and "T" in iso:
         time = when(written, iso=f"{iso}{offset[1]}{int(offset[2]):02d}:{offset[3] or '00'}")
         if time.at is not None:
             return time
-    return when(written, iso=iso or parts[0] or "-")
+    return when(written, iso=iso or parts[0] or "-", country=country)
 
 
 def _area(value: object) -> Map:
@@ -90,6 +91,12 @@ def _area(value: object) -> Map:
 def _suffix(description: str) -> str:
     """The country at the end of a service area's description, as DHL writes it: "Leipzig-DEU"."""
     return description.rpartition("-")[2].strip().casefold() if "-" in description else ""
+
+
+@cache
+def _alpha3() -> dict[str, str]:
+    """ISO 3166 alpha-2 by alpha-3 in small letters."""
+    return {row["alpha3"].casefold(): row["alpha2"] for row in rows("countries")}
 
 
 class _Ends:
@@ -112,8 +119,8 @@ class _Ends:
     def place(self, event: Map) -> Place:
         area = _area(event.get("serviceArea"))
         code, text = a_text(area.get("code")), a_text(area.get("description"))
-        country = self._areas.get(code.casefold()) or self._areas.get(_suffix(text)) or ""
-        return Place(text or code, country)
+        country = self._areas.get(code.casefold()) or self._areas.get(_suffix(text))
+        return Place(text or code, country or _alpha3().get(_suffix(text), ""))
 
     def side(self, word: Code, country: str) -> tuple[Status, str]:
         """Arrival and clearance said of a hub, told by the country: here or there."""
@@ -131,7 +138,8 @@ def _scan(event: Map, ends: _Ends, whole: bool) -> Scan:
     """One event. `whole` is False for one piece of several, whose delivery is not the shipment's."""
     code = a_text(event.get("typeCode"))
     word = codes("mydhl_event").get(code.upper())
-    place, time = ends.place(event), read_time(event)
+    place = ends.place(event)
+    time = read_time(event, place.country)
     status, cause = ends.side(word or NOTHING, place.country)
     if status is Status.DELIVERED and not cause and not whole:
         cause = "partial"
@@ -205,18 +213,32 @@ def read_track(raw: Map) -> Track:
 
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer; ValueError where it is none of DHL's."""
-    envelope = a_map(parse_json(body, WHO))
-    shipments = maps(envelope.get("shipments"))
+    told = parse_json(body, WHO)
+    envelope = a_map(told)
+    shipments = _shipments(told)
     if shipments:
-        return [read_track(shipment) for shipment in shipments]
+        return [read_track(s) for s in [s for s in shipments if a_text(s.get("shipmentTrackingNumber"))] or shipments]
     if isinstance(envelope.get("shipments"), list):
         return []
     if a_number(envelope.get("status")) == HTTPStatus.NOT_FOUND:
         named = _NAMED.search(a_text(envelope.get("instance")))
         if named:
             return [Track(CARRIER, named[1], cause="not_found", source=KIND)]
-    problem = " ".join(first_text(envelope.get("detail"), envelope.get("title"), envelope.get("message")).split())
+    reasons = (reason.get("msg") for reason in maps(envelope.get("reasons")))
+    told_why = first_text(envelope.get("detail"), envelope.get("title"), envelope.get("message"), *reasons)
+    problem = " ".join(told_why.split())
     raise ValueError(f"{WHO}: {problem or 'neither a shipment nor an error of theirs'}")
+
+
+def _shipments(told: object) -> Sequence[Map]:
+    """The shipments: in their envelope, as a list of their own, or one alone."""
+    if isinstance(told, list):
+        return [s for s in maps(told) if "shipmentTrackingNumber" in s] or [
+            s for part in maps(told) for s in maps(part.get("shipments"))
+        ]
+    envelope = a_map(told)
+    lone = (envelope,) if "shipmentTrackingNumber" in envelope else ()
+    return maps(envelope.get("shipments")) or maps(envelope.get("Shipments")) or lone
 
 
 def _eta(told: object, destination: str) -> Window | None:

@@ -28,6 +28,7 @@ from bot.model.codes import NOTHING, Code, codes, rows
 from bot.model.events import parcel_lane
 from bot.model.foreign import Map, a_map, a_text, first_text, maps, parse_json, when
 from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate
+from bot.model.xml import Node, parse_xml
 from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
 from bot.wire import judge, reached
 
@@ -39,12 +40,13 @@ BATCH = 10
 HOME = "Asia/Shanghai"
 NOBODYS = "SF0000000000000"
 """A number that no waybill has; asked to try the credentials."""
+THANKS_XML = b'<Response service="RoutePushService"><Head>OK</Head></Response>'
 THANKS = msgspec.json.encode({"return_code": "0000", "return_msg": "成功"})
 
 
 class Settings(BaseModel):
     """`partner_id` is the customer code (顾客编码), `checkword` its secret (校验码). SF's pushes carry no signature:
-    `webhook_token` has to stand as `?token=` in the address given to SF, whose request method has to be "json";
+    `webhook_token` has to stand as `?token=` in the address given to SF, whose request method may be "json" or XML;
     without it no push is taken. 30 calls a second and 3000 a day are allowed."""
 
     model_config = ConfigDict(extra="forbid")
@@ -70,8 +72,8 @@ def errors() -> Mapping[str, str]:
 # ---- reading ---------------------------------------------------------------------------------------------
 
 
-def read_code(secondary: str, op: str) -> tuple[Code, bool]:
-    """What a node's two codes say, and whether a table has either.
+def read_code(secondary: str, op: str, main: str = "") -> tuple[Code, bool]:
+    """What a node's two codes say, and whether a table has either; where none has, its first-level status does.
 
     The second-level status leads. The operation code names the cause of the same status, and where it speaks
     against "signed" (a locker, a failed attempt) nothing was delivered.
@@ -79,7 +81,7 @@ def read_code(secondary: str, op: str) -> tuple[Code, bool]:
     first, second = codes("sf_secondary").get(secondary), codes("sf_op").get(op)
     if first is None or second is None:
         found = first or second
-        return found or NOTHING, found is not None
+        return found or codes("sf_first").get(main, NOTHING), found is not None
     doubted = first.status is Status.DELIVERED and second.status is not Status.UNKNOWN
     return (second if doubted or first.status is second.status else first), True
 
@@ -87,7 +89,7 @@ def read_code(secondary: str, op: str) -> tuple[Code, bool]:
 def read_scan(route: Map) -> Scan:
     """One node of the route."""
     secondary, op = a_text(route.get("secondaryStatusCode")), a_text(route.get("opCode"))
-    code, known = read_code(secondary, op)
+    code, known = read_code(secondary, op, a_text(route.get("firstStatusCode")))
     moment = when(a_text(route.get("acceptTime")), home=HOME)
     return Scan(
         raw_code=op or secondary,
@@ -115,8 +117,8 @@ def read_track(number: str, routes: Sequence[Map]) -> Track:
 
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer or push; ValueError where it is none of SF's or tells an error."""
-    found = _parsed(body)
-    if "Body" in found or "WaybillRoute" in found:
+    found = _plain(body)
+    if any(name in found for name in ("Body", "body", "WaybillRoute", "waybillRoute")):
         return [read_track(number, routes) for number, routes in _pushed(found).items() if number]
     code, data = _unwrapped(found)
     if code:
@@ -125,6 +127,28 @@ def read(body: bytes) -> list[Track]:
     if not tracks:
         raise ValueError(f"{WHO}: an answer without a waybill number")
     return tracks
+
+
+def _plain(body: bytes) -> Map:
+    """An answer or push as JSON says it, also where it came in the older XML."""
+    if not body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return _parsed(body)
+    root = parse_xml(body.removeprefix(b"\xef\xbb\xbf"), WHO)
+    inner = root.first("Body")
+    if routes := inner.all("WaybillRoute"):
+        return {"Body": {"WaybillRoute": [dict(route.told) for route in routes]}}
+    if waybills := inner.all("RouteResponse"):
+        told = [{"mailNo": w.told.get("mailno", ""), "routes": [_named(r) for r in w.all("Route")]} for w in waybills]
+        return {"success": True, "msgData": {"routeResps": told}}
+    if root.first("Head").text() == "ERR":
+        return {"success": False, "errorCode": root.first("ERROR").told.get("code", "")}
+    raise ValueError(f"{WHO}: neither an answer nor a push that we know")
+
+
+def _named(route: Node) -> dict[str, str]:
+    """The attributes of a node of the older answer under today's names."""
+    now = {"accept_time": "acceptTime", "accept_address": "acceptAddress", "opcode": "opCode"}
+    return {now.get(name, name): value for name, value in route.told.items()}
 
 
 def _instant(scan: Scan) -> datetime:
@@ -166,7 +190,8 @@ def _opened(value: object) -> Map:
 
 def _pushed(push: Map) -> dict[str, list[Map]]:
     """The nodes of a push by their waybill number; ValueError where there are none."""
-    routes = maps(a_map(push.get("Body", push)).get("WaybillRoute"))
+    inner = a_map(push.get("Body") or push.get("body")) or push
+    routes = maps(inner.get("WaybillRoute")) or maps(inner.get("waybillRoute"))
     found: dict[str, list[Map]] = {}
     for route in routes:
         found.setdefault(first_text(route.get("mailno"), route.get("mailNo")), []).append(route)
@@ -247,10 +272,13 @@ class SfExpress(TrackingSource):
         given = request.query.get("token", "")
         if not hmac.compare_digest(token.get_secret_value().encode(), given.encode(errors="replace")):
             return Answer(401)
-        return Answer(200, THANKS, {"content-type": "application/json"}, tuple(_split(request.body)))
+        items = tuple(_split(request.body))
+        if request.body.lstrip().startswith(b"<"):
+            return Answer(200, THANKS_XML, {"content-type": "text/xml"}, items)
+        return Answer(200, THANKS, {"content-type": "application/json"}, items)
 
     def decode(self, item: Item) -> TrackUpdate | None:
-        (number, routes), *more = _pushed(_parsed(item.body)).items()
+        (number, routes), *more = _pushed(_plain(item.body)).items()
         if more or not number:
             raise ValueError(f"{WHO}: a push of several waybills that was not split")
         track = read_track(number, routes)
@@ -285,7 +313,7 @@ def _error(code: str, does: str) -> Exception:
 def _split(body: bytes) -> list[Item]:
     """One item a waybill; what came with the token and cannot be read is kept on a lane of its own."""
     try:
-        pushed = _pushed(_parsed(body))
+        pushed = _pushed(_plain(body))
         bodies = [json.dumps({"Body": {"WaybillRoute": routes}}).encode() for routes in pushed.values()]
     except (ValueError, RecursionError):
         pushed, bodies = {}, []

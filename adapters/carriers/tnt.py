@@ -6,11 +6,9 @@ local without zone: only the depots of origin and delivery have a country that i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import NoReturn
-from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 import httpx
@@ -18,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.errors import Misconfigured, Temporary
 from bot.model.codes import NOTHING, Code, codes
-from bot.model.foreign import LONGEST, a_country, a_moment, a_text, day_and_clock, when, zone_of
+from bot.model.foreign import a_country, a_moment, day_and_clock, when, zone_of
 from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window
+from bot.model.xml import Node, parse_xml
 from bot.ports import Capabilities, Item, Rate, TrackingSource
 from bot.wire import judge, reached
 
@@ -29,9 +28,6 @@ KEY = "carriers.tnt.password"
 BATCH = 10
 NOBODYS = "000000000"
 """A number that no consignment has; asked to try the credentials."""
-DEEPEST = 32
-LARGEST = 4_000_000
-MOST = 100_000
 
 
 class Settings(BaseModel):
@@ -50,81 +46,6 @@ class Settings(BaseModel):
 
 def connect(settings: Settings, http: httpx.AsyncClient) -> "Tnt":
     return Tnt(settings, http)
-
-
-# ---- XML -------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Node:
-    """An element: its local name, its own text and the elements in it."""
-
-    name: str
-    words: list[str] = field(default_factory=list)
-    inner: list["Node"] = field(default_factory=list)
-
-    def all(self, name: str) -> list["Node"]:
-        return [node for node in self.inner if node.name == name]
-
-    def first(self, *path: str) -> "Node":
-        """The first element of this path; an empty one where there is none."""
-        here = self
-        for name in path:
-            here = next(iter(here.all(name)), Node(name))
-        return here
-
-    def text(self, *path: str) -> str:
-        """The text of the first element of this path, white space folded."""
-        return a_text(" ".join("".join(self.first(*path).words).split()))
-
-
-class _Reader:
-    """Builds nodes from expat's events; whatever declares anything, is too deep or too much is refused."""
-
-    def __init__(self) -> None:
-        self.root = Node("")
-        self._open = [self.root]
-        self._count = 0
-
-    def start(self, tag: str, _: Mapping[str, str]) -> None:
-        self._count += 1
-        if len(self._open) > DEEPEST or self._count > MOST:
-            raise ValueError(f"{WHO}: XML of a size that no answer has")
-        node = Node(tag.rpartition(":")[2])
-        self._open[-1].inner.append(node)
-        self._open.append(node)
-
-    def end(self, _: str) -> None:
-        self._open.pop()
-
-    def words(self, text: str) -> None:
-        words = self._open[-1].words
-        if len(words) < LONGEST:
-            words.append(text)
-
-    def refuse(self, *_: object) -> NoReturn:
-        raise ValueError(f"{WHO}: XML with declarations of its own is not read")
-
-
-def parse_xml(body: bytes) -> Node:
-    """The root element; ValueError with one clear line where it is no XML or declares a document type."""
-    if len(body) > LARGEST:
-        raise ValueError(f"{WHO}: XML of a size that no answer has")
-    reader = _Reader()
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
-    parser.CharacterDataHandler = reader.words
-    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = parser.UnparsedEntityDeclHandler = reader.refuse
-    parser.ExternalEntityRefHandler = reader.refuse
-    try:
-        parser.Parse(body, True)
-    except (expat.ExpatError, LookupError, UnicodeError) as error:
-        raise ValueError(f"{WHO}: this is not XML") from error
-    except ValueError as error:
-        ours = str(error).startswith(f"{WHO}: ")
-        raise ValueError(str(error) if ours else f"{WHO}: this is not XML") from error
-    return reader.root.inner[0]
 
 
 # ---- reading ---------------------------------------------------------------------------------------------
@@ -175,11 +96,15 @@ def read_track(raw: Node) -> Track:
     countries = depot_countries(raw, origin, destination)
     summary = codes("tnt_summary").get(raw.text("SummaryCode").upper(), NOTHING)
     # TNT lists the newest first; equal times keep that order's reverse.
-    scans = [read_scan(event, countries) for event in reversed(raw.all("StatusData"))]
+    scans = sorted((read_scan(event, countries) for event in reversed(raw.all("StatusData"))), key=_instant)
+    untold = bool(scans) and scans[-1].status is Status.UNKNOWN and not scans[-1].known
+    if untold and summary.status is not Status.UNKNOWN:
+        # No list of TNT's codes is public: the newest event that none of our tables has is what the summary says.
+        scans[-1] = replace(scans[-1], status=summary.status, cause=summary.cause)
     return Track(
         carrier=KIND,
         number=number,
-        scans=tuple(sorted(scans, key=_instant)),
+        scans=tuple(scans),
         status=summary.status,
         cause=summary.cause,
         eta=_due(raw.text("ShipmentSummary", "DueDate"), destination),
@@ -216,7 +141,7 @@ def numbers(raw: Node) -> list[str]:
 
 def consignments(body: bytes) -> list[Node]:
     """The consignments of an answer that have a number; ValueError where it is none of TNT's or tells an error."""
-    root = parse_xml(body)
+    root = parse_xml(body, WHO)
     if root.name != "TrackResponse":
         raise ValueError(f"{WHO}: this is no TrackResponse")
     if not root.all("Consignment") and root.all("Error"):

@@ -22,7 +22,9 @@ from bot.tracking.numbers import candidates, compact
 
 SOURCE = "csv"
 NEEDED = ("number",)
-_ENCODINGS = ("utf-8-sig", "gb18030", "cp1252")
+LONGEST_RECORD = 50
+"""Lines of one record: a quote that is open for longer was never closed."""
+_HIGH = re.compile(rb"[\x80-\xff]+")
 _DATES = (
     "%Y-%m-%d",
     "%Y/%m/%d",
@@ -44,6 +46,7 @@ _STAMPS = (
 )
 _TRUE = {"1", "y", "yes", "true", "ja", "si", "sí", "sim", "oui", "да", "是"}
 _HINTS = (("email", re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")), ("phone", re.compile(r"^\+\d[\d\s().-]{6,}$")))
+_SHORTENED = re.compile(r"\d[.,]?\d*E\+\d+", re.IGNORECASE)
 _NUMBER = re.compile(r"^#?[A-Za-z]{0,4}-?\d{3,}$")
 
 Mapping_ = Mapping[str, str]
@@ -61,10 +64,11 @@ class RowError:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file as it was read: its headings, and its rows with the line on which each begins."""
+    """A file as it was read: its headings, its rows with the line on which each begins, and what is no row."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
+    faults: tuple[RowError, ...] = ()
 
 
 def plain(heading: str) -> str:
@@ -85,35 +89,72 @@ def fields() -> tuple[str, ...]:
 
 def load(path: Path) -> Table:
     """Read a file whose encoding and delimiter are found out; ValueError where it is no table."""
-    text = _decoded(path.read_bytes())
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
+    lines = _decoded(path.read_bytes()).splitlines(keepends=True)
+    first = next((n for n, line in enumerate(lines) if line.strip()), None)
+    if first is None:
         raise ValueError("the file is empty")
-    delimiter = max(",;\t|", key=lines[0].count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False)
-    rows: list[tuple[int, tuple[str, ...]]] = []
-    before = 0
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                rows.append((before + 1, tuple(cell.strip().replace("\x00", "") for cell in row)))
-            before = reader.line_num
-    except csv.Error as error:
-        raise ValueError(f"line {reader.line_num} cannot be read as CSV: {error}") from error
-    if not rows:
-        raise ValueError("the file is empty")
-    return Table(rows[0][1], tuple(rows[1:]))
+    told = re.fullmatch(r"sep=(.)\s*", lines[first])  # Excel's own first line
+    delimiter = told[1] if told else max(",;\t|", key=lines[first].count)
+    start = first + 1 if told else first
+    records = [(line + start, row) for line, row in _records(lines[start:], delimiter) if row is None or any(row)]
+    if not records or records[0][1] is None:
+        raise ValueError("the file has no headings" if lines else "the file is empty")
+    header = records[0][1]
+    rows, faults = [], []
+    for line, row in records[1:]:
+        if row is None:
+            faults.append(RowError(line, "", "a quote is opened and never closed"))
+        elif any(row[len(header) :]):
+            faults.append(RowError(line, "", f"{len(row)} cells under {len(header)} headings; quote cells with commas"))
+        else:
+            rows.append((line, row))
+    return Table(header, tuple(rows), tuple(faults))
+
+
+def _records(lines: list[str], delimiter: str) -> Iterator[tuple[int, tuple[str, ...] | None]]:
+    """Each record with the line on which it begins, counted from 1; None for one whose quote is never closed."""
+    mark = re.escape(delimiter)
+    closed = re.compile(rf'(?:(?<={mark})|^)\s*"(?:[^"]|"")*"(?=\s*(?:{mark}|$))')
+    opened = re.compile(rf'(?:{mark}|^)\s*"')
+    at = 0
+    while at < len(lines):
+        end, text = at + 1, lines[at]
+        while '"' in text and opened.search(closed.sub("", text)):
+            if end >= len(lines) or end - at >= LONGEST_RECORD:
+                break
+            text += lines[end]
+            end += 1
+        else:
+            row = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True), [])
+            yield at + 1, tuple(cell.strip().replace("\x00", "") for cell in row)
+            at = end
+            continue
+        yield at + 1, None
+        at += 1
 
 
 def _decoded(raw: bytes) -> str:
+    if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise ValueError("this is a spreadsheet and no CSV; save it as CSV (UTF-8) and import that")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", "replace")
-    for encoding in _ENCODINGS:
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return raw.decode("latin-1")
+    if b"\x00" in raw[:4096]:
+        raise ValueError("this is no text file; export the orders as CSV")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode(_encoding(raw), "replace")
+
+
+def _encoding(raw: bytes) -> str:
+    """Which of the old encodings a text is in, by how its bytes above 127 stand together.
+
+    Chinese comes in pairs, Cyrillic in words, and the accents of Western Europe mostly one by one.
+    """
+    runs = [len(run) for run in _HIGH.findall(raw)]
+    if all(n % 2 == 0 for n in runs) or sum(n % 2 for n in runs) < len(runs) / 20:
+        return "gb18030"
+    return "cp1251" if sum(runs) / len(runs) > 2 else "cp1252"
 
 
 def guess_columns(table: Table) -> dict[str, str]:
@@ -138,6 +179,7 @@ def orders(table: Table, columns: Mapping_, now: datetime, country: str = "") ->
     """The file's orders, in its order, and what had to be left out. `now` becomes their `updated_at`."""
     places = {field: table.header.index(heading) for field, heading in columns.items() if heading in table.header}
     joined: dict[str, Order] = {}
+    yield from table.faults
     for line, row in table.rows:
         cells = {field: row[place] for field, place in places.items() if place < len(row)}
         try:
@@ -160,6 +202,9 @@ def _order(cells: Mapping_, now: datetime, country: str) -> Order:
     number = cells.get("number", "").lstrip("#").strip()
     if not number:
         raise _Wrong("number", "there is no order number in this row")
+    for field in ("number", "tracking", "phone"):
+        if _SHORTENED.fullmatch(cells.get(field, "")):
+            raise _Wrong(field, f"{cells[field]!r} was shortened by a spreadsheet; format the column as text")
     items = (_item(cells),) if cells.get("title") else ()
     return Order(
         number=number,

@@ -39,7 +39,7 @@ Short = Field("", max_length=300)
 class Key(BaseModel):
     """Who may call, what they sign with, and what for."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
 
     key: str
     secret: SecretStr
@@ -236,7 +236,13 @@ def _fault(status: int, error: str) -> Answer:
 
 
 def _order(event: str, number: str, body: OrderBody) -> OrderUpdate:
-    order = Order(
+    order = order_of(number, body)
+    return OrderUpdate(event, order.updated_at, order)
+
+
+def order_of(number: str, body: OrderBody) -> Order:
+    """The order that a body tells of."""
+    return Order(
         number=number,
         updated_at=body.updated_at.astimezone(UTC),
         source=SOURCE,
@@ -258,10 +264,14 @@ def _order(event: str, number: str, body: OrderBody) -> OrderUpdate:
         cancelled=body.cancelled,
         consent=tuple(Consent(c.purpose, c.source, c.at.astimezone(UTC), c.given) for c in body.consent),
     )
-    return OrderUpdate(event, order.updated_at, order)
 
 
 def _scans(event: str, carrier: str, number: str, body: ScansBody) -> TrackUpdate:
+    return TrackUpdate(event, body.updated_at.astimezone(UTC), track_of(carrier, number, body))
+
+
+def track_of(carrier: str, number: str, body: ScansBody) -> Track:
+    """The scans that a body tells of."""
     scans = tuple(
         Scan(
             raw_code=s.code,
@@ -279,8 +289,7 @@ def _scans(event: str, carrier: str, number: str, body: ScansBody) -> TrackUpdat
         )
         for s in sorted(body.scans, key=lambda s: s.at)
     )
-    heard = body.updated_at.astimezone(UTC)
-    return TrackUpdate(event, heard, Track(carrier, number, scans, source=SOURCE, at=heard))
+    return Track(carrier, number, scans, source=SOURCE, at=body.updated_at.astimezone(UTC))
 
 
 def _utc(moment: datetime | None) -> datetime | None:

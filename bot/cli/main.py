@@ -8,6 +8,8 @@ import typer
 import bot
 from bot.cli import (
     buyers,
+    calibrating,
+    campaigning,
     casework,
     chat,
     demo,
@@ -16,6 +18,7 @@ from bot.cli import (
     links,
     logs,
     recognising,
+    replaying,
     report,
     scanning,
     service,
@@ -24,6 +27,7 @@ from bot.cli import (
     templates,
     tracking,
     understand,
+    why,
 )
 from bot.cli.session import say
 
@@ -50,10 +54,14 @@ def create_cli() -> typer.Typer:
     cli.command("replay-dead")(doctor.replay_dead)
     cli.command()(understand.understand)
     cli.command()(recognising.recognise)
+    cli.command()(calibrating.calibration)
     cli.command()(tracking.track)
     cli.command()(tracking.decode)
     cli.command()(scanning.scan)
     cli.command()(scanning.scans)
+    cli.command()(why.why)
+    cli.command()(replaying.replay)
+    cli.add_typer(campaigning.campaign, name="campaign")
     cli.add_typer(templates.templates, name="templates")
     cli.add_typer(staff.staff, name="staff")
     return cli

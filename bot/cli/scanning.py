@@ -93,7 +93,7 @@ def _now() -> When:
 
 async def _written(config: Config, number: str, made: Scan) -> None:
     async with open_store(config) as store:
-        parcels = await store.parcels_numbered(number)
+        parcels = [p for p, _ in await store.parcels_numbered(number)]
         if not parcels:
             stop(f"✗ no order has a parcel {number}")
         now = store.clock.now()

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,12 +19,15 @@ from bot.config import Config
 from bot.engine import describe
 from bot.model.tracks import Scan, Track, TrackRef, Window
 from bot.ports import TrackingSource
+from bot.tracking.handover import legs_told
 from bot.tracking.masking import mask
 from bot.tracking.phrases import refine
 from bot.tracking.timeline import derive
 from bot.tracking.vocabulary import action
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+LARGEST = 64_000_000
+"""Bytes that a packed body is let grow to."""
 Read = Callable[[bytes], list[Track]]
 
 
@@ -38,16 +42,34 @@ def decode(
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         stop(f"✗ {file} cannot be read: {error.strerror}", 2)
+    body = _unpacked(body)
+    now = datetime.now(UTC)
     try:
         tracks = [_refined(track) for track in read(body)]
+        told = msgspec.json.encode([described(track, now) for track in tracks])
     except ValueError as error:
-        stop(f"✗ {error}", 2)
+        # What a body says of itself may be long and of several lines.
+        stop(f"✗ {' '.join(str(error).split())[:300]}", 2)
     except Exception as error:
         # Nobody's body may end in a traceback; that it came to this is a defect of the adapter.
         stop(f"✗ {source}: this cannot be read ({describe(error)})", 2)
     if not tracks:
         stop(f"✗ {source}: there is no shipment in this", 2)
-    _tell(tracks, datetime.now(UTC), as_json)
+    if as_json:
+        sys.stdout.write((told if len(tracks) > 1 else told[1:-1]).decode() + "\n")
+        return
+    for track in tracks:
+        _show(track, now)
+
+
+def _unpacked(body: bytes) -> bytes:
+    """A body that was kept as it came over the wire may still be packed (gzip); it as it is where it cannot be read."""
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    try:
+        return zlib.decompressobj(wbits=31).decompress(body, LARGEST)
+    except zlib.error:
+        return body
 
 
 def _sources() -> list[str]:
@@ -77,7 +99,11 @@ def track(
     found = complete(_asked(load(config), ref, refresh))
     if found is None:
         stop(f"✗ no source knows anything of {ref.number} yet")
-    _tell([_refined(found)], datetime.now(UTC), as_json)
+    now, known = datetime.now(UTC), _refined(found)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(described(known, now)).decode() + "\n")
+    else:
+        _show(known, now)
 
 
 async def _asked(config: Config, ref: TrackRef, refresh: bool) -> Track | None:
@@ -90,16 +116,7 @@ async def _asked(config: Config, ref: TrackRef, refresh: bool) -> Track | None:
 
 def _refined(track: Track) -> Track:
     """The track with what its texts say; each of the source's events stays, even one told twice."""
-    return replace(track, scans=tuple(map(refine, track.scans)))
-
-
-def _tell(tracks: list[Track], now: datetime, as_json: bool) -> None:
-    if as_json:
-        told = [described(track, now) for track in tracks]
-        sys.stdout.write(msgspec.json.encode(told if len(told) > 1 else told[0]).decode() + "\n")
-        return
-    for track in tracks:
-        _show(track, now)
+    return replace(track, scans=tuple(map(refine, track.scans)), legs=legs_told(track))
 
 
 def described(track: Track, now: datetime) -> dict[str, Any]:

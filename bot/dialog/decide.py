@@ -84,11 +84,8 @@ def _in_language(turn: Turn) -> Turn:
     known = turn.facts.shop.locales
     hint = next((m.locale.split("-")[0] for m in reversed(turn.messages) if m.locale), "")
     wanted = turn.said.locale if not record.locale_chosen else ""
-    if wanted in known:
-        record = replace(record, locale=wanted)
-    elif not record.locale and hint in known:
-        record = replace(record, locale=hint)
-    return replace(turn, conversation=record)
+    locale = wanted if wanted in known else hint if not record.locale and hint in known else record.locale
+    return turn if locale == record.locale else replace(turn, conversation=replace(record, locale=locale))
 
 
 def _shared_contact(turn: Turn) -> Decision:
@@ -124,6 +121,8 @@ def _pressed(turn: Turn, choice: str) -> Decision | None:
         return proving.ask_order(turn, "wismo")
     if choice.startswith("l:"):
         return talk.language(replace(turn, said=replace(turn.said, asked_locale=choice[2:])))
+    if choice.startswith("w:"):
+        return of_order(turn, "received" if choice == "w:well" else "damaged_missing")
     if choice.startswith("i:"):
         return _act(turn, choice[2:])
     if chosen_order(choice) is not None:
@@ -222,8 +221,11 @@ def _about(turn: Turn, intent: str, dossiers: Sequence[Dossier]) -> Decision:
         said = status.several(turn, dossiers)
         return replace(said, reasons=(*said.reasons, Reason("which_order", {"intent": intent})))
     decision = OF_ORDER.get(intent, status.where)(turn, dossiers)
-    return replace(decision, conversation=_kept(decision.conversation, turn))
+    record = _kept(decision.conversation, turn)
+    return decision if record is decision.conversation else replace(decision, conversation=record)
 
 
 def _kept(record: Conversation, turn: Turn) -> Conversation:
+    if all(p.until > turn.now for p in record.proofs):
+        return record
     return replace(record, proofs=tuple(p for p in record.proofs if p.until > turn.now))

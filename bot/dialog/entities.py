@@ -7,13 +7,14 @@ left of bare digits is a candidate only: a question to the store, never a findin
 import re
 from collections.abc import Iterator
 
-from bot.dialog.lexicon import Lexicon, plain_digits
+from bot.dialog.lexicon import Cue, Lexicon, lowered, plain_digits
 from bot.dialog.turn import Entity
 from bot.tracking.numbers import BARE, FRAMED, candidates, compact
 
 FEWEST_DIGITS = 3
 _BETWEEN = (
     r"[\s:#.,№°º\-=(]*(?:(?:number|num|no|nr|id|is|was|are|n|num[eé]ro|es|[eé]|est|ist|lautet|der|die|den|meine?|my|mi|mon|"
+    r"numer|jest|to|numaram?|numarası|の|は|が|번호|는|은|가|이|"
     r"номер|号码|號碼|号|號|编号|是|为|رقم|هو|هي|رقمه|رقمها)[\s:#.№°º\-=]*){0,3}"
 )
 _LINK = re.compile(r"(?<![\w-])wismo-[A-Za-z0-9_-]{22}(?![\w-])")
@@ -26,13 +27,13 @@ _AMOUNT = r"\d{1,3}(?:[.,\s]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,2})?"
 _CURRENCY = r"US\$|R\$|[$€£¥₽₹₩₺₴]|(?:USD|EUR|GBP|CNY|RMB|BRL|RUB|INR|Rs\.?|SAR|AED|EGP|JPY|MXN|CAD|AUD)\b"
 _CURRENCY_AFTER = (
     rf"{_CURRENCY}|(?:dollars?|euros?|pounds?|bucks|d[oó]lares|reais|rubles?|руб\w*|евро|долл\w*|"
-    r"元|块|塊|美元|欧元|ريال|درهم|دولار|جنيه)"
+    r"zł|zl|PLN|TL|TRY|lira|円|원|元|块|塊|美元|欧元|ريال|درهم|دولار|جنيه)"
 )
 _MONEY = re.compile(
     rf"(?:(?:{_CURRENCY})\s?(?:{_AMOUNT}))|(?:(?<![\w.,-])(?:{_AMOUNT})\s?(?:{_CURRENCY_AFTER}))", re.IGNORECASE
 )
 _DATE = re.compile(
-    r"(?<!\d)(?:\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}月\d{1,2}[日号]?|\d{1,2}/\d{1,2}|\d{1,2}:\d{2})(?!\d)"
+    r"(?<!\d)(?:\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}月\d{1,2}[日号]?|\d{1,2}월\s?\d{1,2}일|\d{1,2}/\d{1,2}|\d{1,2}:\d{2})(?!\d)"
 )
 _POSTCODE = re.compile(
     r"(?<![\w-])(?:[A-Z]{1,2}\d[A-Z\d]?\s?\d[A-Z]{2}|[A-Z]\d[A-Z]\s?\d[A-Z]\d|\d{4}\s?[A-Z]{2}|\d{5}-\d{3,4}|\d{4}-\d{3}|\d{3}-\d{4}|\d{2}-\d{3})(?![\w-])",
@@ -65,11 +66,14 @@ class _Reading:
 
     def __init__(self, text: str) -> None:
         self.left = text
+        self.low = lowered(text)
         self.found: list[tuple[int, Entity]] = []
 
     def take(self, start: int, end: int, *entities: Entity) -> None:
         self.found += [(start, e) for e in entities]
-        self.left = f"{self.left[:start]}{' ' * (end - start)}{self.left[end:]}"
+        hole = " " * (end - start)
+        self.left = f"{self.left[:start]}{hole}{self.left[end:]}"
+        self.low = f"{self.low[:start]}{hole}{self.low[end:]}"
 
     def each(self, pattern: re.Pattern[str], kind: str) -> None:
         for m in list(pattern.finditer(self.left)):
@@ -83,7 +87,8 @@ def entities(text: str, lexicon: Lexicon) -> tuple[tuple[Entity, ...], str]:
         return (), text
     reading = _Reading(text)
     reading.each(_LINK, "link")
-    reading.each(_EMAIL, "email")
+    if "@" in text:
+        reading.each(_EMAIL, "email")
     for m in list(_URL.finditer(reading.left)):
         reading.take(m.start(), m.end(), *_in_url(m[0]))
     reading.each(_PHONE, "phone")
@@ -109,20 +114,18 @@ def _in_url(url: str) -> Iterator[Entity]:
             yield Entity("tracking", part.upper(), part, best.score, best.carrier)
 
 
-def _cued(
-    reading: _Reading, cue: re.Pattern[str], value: re.Pattern[str], kind: str, *, most: int, fewest: int
-) -> bool:
+def _cued(reading: _Reading, cue: Cue, value: re.Pattern[str], kind: str, *, most: int, fewest: int) -> bool:
     before = len(reading.found)
-    for m in list(cue.finditer(reading.left)):
+    for m in list(cue.found_in(reading.low)):
         found = value.match(reading.left, m.end())
         if found and fewest <= _digits(found[1]) <= most:
             reading.take(found.start(1), found.end(1), Entity(kind, found[1].strip(), found[1]))
     return len(reading.found) > before
 
 
-def _before(reading: _Reading, cue: re.Pattern[str]) -> None:
+def _before(reading: _Reading, cue: Cue) -> None:
     """`90210 is my zip`: the value stands before its name."""
-    for m in list(cue.finditer(reading.left)):
+    for m in list(cue.found_in(reading.low)):
         found = _BEFORE_CUE.search(reading.left, max(0, m.start() - 30), m.start())
         if found and _digits(found[1]) >= 2:
             reading.take(found.start(1), found.end(1), Entity("postcode", found[1], found[1]))
@@ -139,7 +142,7 @@ def _spaced(reading: _Reading) -> None:
 def _numbered(reading: _Reading, lexicon: Lexicon) -> None:
     """Numbers that a word before them names: an order's or a parcel's."""
     for cue, kind in (("order_cue", "order"), ("tracking_cue", "tracking")):
-        for m in list(lexicon.cues[cue].finditer(reading.left)):
+        for m in list(lexicon.cues[cue].found_in(reading.low)):
             found = _CUED_NUMBER.match(reading.left, m.end())
             raw = found[1].strip("-/_") if found else ""
             if not found or _digits(raw) < FEWEST_DIGITS:

@@ -12,8 +12,10 @@ _SCRIPTS = (
     ("ar", 0x0750, 0x077F),
     ("ru", 0x0400, 0x04FF),
 )
-_OTHER = ((0x3040, 0x30FF), (0xAC00, 0xD7AF), (0x0900, 0x0DFF), (0x0E00, 0x0E7F), (0x0590, 0x05FF), (0x0370, 0x03FF))
-"""Scripts of languages that have no templates yet: kana, hangul, Indic, Thai, Hebrew, Greek."""
+_OWN = (("ja", 0x3040, 0x30FF), ("ko", 0xAC00, 0xD7AF), ("ko", 0x3130, 0x318F))
+"""Kana and hangul: one letter of them tells the language, also among Han."""
+_OTHER = ((0x0900, 0x0DFF), (0x0E00, 0x0E7F), (0x0590, 0x05FF), (0x0370, 0x03FF))
+"""Scripts of languages that have no templates yet: Indic, Thai, Hebrew, Greek."""
 NONE = "-"
 """A script that is none of ours."""
 
@@ -27,6 +29,8 @@ def by_script(text: str) -> str:
         code = ord(char)
         if code < 0x0370:
             continue
+        if own := next((locale for locale, low, high in _OWN if low <= code <= high), ""):
+            return own
         if any(low <= code <= high for low, high in _OTHER):
             return NONE
         for locale, low, high in _SCRIPTS:

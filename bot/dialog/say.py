@@ -38,7 +38,7 @@ def answer(  # noqa: PLR0913 - one call says all there is to an answer
         template,
         told,
         f"{turn.key}:{template}",
-        locale_of(replace(turn, conversation=record)),
+        record.locale or turn.facts.shop.locale,
         zone=zone or _zone(turn, record),
         options=tuple(options),
         ask_contact=ask_contact,

@@ -6,27 +6,24 @@ Never a full address, phone, e-mail or signature; a carrier's text is masked and
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bot.dialog.turn import Dossier, Facts
-from bot.model.foreign import zone_of as only_zone
 from bot.model.orders import Duties, Order
 from bot.model.parcels import Parcel
 from bot.model.tracks import Action, Status
+from bot.model.zones import only_zone
+from bot.tracking.eta import Prediction, predict, route_of
 from bot.tracking.masking import mask
 from bot.tracking.numbers import not_tracked_through
-from bot.tracking.pace import silent_days, stalled
-from bot.tracking.standing import fence, latest_scan
+from bot.tracking.stall import silence
+from bot.tracking.standing import fence, latest_scan, silent_days
 from bot.tracking.vocabulary import action, terminal
-
-MAINLAND = {"ES": "Europe/Madrid", "PT": "Europe/Lisbon", "NZ": "Pacific/Auckland", "UA": "Europe/Kyiv"}
-"""Countries of several zones where nearly everybody lives in one."""
 
 
 def zone_of(order: Order, facts: Facts, now: datetime) -> str:
-    """The zone in which an order's dates are told: its country's where that has one, else the shop's."""
-    if order.country in MAINLAND:
-        return MAINLAND[order.country]
-    zone = only_zone(order.country, now.replace(tzinfo=None))
+    """The zone in which an order's dates are told: its buyer's by country and postcode, else the shop's."""
+    zone = only_zone(order.country, order.postcode, now)
     return zone.key if zone is not None else facts.shop.timezone
 
 
@@ -51,6 +48,9 @@ def order_facts(dossier: Dossier, facts: Facts, now: datetime) -> dict[str, Any]
 
 def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> dict[str, Any]:
     """One parcel's standing, who said so and as of when; what is not known is left out."""
+    route = route_of(parcel, order, ZoneInfo(zone_of(order, facts, now)), facts.shop.country)
+    down = facts.feeds_down.get(parcel.carrier) or facts.feeds_down.get(parcel.track.source if parcel.track else "")
+    quiet = silence(parcel, route, now, facts.tables, feed_down_since=down)
     told: dict[str, Any] = {
         "carrier": parcel.carrier,
         "number": parcel.number,
@@ -58,7 +58,7 @@ def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> d
         "cause": parcel.cause,
         "ended": terminal(parcel.status, parcel.cause),
         "action": action(parcel.status, parcel.cause).value,
-        "stalled": stalled(parcel, now),
+        "stalled": quiet is not None and quiet.stall,
         "duties": order.duties.value,
         "contents": [order.items[i].title for i in parcel.items if i < len(order.items)],
     }
@@ -80,19 +80,27 @@ def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> d
         told["not_asked"] = True
     if not_tracked_through(parcel.carrier, parcel.number) and not terminal(parcel.status, parcel.cause):
         told["untracked"] = True
-    told |= _window(parcel, now)
-    down = facts.feeds_down.get(parcel.carrier) or facts.feeds_down.get(parcel.track.source if parcel.track else "")
+    told |= _window(parcel, predict(parcel, route, now, facts.tables), now)
     if down is not None:
         told["down_since"] = down
     return told
 
 
-def _window(parcel: Parcel, now: datetime) -> Mapping[str, Any]:
-    eta = parcel.eta
-    if eta is None or terminal(parcel.status, parcel.cause):
+def _window(parcel: Parcel, found: Prediction | None, now: datetime) -> Mapping[str, Any]:
+    """When it should come and on what that rests. A carrier's date whose error is not known is told as it is."""
+    if terminal(parcel.status, parcel.cause):
         return {}
-    late = eta.last + timedelta(days=1) < now
-    return {"first": eta.first, "last": eta.last, "basis": eta.basis, "late": late}
+    eta = parcel.eta
+    late = eta is not None and eta.last + timedelta(days=1) < now
+    if eta is not None and (late or found is None or (found.basis.kind == "carrier" and not found.basis.count)):
+        told: dict[str, Any] = {"first": eta.first, "last": eta.last, "basis": "carrier", "late": late}
+        if late and found is not None and found.basis.kind != "carrier":
+            told["again_last"] = found.p90
+        return told
+    if found is None:
+        return {}
+    told = {"first": found.p10, "last": found.p90, "basis": found.basis.word, "late": False}
+    return told | ({"basis_n": found.basis.count} if found.basis.count else {})
 
 
 def public_facts(parcel: Parcel, now: datetime) -> dict[str, Any]:

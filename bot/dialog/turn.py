@@ -15,6 +15,7 @@ from bot.model.conversations import Conversation
 from bot.model.messages import Address, Inbound, Reply
 from bot.model.orders import Consent, Order
 from bot.model.parcels import Parcel
+from bot.tracking.eta import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class Facts:
     parcel id) pairs. `phone_buyers` are the distinct buyers whose orders hold the verified phone.
     `misses` counts wrong proofs in the last hour per typed order text, `chat_misses` in this chat.
     `lookups` counts distinct tracking numbers asked in this chat today. `feeds_down` maps a carrier to the
-    UTC instant since which its source gives no answer.
+    UTC instant since which its source gives no answer. `tables` are what was learned of how long parcels take.
     """
 
     shop: Shop
@@ -149,6 +150,7 @@ class Facts:
     lookups: int = 0
     feeds_down: Mapping[str, datetime] = field(default_factory=dict)
     consents: frozenset[str] = frozenset()
+    tables: Tables = field(default_factory=Tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +167,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a message was sent, or was not: the rule and its inputs, free of personal data."""
+    """Why a message was sent, or was not: the rule and its inputs, free of personal data. `about` is what it concerns
+    where that is no chat: `o/<id>` an order, `p/<id>` a parcel."""
 
     rule: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

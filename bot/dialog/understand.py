@@ -7,6 +7,7 @@ The language whose words say most is believed where the model is unsure, so a sh
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from bot.dialog.entities import entities
 from bot.dialog.language import NONE, SURE, LanguageModel, by_script
@@ -18,6 +19,8 @@ from bot.model.tokens import LINK_PREFIX
 
 STRONG = 0.8
 """An intent at this score in the guessed language ends the search; else the other languages are tried."""
+CLEAR = 0.7
+"""Below this the message is read again with one-letter slips forgiven."""
 LONG = 3
 """So many words make a message long enough to change the language of a chat."""
 BARE_NUMBER, OTHER = 0.56, 0.3
@@ -26,6 +29,8 @@ SHOUTED = 12
 """Letters in capitals alone that are no abbreviation."""
 LONGEST = 4000
 """Characters that are read; what stands behind them changes no meaning."""
+_YES = {"zh": 6, "ja": 12, "ko": 12}
+"""Characters of a yes or no in languages whose words are not counted."""
 NODS = "👍👌🙏❤😊🙂✅"
 """Said without a word, and meant as a yes or a thank-you."""
 
@@ -41,7 +46,8 @@ class _Read:
 
     @property
     def weight(self) -> tuple[float, int]:
-        return (self.intents[0][1] if self.intents else 0.0, self.known)
+        # That something is about anything else is a weaker sign of a language than what we are asked for.
+        return (next((score for name, score in self.intents if name != "other"), OTHER), self.known)
 
 
 def understand(
@@ -82,8 +88,12 @@ def _shouted(text: str) -> bool:
 
 
 def _unsaid(found: Sequence[Entity], left: str) -> tuple[tuple[str, float], ...]:
-    """A number and hardly a word asks where it is; anything else is not for us to guess."""
-    numbers = any(e.kind in {"order", "number", "tracking"} for e in found)
+    """A number and hardly a word asks where it is, one that is named always; else nothing is guessed."""
+    if any(e.kind == "tracking" and e.carrier for e in found):
+        return (("wismo", CLEAR),)
+    if any(e.kind == "order" for e in found):
+        return (("wismo", BARE_NUMBER),)
+    numbers = any(e.kind in {"number", "tracking"} for e in found)
     return (("wismo", BARE_NUMBER),) if numbers and len(tokens_of(left)) < LONG else (("other", OTHER),)
 
 
@@ -114,6 +124,8 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
     script = by_script(text)
     if script == NONE:
         return nothing, ""
+    if script == "zh" and prior == "ja":
+        script = prior  # Japanese in Han alone ("返品希望") looks Chinese
     if script:
         return _in(script, words, tokens, lexicon), script
     guess, sure = model.guess(text) if len(words) > 3 else ("", 0.0)
@@ -122,9 +134,10 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
         first = _in(guess, words, tokens, lexicon)
         if first.intents and first.intents[0][1] >= STRONG:
             return first, guess
-    latin = [c for c, w in lexicon.words.items() if c not in {"ru", "zh", "ar"} and not w.joined]
+    latin = [c for c, w in lexicon.words.items() if c not in {"ru", "ar"} and not w.joined]
     reads = [_in(c, words, tokens, lexicon) for c in latin]
-    liked = {guess: 0.3 * sure, prior: 0.1} if guess != prior else {prior: 0.3 * sure + 0.1}
+    believed = (0.5 if long else 0.3) * sure
+    liked = {guess: believed, prior: 0.1} if guess != prior else {prior: believed + 0.1}
     best = max(reads, key=lambda r: r.weight[0] + 0.1 * r.known + liked.get(r.locale, 0.0))
     if not best.known:
         return best, guess if long and sure >= SURE and guess in lexicon.words else ""
@@ -136,8 +149,15 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
 
 
 def _in(locale: str, words: str, tokens: Sequence[str], lexicon: Lexicon) -> _Read:
-    concepts, known = lexicon.words[locale].concepts(words, tokens)
-    return _Read(locale, frozenset(concepts), known, lexicon.intents(concepts, len(tokens)))
+    """What one language makes of it; only where nothing is clear are one-letter slips forgiven."""
+    language = lexicon.words[locale]
+    length = (len(words) + 1) // 2 if language.joined else len(tokens)
+    concepts, known = language.concepts(words, tokens)
+    intents = lexicon.intents(concepts, length)
+    if known and not (intents and intents[0][1] >= CLEAR) and not language.joined:
+        concepts, known = language.concepts(words, tokens, slips=True)
+        intents = lexicon.intents(concepts, length)
+    return _Read(locale, frozenset(concepts), known, intents)
 
 
 def _asked(text: str, lexicon: Lexicon) -> str:
@@ -146,18 +166,19 @@ def _asked(text: str, lexicon: Lexicon) -> str:
     tokens = tokens_of(words)
     if len(tokens) > 8:
         return ""
-    spaced = f" {' '.join(tokens)} "
-    for name, code in lexicon.languages.items():
-        inside = name in words if not name.isascii() and ord(name[0]) > 0x2E80 else f" {name} " in spaced
-        if inside:
-            return code
-    return ""
+    pairs = (f"{a} {b}" for a, b in pairwise(tokens))
+    for name in (*tokens, *pairs):
+        if name in lexicon.languages:
+            return lexicon.languages[name]
+    if words.isascii():
+        return ""
+    return next((code for name, code in lexicon.joined_languages.items() if name in words), "")
 
 
 def _yes(text: str, read: _Read, lexicon: Lexicon) -> bool | None:
     tokens = tokens_of(folded(text))
-    short = 4 if read.locale != "zh" else 2
-    if not tokens or len(tokens) > short or (read.locale == "zh" and len(text.strip()) > 6):
+    joined = bool(read.locale) and lexicon.words[read.locale].joined
+    if not tokens or len(tokens) > (2 if joined else 4) or (joined and len(text.strip()) > _YES[read.locale]):
         return None
     sides = read.concepts & {"affirm", "refuse"}
     if not sides and read.locale:

@@ -68,7 +68,7 @@ def _idle(record: Conversation, case: Case, rules: Rules, now: datetime) -> Look
     name = record.holder.removeprefix(PERSON)
     left = CaseEvent("handed_back", "idle", data=name.encode())
     if owes:
-        return Looked(free, replace(queued(case, rules, now), owner=""), (left,), "desk_late")
+        return Looked(free, replace(queued(case, rules, now), owner=""), (left,), "case_wait")
     return Looked(free, replace(case, state=CaseState.WAITING, active_at=None), (left,), "handed_back")
 
 
@@ -89,7 +89,7 @@ def _climb(record: Conversation, case: Case, rules: Rules, now: datetime) -> Loo
         if case.step == EVERYBODY and record.holder == QUEUE:
             case = replace(case, promised_by=rules.after(now, rules.answer_minutes))
             history.append(CaseEvent("told_buyer", "late"))
-            template = "desk_late"
+            template = "case_wait"
         case = replace(case, step=case.step + 1, paged=(*case.paged, *called)[-20:])
     return Looked(record, case, tuple(history), template)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from bot.model.cases import CaseDraft
 from bot.model.messages import Address, Inbound, Media, Receipt
 from bot.model.orders import OrderUpdate, number_key
 from bot.model.tracks import TrackUpdate
@@ -44,7 +45,12 @@ class StaffAct:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a parcel, order or campaign has to tell one person; gated and worded when it is due."""
+    """Something a parcel, order or campaign has to tell one person; gated and worded when it is due.
+
+    `order` and `parcel` are the store's ids of what it is about, from which it is worded; `facts` hold only what
+    cannot be read from them. `needs` is the key of an earlier push without which this would make no sense. `case`
+    is what staff have to do about it; with no `template` that is all of it.
+    """
 
     id: str
     to: Address
@@ -54,6 +60,10 @@ class Notice:
     facts: Mapping[str, Any] = field(default_factory=dict)
     due_at: datetime | None = None
     expires_at: datetime | None = None
+    order: int | None = None
+    parcel: int | None = None
+    needs: str = ""
+    case: CaseDraft | None = None
 
 
 @dataclass(frozen=True, slots=True)

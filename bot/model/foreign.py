@@ -14,24 +14,35 @@ from string import ascii_uppercase
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from bot.model.moments import moment_of
 from bot.model.tracks import OffsetFrom
 
 LONGEST = 2000
 """Characters kept of a text."""
 HUGE = 10**30
 """No number, code or reference of a carrier has as many digits; a larger one is noise."""
+EXACT = 2.0**53
+"""Up to here a float still says which whole number was meant."""
+
+THIS_AGE = (1990, 2200)
+"""Years from and to which a time can be meant; others are filler."""
 
 Map = Mapping[str, Any]
 
 _COUNTRIES = frozenset(a + b for a in ascii_uppercase for b in ascii_uppercase)
+_MISSPELT = {"UK": "GB", "EL": "GR"}
 _CLOCK = re.compile(r"(\d{1,2})[:.]?(\d{2})(?:[:.]?(\d{2}))?")
 _DAY = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})")
 
 
 def parse_json(body: bytes, who: str) -> Any:
-    """The JSON of a body; ValueError with one clear line where it is none."""
+    """The JSON of a body; ValueError with one clear line where it is none. Bytes of another encoding within it cost
+    the words that they are in and not the rest."""
     try:
-        return json.loads(body)
+        try:
+            return json.loads(body)
+        except UnicodeDecodeError:
+            return json.loads(body.decode(errors="replace"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{who}: this is not JSON") from error
 
@@ -54,9 +65,13 @@ def maps(value: object) -> Sequence[Map]:
 
 
 def a_text(value: object) -> str:
-    """A text, trimmed and bounded; a whole number counts as its digits, anything else as empty."""
+    """A text, trimmed, bounded and sayable; a whole number counts as its digits, anything else as empty."""
     if isinstance(value, str):
-        return value.replace("\x00", "").strip()[:LONGEST]
+        text = value.replace("\x00", "").strip()[:LONGEST]
+        # JSON can spell half a character ("\\ud800"), which no encoding can say.
+        return text if text.isascii() else text.encode(errors="surrogatepass").decode(errors="replace")
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        return str(int(value))
     whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < HUGE
     return str(value) if whole else ""
 
@@ -70,24 +85,77 @@ def a_number(value: object) -> int:
     """A whole number, however it was written; 0 where there is none."""
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,15}", value):
         return int(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < HUGE else 0
 
 
 def a_country(value: object) -> str:
     """ISO 3166 alpha-2 in capitals, or empty."""
     code = a_text(value).upper()
-    return code if code in _COUNTRIES else ""
+    return _MISSPELT.get(code, code) if code in _COUNTRIES else ""
+
+
+def country_named(text: str) -> str:
+    """ISO 3166 alpha-2 of a country by its English name or its code, also at the end of a place ("MADRID - SPAIN");
+    empty where it is none."""
+    name = text.rpartition(" - ")[2].strip()
+    return a_country(name) or (_named_countries().get(_plain(name), "") if name else "")
+
+
+@cache
+def _named_countries() -> Mapping[str, str]:
+    listed = files("tzdata").joinpath("zoneinfo/iso3166.tab").read_text(encoding="utf-8").splitlines()
+    named = (line.split("\t") for line in listed if not line.startswith("#"))
+    return {_plain(name): code for code, name in named} | _ALSO_CALLED
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.casefold().removeprefix("the ") if c.isalpha())
+
+
+_ALSO_CALLED = {
+    "usa": "US",
+    "unitedstatesofamerica": "US",
+    "uk": "GB",
+    "unitedkingdom": "GB",
+    "greatbritain": "GB",
+    "england": "GB",
+    "peoplesrepublicofchina": "CN",
+    "chinapeoplesrepublic": "CN",
+    "chinamainland": "CN",
+    "mainlandchina": "CN",
+    "hongkongsarchina": "HK",
+    "macau": "MO",
+    "taiwanchina": "TW",
+    "southkorea": "KR",
+    "republicofkorea": "KR",
+    "korearepublicof": "KR",
+    "korearepublicofsouthk": "KR",
+    "czechia": "CZ",
+    "czechrepublicthe": "CZ",
+    "russianfederation": "RU",
+    "russianfederationthe": "RU",
+    "netherlandsthe": "NL",
+    "philippinesthe": "PH",
+    "irelandrepublicof": "IE",
+    "republicofireland": "IE",
+    "turkiye": "TR",
+    "vietnam": "VN",
+    "uae": "AE",
+    "slovakrepublic": "SK",
+    "moldovarepublicof": "MD",
+    "cotedivoire": "CI",
+    "ivorycoast": "CI",
+    "northmacedonia": "MK",
+    "macedonia": "MK",
+}
+"""Names that carriers give a country beside the one of tzdata's list, letters only."""
 
 
 def a_moment(value: object) -> datetime | None:
-    """An ISO 8601 moment with or without offset; None where it is none. A lone day is its midnight."""
-    text = a_text(value)
-    if len(text) < 8:
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None
+    """A moment with or without offset, in any spelling of `moments`; None where it is none."""
+    return moment_of(a_text(value))
 
 
 def day_and_clock(day: object, clock: object = "") -> str:
@@ -123,16 +191,18 @@ def when(written: str, *, iso: str = "", country: str = "", home: str = "") -> W
 
     An offset in the text is explicit; without one the scan's `country` tells where it has a single offset
     that day, else `home`, the IANA zone in which this carrier writes all its times; else it is unknown and
-    the instant is the wall clock taken as UTC, up to 14 hours off.
+    the instant is the wall clock taken as UTC, up to 14 hours off. A year before our age is a filler and no time.
     """
     moment = a_moment(iso or written)
-    if moment is None:
+    if moment is None or moment.year < THIS_AGE[0]:
         return When(written, None, None, OffsetFrom.UNKNOWN)
+    zone = ZoneInfo(home) if home else zone_of(country, moment.replace(tzinfo=None))
     if moment.tzinfo is not None:
         at = utc(moment)
         origin = OffsetFrom.EXPLICIT if at is not None else OffsetFrom.UNKNOWN
-        return When(written, at, moment.replace(tzinfo=None), origin)
-    zone = ZoneInfo(home) if home else zone_of(country, moment)
+        # Unix time says no wall clock of its own.
+        wall = moment.astimezone(zone) if zone is not None and (iso or written).isdecimal() else moment
+        return When(written, at, wall.replace(tzinfo=None), origin)
     origin = OffsetFrom.CARRIER if home else OffsetFrom.LOCATION
     at = utc(moment.replace(tzinfo=zone)) if zone is not None else None
     if at is None:
@@ -153,14 +223,15 @@ def _zone_names() -> Mapping[str, tuple[str, ...]]:
 
 
 @cache
-def _zones(country: str) -> tuple[ZoneInfo, ...]:
+def zones_of_country(country: str) -> tuple[ZoneInfo, ...]:
+    """All zones of a country, empty where it is not known."""
     # Only of the countries that are asked for: all the world's zones are twenty megabytes.
     return tuple(ZoneInfo(name) for name in _zone_names().get(country, ()))
 
 
 def zone_of(country: str, local: datetime) -> ZoneInfo | None:
     """The zone of a country where all of it has one offset at this wall clock; None where it has several."""
-    zones = _zones(country)
+    zones = zones_of_country(country)
     try:
         offsets = {local.replace(tzinfo=zone).utcoffset() for zone in zones}
     except (OverflowError, ValueError):

@@ -67,7 +67,12 @@ class Kind(StrEnum):
     DELETED = "deleted"
     BLOCKED = "blocked"
     UNBLOCKED = "unblocked"
+    MOVED = "moved"  # the person left this number: whoever writes from it now is another
     UNSUPPORTED = "unsupported"  # a kind we cannot read: kept, and answered politely
+
+
+UNSPOKEN = frozenset({Kind.BLOCKED, Kind.UNBLOCKED, Kind.MOVED})
+"""What happened to a chat without anybody saying something in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,8 @@ class Receipt:
     """The platform's word on one of our messages.
 
     `outbound_id` is ours where the platform echoes it, else empty; `platform_id` is the platform's.
-    `pricing` is the platform's price object as it came. `closed`: it failed because the window is shut.
+    `pricing` is the platform's price object as it came. `closed`: it failed because the window is shut;
+    `gone`: because the person cannot be reached until they write again.
     """
 
     id: str
@@ -121,6 +127,7 @@ class Receipt:
     platform_id: str = ""
     reason: str = ""
     closed: bool = False
+    gone: bool = False
     pricing: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -212,7 +219,8 @@ class Outbound:
     """One platform call: how a reply reads at one address. `text` is neutral markup (`bot.model.markup`).
 
     `ask_contact` is the title of a button by which the person shares their own phone number, or empty.
-    `menu` is the title of the list's button where choices become a list.
+    `menu` is the title of the list's button where choices become a list. `approved` is sent instead of the text;
+    `fallback` is what says the same where the platform finds that free text is not allowed any more.
     """
 
     id: str
@@ -221,6 +229,7 @@ class Outbound:
     choices: tuple[Choice, ...] = ()
     media: tuple[Media, ...] = ()
     approved: Approved | None = None
+    fallback: Approved | None = None
     ask_contact: str = ""
     menu: str = ""
     purpose: Purpose = Purpose.ANSWER

@@ -12,7 +12,7 @@ class Parcel:
 
     `checked_at` is when a source last answered, `asked_at` when one was last asked; both UTC, None if never.
     `changed_at` is when status or cause last changed. `items` are indexes into the order's items, empty for
-    all of them.
+    all of them. `ordered_at` is when the order was placed: a number may have been another parcel's before.
     """
 
     id: int
@@ -28,3 +28,4 @@ class Parcel:
     checked_at: datetime | None = None
     asked_at: datetime | None = None
     changed_at: datetime | None = None
+    ordered_at: datetime | None = None

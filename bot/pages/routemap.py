@@ -84,5 +84,5 @@ def _arc(start: Point, end: Point, *, ahead: bool) -> str:
 def _mark(point: Point, country: str, *, here: bool) -> str:
     x, y = point
     kind, size = ("here", 6) if here else ("stop", 4)
-    label = f'<text x="{x:.1f}" y="{y + 16:.1f}">{escape(country)}</text>'
+    label = f'<text x="{x:.1f}" y="{y + 9:.1f}">{escape(country)}</text>'
     return f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{size}"/>{label}'

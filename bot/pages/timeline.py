@@ -9,6 +9,8 @@ from bot.model.tracks import OffsetFrom, Scan
 from bot.tracking.masking import mask
 from bot.tracking.standing import fence, in_future, standing
 
+LONGEST_INITIALS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -23,6 +25,12 @@ class Row:
     carrier: str
     counts: bool
     marks: tuple[str, ...]
+
+
+def named(carrier: str) -> str:
+    """A carrier's name as it is read: initials stay initials."""
+    words = carrier.replace("_", "-").split("-")
+    return " ".join(w.upper() if len(w) <= LONGEST_INITIALS or w == "usps" else w.capitalize() for w in words)
 
 
 def rows(parcel: Parcel, now: datetime) -> Sequence[Row]:
@@ -42,7 +50,7 @@ def _row(scan: Scan, counts: bool, now: datetime, since: datetime | None) -> Row
         status=(scan.status.value + cause).replace("_", " "),
         place=", ".join(p for p in (scan.place.text, scan.place.country) if p and p not in scan.place.text[:-1]),
         text=mask(scan.raw_text),
-        carrier=scan.carrier,
+        carrier=named(scan.carrier),
         counts=counts,
         marks=tuple(_marks(scan, counts, now, since)),
     )

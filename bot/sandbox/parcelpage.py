@@ -10,7 +10,7 @@ from nicegui import ui
 
 from bot.model.parcels import Parcel
 from bot.pages.routemap import draw, stops
-from bot.pages.timeline import Row, rows
+from bot.pages.timeline import Row, named, rows
 from bot.tracking.standing import fence, standing
 from bot.tracking.vocabulary import action
 
@@ -40,12 +40,12 @@ def _parcel(parcel: Parcel, now: datetime) -> str:
     ends = (track.origin, track.destination) if track else ("", "")
     way = " → ".join(stops(scans, *ends))
     legs = "".join(
-        f"<li>{escape(leg.role.value.replace('_', ' '))}: {escape(leg.carrier or 'carrier not known')} "
+        f"<li>{escape(leg.role.value.replace('_', ' '))}: {escape(named(leg.carrier) or 'carrier not known')} "
         f"<code>{escape(leg.number)}</code></li>"
         for leg in (track.legs if track else ())
     )
     return (
-        f'<section class="card parcel"><h2>{escape(parcel.carrier or "carrier not known")} '
+        f'<section class="card parcel"><h2>{escape(named(parcel.carrier) or "carrier not known")} '
         f"<code>{escape(parcel.number)}</code></h2>"
         f'<p class="standing {escape(parcel.status.value)}">{escape(_standing(parcel))}</p>{_facts(parcel, now)}'
         f'{draw(scans, *ends)}<p class="way">{escape(way)}</p>'
@@ -64,7 +64,8 @@ def _facts(parcel: Parcel, now: datetime) -> str:
     if who != "none":
         told.append(f"The {who} has to act.")
     if parcel.eta is not None:
-        told.append(f"Expected {parcel.eta.first:%a %d %b} to {parcel.eta.last:%a %d %b}, says {parcel.eta.basis}.")
+        eta = parcel.eta
+        told.append(f"Expected {eta.first:%a %d %b} to {eta.last:%a %d %b}, says {named(eta.basis)}.")
     if parcel.checked_at is not None:
         told.append(f"As of {parcel.checked_at:%d %b %H:%M} UTC.")
     elif parcel.asked_at is None:

@@ -1,13 +1,15 @@
 """The connection to SQLite or PostgreSQL: transactions, the machine's clock, and what differs between the two."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
@@ -15,6 +17,8 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.expression import TableClause
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double
+
+from bot.store.prepared import Prepared
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Coroutine[Any, Any, T]]
@@ -46,21 +50,6 @@ _CHECKPOINT = text("PRAGMA wal_checkpoint(PASSIVE)")
 NOW: ColumnElement[float] = machine_now()
 
 
-class _InThread:
-    """A connection used from a coroutine that runs whole in the connection's own thread, where nothing waits."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-
-    async def execute(self, statement: Any, parameters: Any = None) -> Any:
-        """As `AsyncConnection.execute`."""
-        return self.connection.execute(statement, parameters)
-
-    async def scalar(self, statement: Any, parameters: Any = None) -> Any:
-        """As `AsyncConnection.scalar`."""
-        return self.connection.scalar(statement, parameters)
-
-
 class _Thread:
     """A SQLite connection with a thread of its own. A transaction is one hop there and back.
 
@@ -68,9 +57,10 @@ class _Thread:
     message that was most of the bot's CPU. Outside the hot path aiosqlite stays.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, begin: str) -> None:
         self._engine = engine
-        self._connection: Connection | None = None
+        self._begin = begin
+        self._connection: Prepared | None = None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="wismo-sqlite")
 
     async def run(self, work: Work[T]) -> T:
@@ -78,16 +68,18 @@ class _Thread:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, work)
 
     def _run(self, work: Work[T]) -> T:
-        if self._connection is None:
-            self._connection = self._engine.connect()
+        prepared = self._connection
+        if prepared is None:
+            prepared = self._connection = Prepared(self._engine.connect())
         try:
-            result = _finished(work(_InThread(self._connection)))  # type: ignore[arg-type]
-            self._connection.commit()
+            prepared.begin(self._begin)
+            result = _finished(work(prepared))  # type: ignore[arg-type]
+            prepared.commit()
         except BaseException:
             # After a failure the connection's state is not known: it goes, and with it the open transaction.
-            connection, self._connection = self._connection, None
-            connection.invalidate()
-            connection.close()
+            self._connection = None
+            prepared.connection.invalidate()
+            prepared.connection.close()
             raise
         return result
 
@@ -98,7 +90,7 @@ class _Thread:
 
     def _close(self) -> None:
         if self._connection is not None:
-            self._connection.close()
+            self._connection.connection.close()
             self._connection = None
 
 
@@ -122,9 +114,9 @@ class Database:
         self._engine = self._connect()
         self._read_engine = self._engine.execution_options(reads=True)
         self._sync = self._connect_sync() if self.sqlite else None
-        self._writer = _Thread(self._sync) if self._sync else None
-        self._reader = _Thread(self._sync.execution_options(reads=True)) if self._sync else None
-        self._copier = _Thread(self._sync.execution_options(isolation_level="AUTOCOMMIT")) if self._sync else None
+        self._writer = _Thread(self._sync, "BEGIN IMMEDIATE") if self._sync else None
+        self._reader = _Thread(self._sync, "BEGIN") if self._sync else None
+        self._copier = _Thread(self._sync, "") if self._sync else None
 
     def _connect(self) -> AsyncEngine:
         if not self.sqlite:
@@ -137,12 +129,11 @@ class Database:
     def _connect_sync(self) -> Engine:
         engine = create_engine(self.url.replace("+aiosqlite", ""), poolclass=NullPool, connect_args={"timeout": 30})
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
         return engine
 
     def insert(self, table: TableClause) -> Any:
         """An INSERT that knows ON CONFLICT, which both databases spell alike."""
-        return (sqlite if self.sqlite else postgresql).insert(table)
+        return (sqlite_dialect if self.sqlite else postgresql).insert(table)
 
     def once(self, build: Callable[["Database"], Any]) -> Any:
         """The statement that `build` makes for this database, made once: making one costs more than running it."""
@@ -168,7 +159,7 @@ class Database:
         for attempt in range(ATTEMPTS):
             try:
                 return await (self._write_in_turn(self._writer, work) if self._writer else self._write(work))
-            except DBAPIError as error:
+            except (DBAPIError, sqlite3.Error) as error:
                 if attempt == ATTEMPTS - 1 or not _collided(error):
                     raise
                 await asyncio.sleep(0.01 * 2**attempt)
@@ -226,8 +217,9 @@ class Database:
         await self._engine.dispose()
 
 
-def _collided(error: DBAPIError) -> bool:
-    state = getattr(error.orig, "sqlstate", None) or str(error.orig)
+def _collided(error: DBAPIError | sqlite3.Error) -> bool:
+    told = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(told, "sqlstate", None) or str(told)
     return any(sign in state for sign in _COLLISIONS)
 
 
@@ -251,6 +243,7 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
         "foreign_keys=ON",
         "busy_timeout=30000",
         "cache_size=-4000",
+        "cache_spill=OFF",  # a sweep's commit touches more pages than that; written once, at its end
         "wal_autocheckpoint=40000",  # only where nobody calls `checkpoint`
     ):
         cursor.execute(f"PRAGMA {pragma}")

@@ -25,11 +25,25 @@ class Group(Generic[T, R]):
 
     async def __call__(self, item: T) -> R:
         """The result for `item`, after the commit that it shared."""
+        return await self._asked(item)
+
+    async def many(self, items: Sequence[T]) -> list[R | Exception]:
+        """The results for `items` in their order; an item that failed has its error."""
+        asked = [self._asked(item) for item in items]
+        found: list[R | Exception] = []
+        for future in asked:
+            try:
+                found.append(await future)
+            except Exception as error:
+                found.append(error)
+        return found
+
+    def _asked(self, item: T) -> asyncio.Future[R]:
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
-        return await future
+        return future
 
     async def _run(self) -> None:
         while self._waiting:

@@ -24,6 +24,7 @@ from bot.store.tables import (
     Conversation,
     DecisionRow,
     Feed,
+    Follow,
     Guess,
     Inbox,
     InboxState,
@@ -35,6 +36,9 @@ from bot.store.tables import (
     Outbox,
     OutboxState,
     Parcel,
+    PushRow,
+    SightRow,
+    Watch,
     core,
 )
 
@@ -44,8 +48,11 @@ _links, _guesses, _decisions, _media, _buckets = map(core, (LinkRow, Guess, Deci
 _feeds, _buyers, _looks, _case_events, _threads = map(core, (Feed, Buyer, Look, CaseEventRow, CaseThread))
 _audit = core(AuditRow)
 
+_pushes, _follows, _watches, _sights = map(core, (PushRow, Follow, Watch, SightRow))
+
 BY_LANE = (
-    _conversations, _aliases, _inbox, _outbox, _cases, _case_events, _threads, _consents, _guesses, _decisions, _media
+    _conversations, _aliases, _inbox, _outbox, _cases, _case_events, _threads, _consents, _guesses, _decisions, _media,
+    _follows,
 )  # fmt: skip
 PERSONAL = ("name", "email", "phone", "phone_e164", "address", "postcode", "city")
 
@@ -212,6 +219,7 @@ async def expire(connection: AsyncConnection, keep: Retention, now: datetime) ->
         delete(_guesses).where(_guesses.c.at < before(7)),
         delete(_decisions).where(_decisions.c.at < before(keep.messages)),
         delete(_audit).where(_audit.c.at < before(keep.messages)),
+        delete(_pushes).where(_pushes.c.at < before(keep.messages)),
         update(_parcels)
         .where(
             # By the narrow table first: the parcels' own is as wide as their raw words.
@@ -271,6 +279,7 @@ async def export_buyer(connection: AsyncConnection, buyer: int) -> dict[str, obj
         ("conversations", _conversations, _conversations.c.lane.in_(lanes)),
         ("received", _inbox, _inbox.c.lane.in_(lanes)),
         ("sent", _outbox, _outbox.c.lane.in_(lanes)),
+        ("pushes", _pushes, _pushes.c.buyer_id == buyer),
         ("cases", _cases, _cases.c.lane.in_(lanes)),
         ("case_events", _case_events, _case_events.c.lane.in_(lanes)),
         ("media", _media, _media.c.lane.in_(lanes)),
@@ -307,6 +316,9 @@ async def erase_buyer(database: Database, buyer: int, now: datetime) -> Erased:
         await connection.execute(delete(_lane).where(_lane.c.key.in_(lanes)))
         await connection.execute(delete(_buckets).where(_buckets.c.key.in_(lanes)))
         await connection.execute(delete(_consents).where(_consents.c.buyer_id == buyer))
+        await connection.execute(delete(_pushes).where(_pushes.c.buyer_id == buyer))
+        await connection.execute(delete(_watches).where(_watches.c.order_id.in_(ids)))
+        await connection.execute(delete(_sights).where(_sights.c.order_id.in_(ids)))
         await connection.execute(
             update(_buyers).where(_buyers.c.id == buyer).values(key=f"erased:{buyer}", erased_at=now)
         )

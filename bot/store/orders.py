@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Dossier
 from bot.model.messages import Media
-from bot.model.orders import Duties, Item, Order, Shipment, number_key
+from bot.model.orders import Duties, Item, Order, number_key
 from bot.model.parcels import Parcel
 from bot.model.tracks import Status, Track, Window
+from bot.proactive.sighting import Home
 from bot.store import codec
 from bot.store.database import Database
 from bot.store.tables import Buyer, ConsentRow, Look, core
@@ -109,7 +110,7 @@ async def save_order(
     else:
         order_id = known.id
         await connection.execute(update(_orders).where(_orders.c.id == order_id).values(**values))
-    await _save_shipments(connection, order_id, order.parcels, due_at)
+    await _save_shipments(connection, order_id, order, due_at)
     await _save_consents(connection, buyer, order)
     return int(order_id or 0)
 
@@ -121,14 +122,12 @@ async def _buyer(connection: AsyncConnection, database: Database, order: Order) 
     return int(found or 0)
 
 
-async def _save_shipments(
-    connection: AsyncConnection, order_id: int, shipments: Sequence[Shipment], due_at: datetime
-) -> None:
-    if not shipments:
+async def _save_shipments(connection: AsyncConnection, order_id: int, order: Order, due_at: datetime) -> None:
+    if not order.parcels:
         return
     rows = await connection.execute(select(_parcels.c.id, _parcels.c.number).where(_parcels.c.order_id == order_id))
     known = {row.number: row.id for row in rows}
-    for shipment in shipments:
+    for shipment in order.parcels:
         number = shipment.number.strip().upper()
         values = {"carrier": shipment.carrier, "items": codec.encode(shipment.items), "shipped_at": shipment.shipped_at}
         if number in known:
@@ -138,7 +137,8 @@ async def _save_shipments(
         else:
             fresh = insert(_parcels).values(order_id=order_id, number=number, **values).returning(_parcels.c.id)
             parcel = await connection.scalar(fresh)
-            await connection.execute(insert(_looks).values(parcel_id=parcel, carrier=shipment.carrier, due_at=due_at))
+            look_row = {"parcel_id": parcel, "shop": order.shop, "carrier": shipment.carrier, "due_at": due_at}
+            await connection.execute(insert(_looks).values(**look_row))
 
 
 async def _save_consents(connection: AsyncConnection, buyer: int, order: Order) -> None:
@@ -159,8 +159,10 @@ async def _save_consents(connection: AsyncConnection, buyer: int, order: Order) 
 
 _BY_ID = select(_orders).where(_orders.c.id.in_(bindparam("ids", expanding=True)))
 _BY_NUMBER = select(_orders).where(_orders.c.number_key.in_(bindparam("numbers", expanding=True)))
-_WITH_LOOK = select(_parcels, _looks.c.asked_at, _looks.c.checked_at).join(
-    _looks, _looks.c.parcel_id == _parcels.c.id, isouter=True
+_WITH_LOOK = (
+    select(_parcels, _looks.c.asked_at, _looks.c.checked_at, _orders.c.placed_at)
+    .join(_orders, _orders.c.id == _parcels.c.order_id)
+    .join(_looks, _looks.c.parcel_id == _parcels.c.id, isouter=True)
 )
 _PARCELS_OF = _WITH_LOOK.where(_parcels.c.order_id.in_(bindparam("ids", expanding=True))).order_by(_parcels.c.id)
 _PARCELS_NUMBERED = select(_parcels).where(_parcels.c.number.in_(bindparam("numbers", expanding=True)))
@@ -198,12 +200,24 @@ async def parcels_of(connection: AsyncConnection, orders: Sequence[int]) -> dict
     return found
 
 
-async def numbered(connection: AsyncConnection, number: str) -> list[Parcel]:
-    """Every parcel under this number, whichever orders it serves; on PostgreSQL their rows stay locked."""
-    rows = await connection.execute(
-        _WITH_LOOK.where(_parcels.c.number == number).order_by(_parcels.c.id).with_for_update(of=_parcels)
+async def numbered(connection: AsyncConnection, number: str) -> list[tuple[Parcel, Home]]:
+    """Every parcel under this number, whichever orders it serves, with where it goes; on PostgreSQL the parcels' rows
+    stay locked."""
+    rows = await connection.execute(_NUMBERED, {"number": number})
+    return [(parcel_value(row), Home(row.country, row.postcode)) for row in rows]
+
+
+_NUMBERED = (
+    select(_parcels, _looks.c.asked_at, _looks.c.checked_at, _orders.c.country, _orders.c.postcode)
+    .select_from(
+        _parcels.join(_looks, _looks.c.parcel_id == _parcels.c.id, isouter=True).join(
+            _orders, _orders.c.id == _parcels.c.order_id
+        )
     )
-    return [parcel_value(row) for row in rows]
+    .where(_parcels.c.number == bindparam("number"))
+    .order_by(_parcels.c.id)
+    .with_for_update(of=_parcels)
+)
 
 
 def order_value(row: Any) -> Order:
@@ -249,6 +263,7 @@ def parcel_value(row: Any) -> Parcel:
         checked_at=row.checked_at,
         asked_at=row.asked_at,
         changed_at=row.changed_at,
+        ordered_at=row.placed_at,
     )
 
 
@@ -285,5 +300,5 @@ _SAVE_PARCEL = (
 _SAVE_LOOK = (
     update(_looks)
     .where(_looks.c.parcel_id == bindparam("row"))
-    .values(carrier=bindparam("to_carrier"), checked_at=bindparam("checked"), due_at=bindparam("due"), lease_until=0.0)
+    .values(carrier=bindparam("to_carrier"), checked_at=bindparam("checked"), due_at=bindparam("due"))
 )

@@ -6,7 +6,7 @@ taken in the claim's transaction, so all processes share them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -356,16 +356,30 @@ async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> str:
             _outbox.c.platform_id == receipt.platform_id,
         )
     )
-    known = select(_outbox.c.id, _outbox.c.receipt, _outbox.c.state, _outbox.c.purpose, _outbox.c.key).where(where)
-    row = (await connection.execute(known)).first()
+    names = ("id", "receipt", "state", "attempts", "body", "purpose", "key")
+    row = (await connection.execute(select(*(_outbox.c[n] for n in names)).where(where))).first()
     if row is None:
         return ""
+    if receipt.closed and row.state == OutboxState.SENT and row.body:
+        message = codec.outbound(row.body)
+        if message.fallback is not None:
+            # The platform took it and then found its window closed: the approved template says it instead.
+            again = codec.encode(replace(message, approved=message.fallback, fallback=None))
+            fresh = update(_outbox).where(_outbox.c.id == row.id)
+            await connection.execute(
+                fresh.values(state=OutboxState.READY, body=again, platform_id="", receipt="", not_before=0.0)
+            )
+            return ""
     values: dict[str, object] = {}
     if not row.receipt or RANK[receipt.state] > RANK[State(row.receipt)]:
         values["receipt"] = receipt.state.value
     if receipt.reason:
         values["error"] = receipt.reason[:500]
-    if row.state == OutboxState.UNKNOWN and receipt.state != State.FAILED:
+    in_doubt = row.state == OutboxState.UNKNOWN or (row.state == OutboxState.READY and row.attempts > 0)
+    if receipt.state == State.FAILED:
+        values["state"] = OutboxState.DEAD
+    elif in_doubt:
+        # It had arrived although no answer told so: nothing is sent again.
         values |= {"state": OutboxState.SENT, "platform_id": receipt.platform_id}
     if receipt.pricing:
         values["pricing"] = codec.encode(receipt.pricing)

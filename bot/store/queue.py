@@ -311,6 +311,13 @@ async def fail(connection: AsyncConnection, lane: str, event: Waiting, error: st
     return dead
 
 
+async def bury(connection: AsyncConnection, lane: str, event: Waiting, error: str) -> None:
+    """Keep an event as a dead letter; its lane goes on. The caller fenced it."""
+    dead = {"attempts": event.attempts + 1, "error": error[:500], "state": InboxState.DEAD}
+    await connection.execute(update(_inbox).where(_inbox.c.id == event.id).values(**dead))
+    await connection.execute(update(_lane).where(_lane.c.key == lane).values(ready=_lane.c.ready - 1))
+
+
 async def give_back(connection: AsyncConnection, claims: Sequence[Claim]) -> None:
     """Return lanes untouched, for a stop in good order."""
     ours = update(_lane).where(_lane.c.key == bindparam("lane"), _lane.c.owner == bindparam("token"))

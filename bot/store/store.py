@@ -1,7 +1,8 @@
 """The door to the database for the rest of the bot: every method is one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from uuid import uuid4
@@ -9,17 +10,38 @@ from uuid import uuid4
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.dialog.turn import Dossier, Wants
+from bot.dialog.turn import Dossier, Reason, Wants
 from bot.model.cases import Case, CaseEvent
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
+from bot.model.events import Notice
 from bot.model.messages import Address
-from bot.model.orders import Order
+from bot.model.orders import Consent, Order
 from bot.model.parcels import Parcel
-from bot.store import bell, casebook, desks, keeping, migrate, orders, outbox, queue, sweep, turns
+from bot.proactive.campaign import Outcome, Plan
+from bot.proactive.sighting import Home
+from bot.store import (
+    bell,
+    campaigns,
+    casebook,
+    desks,
+    keeping,
+    lanes,
+    migrate,
+    orders,
+    outbox,
+    pushes,
+    queue,
+    sweep,
+    turns,
+    watching,
+    why,
+)
 from bot.store.database import NOW, Database
 from bot.store.group import Group
 from bot.store.tables import Inbox, InboxState, Lease, LinkRow, OutboxState, core
+from bot.store.why import Why
+from bot.tracking.learning import Lesson
 
 
 class TurnTaker(Protocol):
@@ -110,6 +132,14 @@ class Store:
             self.turns.take(claims)
         return [len(batch) for batch in batches]
 
+    async def account_heard(self, port: str) -> str:
+        """The account to which the newest message of a chat through this port was sent, or empty."""
+        row = core(Inbox)
+        newest = select(row.c.lane).where(row.c.port == port, row.c.lane.startswith("c/")).order_by(row.c.id.desc())
+        async with self.database.read() as connection:
+            lane = await connection.scalar(newest.limit(1))
+        return Address.parse(lane.removeprefix("c/")).account if lane else ""
+
     async def handled(self, port: str, key: str) -> bool:
         """Whether the event of this key is done with, or kept as a dead letter."""
         row = core(Inbox)
@@ -141,6 +171,10 @@ class Store:
     async def commit(self, written: turns.Written) -> bool:
         """Commit a turn together with others that are ready; whether the lane was still ours."""
         return await self._commit(written)
+
+    async def commit_all(self, written: Sequence[turns.Written]) -> Sequence[bool | Exception]:
+        """Commit turns together; of each whether its lane was still ours, or what went wrong with it alone."""
+        return await self._commit.many(written)
 
     async def _commit_all(self, written: Sequence[turns.Written]) -> Sequence[bool]:
         now = self.clock.now()
@@ -174,6 +208,15 @@ class Store:
             return await queue.fail(connection, claim.lane, claim.events[0], error, delay)
 
         return await self.database.write(work)
+
+    async def bury(self, claim: queue.Claim, event: queue.Waiting, error: str) -> None:
+        """Make one event of a claimed lane a dead letter; the lane stays claimed."""
+
+        async def work(connection: AsyncConnection) -> None:
+            if await queue.fence(connection, {claim.lane: claim.token}):
+                await queue.bury(connection, claim.lane, event, error)
+
+        await self.database.write(work)
 
     async def forward(self, claim: queue.Claim) -> bool:
         """Move what came from a thread that was not known yet to its conversation; whether it is known now."""
@@ -224,9 +267,9 @@ class Store:
 
     # ---- parcels -----------------------------------------------------------------------------------------
 
-    async def due_parcels(self, limit: int, serves: sweep.Serves) -> list[sweep.Due]:
-        """Lease parcels of a source that are due for a look."""
-        return await self.database.write(lambda c: sweep.due(c, self.clock.now(), limit, serves))
+    async def due_parcels(self, limit: int, serves: sweep.Serves, busy: Collection[int] = ()) -> list[sweep.Due]:
+        """Parcels of a source that are due for a look. Whoever looks holds the sweep's lease."""
+        return await self.database.view(lambda c: sweep.due(c, self.clock.now(), limit, serves, busy))
 
     async def looked(self, looks: Sequence[sweep.Looked], news: Sequence[queue.Arrival], now: datetime) -> None:
         """Write down what came of looks, and the news as events of the parcels' own lanes, in one commit."""
@@ -242,14 +285,19 @@ class Store:
         """How many of `calls` a source's daily budget allows now; they count as made."""
         return await self.database.write(lambda c: sweep.budget(c, self.database, source, per_day, calls, live))
 
-    async def parcels_numbered(self, number: str) -> list[Parcel]:
-        """Every parcel under this tracking number."""
+    async def parcels_numbered(self, number: str) -> list[tuple[Parcel, Home]]:
+        """Every parcel under this tracking number, and where each goes."""
         async with self.database.read() as connection:
             return await orders.numbered(connection, number)
 
-    async def postpone(self, parcels: Sequence[int], until: datetime) -> None:
-        """Look at these parcels again at `until`."""
-        await self.database.write(lambda c: sweep.postpone(c, parcels, until))
+    async def lessons(self, since: datetime | None, limit: int) -> AsyncIterator[list[Lesson]]:
+        """Parcels and orders to learn delivery times from, a page at a time; all of them without `since`."""
+        after: int | None = 0
+        while after is not None:
+            read = partial(lanes.page, after=after, since=since, limit=limit)
+            page, after = await self.database.view(read)
+            if page:
+                yield page
 
     async def feed_answered(self, source: str, carriers: Sequence[str]) -> None:
         """A source gave an answer: whatever was said to be down is up."""
@@ -258,6 +306,108 @@ class Store:
     async def feed_failed(self, source: str) -> None:
         """A source gave none; from the third failure in a row it is said to be down since the first."""
         await self.database.write(lambda c: sweep.failed(c, self.database, source, self.clock.now()))
+
+    # ---- watching ----------------------------------------------------------------------------------------
+
+    async def due_watches(self, limit: int) -> list[watching.Due]:
+        """Lease orders that the announcer has to look at."""
+        return await self.database.write(lambda c: watching.due(c, self.clock.now(), limit))
+
+    async def looked_at(self, looks: Sequence[watching.Looked]) -> None:
+        """Write down what came of looks with what they have to tell people, in one commit."""
+
+        async def work(connection: AsyncConnection) -> None:
+            held = await watching.looked(connection, looks)
+            await turns.save_reasons(connection, [r for look in held for r in look.reasons], self.clock.now())
+            news = [arrival for look in held for arrival in look.news]
+            if news:
+                await queue.receive(connection, self.database, news, self.clock.now())
+
+        await self.database.write(work)
+
+    async def reach(self, ids: Sequence[int], purpose: str) -> Mapping[int, watching.Reach]:
+        """Where the buyers of these orders can be told things."""
+        return await self.database.view(lambda c: watching.reach(c, ids, purpose))
+
+    async def feeds_down(self) -> frozenset[str]:
+        """Sources that give no answer now."""
+        return await self.database.view(watching.feeds_down)
+
+    async def standing(self, notices: Mapping[str, Sequence[Notice]]) -> dict[str, pushes.Standing]:
+        """What each lane's notices rest on."""
+        return await self.database.view(lambda c: pushes.standing(c, notices))
+
+    async def reasons_about(self, text: str) -> list[Why]:
+        """Why things were said or not of an order or parcel (by its number) or in a message (by its id)."""
+        return await self.database.view(lambda c: why.about(c, text))
+
+    async def next_due(self) -> datetime | None:
+        """When something that waits is due next, by business time; None where nothing waits."""
+        return await self.database.view(watching.next_due)
+
+    async def sent_since(self, last: int) -> list[why.SentRow]:
+        """Messages that left with ids above `last`."""
+        return await self.database.view(lambda c: why.sent_since(c, last))
+
+    async def reasons_since(self, last: int) -> list[tuple[int, Why]]:
+        """Decisions with ids above `last`."""
+        return await self.database.view(lambda c: why.since(c, last))
+
+    # ---- campaigns ---------------------------------------------------------------------------------------
+
+    async def plan_campaign(self, name: str, plan: Plan) -> campaigns.Campaign | None:
+        """Write a campaign down or change its plan; None where it has begun already."""
+        return await self.database.write(lambda c: campaigns.plan(c, name, plan, self.clock.now()))
+
+    async def campaign(self, name: str) -> campaigns.Campaign | None:
+        """The campaign of this name."""
+        return await self.database.view(lambda c: campaigns.named(c, name))
+
+    async def all_campaigns(self) -> list[campaigns.Campaign]:
+        """Every campaign."""
+        return await self.database.view(campaigns.all_of)
+
+    async def set_campaign(self, campaign: campaigns.Campaign, state: str, note: str = "") -> None:
+        """Start it (its first step is due now), stop it or end it."""
+        now = self.clock.now()
+        due = now if state == campaigns.RUNNING else None
+        await self.database.write(lambda c: campaigns.set_state(c, campaign.id, state, now, note, due))
+
+    async def due_campaigns(self) -> list[campaigns.Campaign]:
+        """Running campaigns whose next step is due."""
+        return await self.database.view(lambda c: campaigns.due(c, self.clock.now()))
+
+    async def orders_after(self, cursor: int, limit: int) -> list[Dossier]:
+        """The next orders by id."""
+        return await self.database.view(lambda c: campaigns.after(c, cursor, limit))
+
+    async def campaign_step(
+        self,
+        campaign: campaigns.Campaign,
+        cursor: int,
+        news: Sequence[queue.Arrival],
+        reasons: Sequence[Reason],
+        due_at: datetime,
+    ) -> bool:
+        """Store a step's notices and move the cursor, in one commit; False where another process took the step."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            if not await campaigns.stepped(connection, campaign, cursor, len(news), due_at):
+                return False
+            if news:
+                await queue.receive(connection, self.database, news, self.clock.now())
+            await turns.save_reasons(connection, reasons, self.clock.now())
+            return True
+
+        return await self.database.write(work)
+
+    async def campaign_outcome(self, campaign: campaigns.Campaign) -> Outcome:
+        """How a campaign goes."""
+        return await self.database.view(lambda c: campaigns.outcome(c, campaign))
+
+    async def campaign_left_out(self, campaign: campaigns.Campaign) -> dict[str, int]:
+        """How many buyers did not hear of it, by rule."""
+        return await self.database.view(lambda c: campaigns.left_out(c, campaign))
 
     # ---- orders and links --------------------------------------------------------------------------------
 
@@ -273,7 +423,10 @@ class Store:
         async def work(connection: AsyncConnection) -> int:
             now = self.clock.now()
             ids = [await orders.save_order(connection, self.database, o, p, now) for o, p in batch]
-            return sum(i is not None for i in ids)
+            fresh = [(i, o) for i, (o, _) in zip(ids, batch, strict=True) if i is not None]
+            for i, order in fresh:
+                await watching.watch(connection, self.database, i, order, now)
+            return len(fresh)
 
         return await self.database.write(work)
 
@@ -288,6 +441,10 @@ class Store:
         """End every link of an order; how many there were."""
         rows = update(LinkRow).where(LinkRow.order_id == order).values(revoked=True)  # type: ignore[arg-type]
         return int((await self.database.write(lambda c: c.execute(rows))).rowcount)
+
+    async def consents_of(self, buyer: int) -> list[Consent]:
+        """The ledger of a buyer, oldest first."""
+        return await self.database.view(lambda c: pushes.ledger(c, buyer))
 
     # ---- staff -------------------------------------------------------------------------------------------
 
@@ -389,8 +546,8 @@ class Store:
             set_={"owner": owner, "lease_until": NOW + seconds},
             where=(row.c.owner == owner) | (row.c.lease_until <= NOW),
         )
-        taken = await self.database.write(lambda c: c.execute(upsert.returning(row.c.owner)))
-        return taken.first() is not None
+        # Read before the commit: SQLite commits nothing while rows of a statement are still to be read.
+        return await self.database.write(lambda c: c.scalar(upsert.returning(row.c.owner))) is not None
 
     async def drop_lease(self, name: str, owner: str) -> None:
         """Let go of a lease."""

@@ -1,23 +1,21 @@
 """Parcels that are due for a look, what came of looking, each source's budget, and whether sources answer."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, case, select, update
+from sqlalchemy import bindparam, case, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model.parcels import Parcel
 from bot.model.tracks import Status, Track, TrackRef
 from bot.store import codec
-from bot.store.database import NOW, Database
+from bot.store.database import Database
 from bot.store.outbox import advance, machine_now
 from bot.store.tables import Feed, Look, Order, core
 from bot.store.tables import Parcel as ParcelRow
 
-LEASE_SECONDS = 120.0
 DOWN_AFTER = 3
 """Failures in a row before a source is said to be down."""
 DAY = 86_400.0
@@ -32,23 +30,29 @@ _feeds = core(Feed)
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A leased parcel that is due for a look: what a source needs to find it, and what was heard last.
+    """A parcel that is due for a look: where it stands, what a source needs to find it, what was heard last.
 
-    `parcel` has no timeline: what is heard is compared by its fingerprint.
+    It has no timeline: what is heard is compared by its fingerprint.
     """
 
-    parcel: Parcel
-    ref: TrackRef
+    id: int
+    status: Status
+    cause: str
+    changed_at: datetime | None
     heard: str
+    ref: TrackRef
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What came of a look: was it answered, with which fingerprint, and when is the next due (None: never)."""
+    """What came of a look: was it answered, and when is the next due (None: never).
+
+    `heard` is the fingerprint of what is new, None where nothing is.
+    """
 
     parcel_id: int
     due_at: datetime | None
-    heard: str
+    heard: str | None
     answered: bool
 
 
@@ -59,105 +63,120 @@ class Serves:
     carriers: tuple[str, ...]
     others: bool = False
 
+    def serves(self, carrier: str) -> bool:
+        """Whether it is asked about this carrier's parcels."""
+        return (carrier in self.carriers) is not self.others
+
 
 def fingerprint(track: Track) -> str:
     """What a source said, whenever it said it: two looks that bring nothing new have the same."""
     said = (track.carrier, track.scans, track.status, track.cause, track.legs, track.proof_of_delivery)
     window = (track.eta.first, track.eta.last, track.eta.basis) if track.eta else None
-    return blake2b(codec.encode((*said, window)), digest_size=12).hexdigest()
+    return sha256(codec.encode((*said, window))).hexdigest()[:24]
 
 
-async def due(connection: AsyncConnection, now: datetime, limit: int, serves: Serves) -> list[Due]:
-    """Lease up to `limit` due parcels of a source, most overdue first."""
-    rows = (
-        await connection.execute(_DUE[serves.others], {"now": now, "most": limit, "carriers": serves.carriers})
-    ).all()
-    if rows:
-        await connection.execute(_LEASE, {"ids": [r.id for r in rows]})
-    return [_due(row) for row in rows]
+async def due(
+    connection: AsyncConnection, now: datetime, limit: int, serves: Serves, busy: Collection[int] = ()
+) -> list[Due]:
+    """Up to `limit` due parcels of a source, most overdue first, an equal share for each shop and carrier.
+
+    `busy` are those that are being asked about. Nothing is leased here: one process sweeps at a time, under a
+    lease of its own (`Tracker`). A lease on each row was one more write to a page of its own for each parcel.
+    """
+    lines = await _waiting(connection, now, serves)
+    ids: list[int] = []
+    for place, (shop, carrier) in enumerate(lines):
+        # What a shorter line leaves over is shared by those behind it.
+        share = -(-(limit - len(ids)) // (len(lines) - place))
+        wanted = {"shop": shop, "carrier": carrier, "now": now, "most": share + len(busy)}
+        found = [i for i in (await connection.execute(_LINE, wanted)).scalars() if i not in busy]
+        ids += found[:share]
+    if not ids:
+        return []
+    return [_due(row) for row in await connection.execute(_DUE, {"ids": sorted(ids)})]
 
 
-def _select(others: bool) -> Select[Any]:
-    named = _looks.c.carrier.in_(bindparam("carriers", expanding=True))
-    wanted = and_(_looks.c.due_at <= bindparam("now"), _looks.c.lease_until <= NOW, ~named if others else named)
-    return (
-        select(
-            _parcels.c.id,
-            _parcels.c.order_id,
-            _parcels.c.carrier,
-            _parcels.c.number,
-            _parcels.c.status,
-            _parcels.c.cause,
-            _parcels.c.shipped_at,
-            _parcels.c.changed_at,
-            _looks.c.heard,
-            _orders.c.phone,
-            _orders.c.postcode,
-            _orders.c.country,
-            _orders.c.placed_at,
-        )
-        .select_from(
-            _looks.join(_parcels, _parcels.c.id == _looks.c.parcel_id).join(
-                _orders, _orders.c.id == _parcels.c.order_id
-            )
-        )
-        .where(wanted)
-        .order_by(_looks.c.due_at)
-        .limit(bindparam("most"))
-        .with_for_update(skip_locked=True, of=_looks)
+async def _waiting(connection: AsyncConnection, now: datetime, serves: Serves) -> list[tuple[str, str]]:
+    """The shops and carriers with due parcels that a source serves, shortest line first.
+
+    One step of the index for each, however many parcels wait: a million of one shop's hide nobody else's.
+    """
+    found: list[tuple[datetime, str, str]] = []
+    row = (await connection.execute(_FIRST)).first()
+    while row is not None:
+        if serves.serves(row.carrier) and row.due_at <= now:
+            found.append((row.due_at, row.shop, row.carrier))
+        row = (await connection.execute(_NEXT, {"shop": row.shop, "carrier": row.carrier})).first()
+    # The line whose first came last is most likely the shortest.
+    return [(shop, carrier) for _, shop, carrier in sorted(found, reverse=True)]
+
+
+_FIRST = (
+    select(_looks.c.shop, _looks.c.carrier, _looks.c.due_at)
+    .where(_looks.c.due_at.is_not(None))
+    .order_by(_looks.c.shop, _looks.c.carrier, _looks.c.due_at)
+    .limit(1)
+)
+_NEXT = _FIRST.where(tuple_(_looks.c.shop, _looks.c.carrier) > tuple_(bindparam("shop"), bindparam("carrier")))
+_LINE = (
+    select(_looks.c.parcel_id)
+    .where(
+        _looks.c.shop == bindparam("shop"),
+        _looks.c.carrier == bindparam("carrier"),
+        _looks.c.due_at <= bindparam("now"),
     )
-
-
-_DUE = {others: _select(others) for others in (False, True)}
-_LEASE = (
-    update(_looks)
+    .order_by(_looks.c.due_at)
+    .limit(bindparam("most"))
+)
+_DUE = (
+    select(
+        _parcels.c.id,
+        _parcels.c.carrier,
+        _parcels.c.number,
+        _parcels.c.status,
+        _parcels.c.cause,
+        _parcels.c.changed_at,
+        _looks.c.heard,
+        func.coalesce(_parcels.c.shipped_at, _orders.c.placed_at),
+        _orders.c.phone,
+        _orders.c.postcode,
+        _orders.c.country,
+    )
+    .select_from(
+        _looks.join(_parcels, _parcels.c.id == _looks.c.parcel_id).join(_orders, _orders.c.id == _parcels.c.order_id)
+    )
     .where(_looks.c.parcel_id.in_(bindparam("ids", expanding=True)))
-    .values(lease_until=NOW + LEASE_SECONDS)
 )
 
 
 def _due(row: Any) -> Due:
-    parcel = Parcel(
-        id=row.id,
-        order_id=row.order_id,
-        carrier=row.carrier,
-        number=row.number,
-        status=Status(row.status),
-        cause=row.cause,
-        shipped_at=row.shipped_at,
-        changed_at=row.changed_at,
-    )
-    ref = TrackRef(
-        number=row.number,
-        carrier=row.carrier,
-        phone_last4="".join(c for c in row.phone if c.isdigit())[-4:],
-        postcode=row.postcode,
-        country=row.country,
-        shipped_at=row.shipped_at or row.placed_at,
-    )
-    return Due(parcel, ref, row.heard)
+    # Taken apart at once: asking a row for each column by its name takes longer than all the rest.
+    parcel, carrier, number, status, cause, changed_at, heard, sent_at, phone, postcode, country = row
+    last4 = "".join(filter(str.isdigit, phone))[-4:] if phone else ""
+    ref = TrackRef(number, carrier, last4, postcode, country, sent_at)
+    return Due(parcel, Status(status), cause, changed_at, heard, ref)
 
 
 async def looked(connection: AsyncConnection, looks: Sequence[Looked], now: datetime) -> None:
-    """Write down looks and give their parcels back."""
-    answered = [{"row": x.parcel_id, "due": x.due_at, "said": x.heard, "at": now} for x in looks if x.answered]
-    silent = [{"row": x.parcel_id, "due": x.due_at, "at": now} for x in looks if not x.answered]
-    if answered:
-        await connection.execute(_ANSWERED, answered)
-    if silent:
-        await connection.execute(_SILENT, silent)
+    """Write down looks. Those that brought nothing new and are due together are one statement."""
+    alike: dict[tuple[datetime | None, bool], list[int]] = {}
+    fresh = []
+    for look in looks:
+        if look.heard is None:
+            alike.setdefault((look.due_at, look.answered), []).append(look.parcel_id)
+        else:
+            fresh.append({"row": look.parcel_id, "due": look.due_at, "said": look.heard, "at": now})
+    for (due_at, told), ids in alike.items():
+        await connection.execute(_ALIKE[told], {"ids": ids, "due": due_at, "at": now})
+    if fresh:
+        await connection.execute(_FRESH, fresh)
 
 
-_ASKED = update(_looks).where(_looks.c.parcel_id == bindparam("row"))
-_SILENT = _ASKED.values(due_at=bindparam("due"), asked_at=bindparam("at"), lease_until=0.0)
-_ANSWERED = _SILENT.values(checked_at=bindparam("at"), heard=bindparam("said"))
-
-
-async def postpone(connection: AsyncConnection, parcels: Sequence[int], until: datetime) -> None:
-    """Give leased parcels back unasked, due again at `until`."""
-    await connection.execute(
-        update(_looks).where(_looks.c.parcel_id.in_(parcels)).values(due_at=until, lease_until=0.0)
-    )
+_ASKED = update(_looks).values(due_at=bindparam("due"), asked_at=bindparam("at"))
+_ANSWERED = _ASKED.values(checked_at=bindparam("at"))
+_THESE = _looks.c.parcel_id.in_(bindparam("ids", expanding=True))
+_ALIKE = {False: _ASKED.where(_THESE), True: _ANSWERED.where(_THESE)}
+_FRESH = _ANSWERED.where(_looks.c.parcel_id == bindparam("row")).values(heard=bindparam("said"))
 
 
 async def budget(

@@ -190,13 +190,15 @@ class Alias(SQLModel, table=True):
 
 
 class Buyer(SQLModel, table=True):
-    """A person who bought; `key` is a hash of what the shop tells them apart by."""
+    """A person who bought; `key` is a hash of what the shop tells them apart by. `pushes` counts what left unasked:
+    whoever lets more leave must have seen this many, so that two chats cannot both pass."""
 
     __table_args__ = (UniqueConstraint("shop", "key"),)
     id: int | None = _id()
     shop: str
     key: str
     erased_at: datetime | None = _when()
+    pushes: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
 
 
 class Order(SQLModel, table=True):
@@ -248,17 +250,22 @@ class Look(SQLModel, table=True):
 
     __table_args__ = (
         Index(
-            "look_due", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")
+            "look_due",
+            "shop",
+            "carrier",
+            "due_at",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
         ),
     )
     parcel_id: int = Field(
         sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
     )
+    shop: str = ""
     carrier: str = ""
     due_at: datetime | None = _when()
     asked_at: datetime | None = _when()
     checked_at: datetime | None = _when()
-    lease_until: float = _machine()
     heard: str = ""
 
 
@@ -369,11 +376,13 @@ class Guess(SQLModel, table=True):
 
 
 class DecisionRow(SQLModel, table=True):
-    """Why something was said or not: rules and inputs, without personal data."""
+    """Why something was said or not: rules and inputs, without personal data. `about` is the order or parcel that it
+    concerns, as `o/<id>` or `p/<id>`."""
 
     __tablename__ = "decision"
     id: int | None = _id()
     lane: str = Field(index=True)
+    about: str = Field(default="", sa_column=Column(String, nullable=False, server_default="", index=True))
     turn: str
     at: datetime = _when(nullable=False, index=True)
     reasons: bytes = _json()
@@ -414,3 +423,76 @@ class Feed(SQLModel, table=True):
     failures: int = 0
     down_since: datetime | None = _when()
     last_ok_at: datetime | None = _when()
+
+
+class Watch(SQLModel, table=True):
+    """An order that the announcer looks at when it is due (None: never again), and what was told of it.
+
+    `glance` is a `Watched`, `told` a `Told`, both as JSON. News take the lease from `owner`, so that a look which
+    began before them does not put off the next. Narrow, because a look that finds nothing touches this row alone.
+    """
+
+    __table_args__ = (
+        Index(
+            "watch_due", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")
+        ),
+    )
+    order_id: int = Field(
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
+    )
+    due_at: datetime | None = _when()
+    lease_until: float = _machine()
+    owner: str = ""
+    glance: bytes = _json()
+    told: bytes = _json()
+
+
+class SightRow(SQLModel, table=True):
+    """A parcel at a glance (a `Sight` as JSON), for the announcer."""
+
+    __tablename__ = "sight"
+    parcel_id: int = Field(
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
+    )
+    order_id: int = Field(index=True)
+    glance: bytes = _json()
+
+
+class Follow(SQLModel, table=True):
+    """A chat that asked to be told of an order after it had proved it."""
+
+    order_id: int = Field(primary_key=True)
+    lane: str = Field(primary_key=True, index=True)
+
+
+class PushRow(SQLModel, table=True):
+    """What left for a buyer unasked, once under its key; caps are counted here."""
+
+    __tablename__ = "push"
+    __table_args__ = (UniqueConstraint("buyer_id", "key"),)
+    id: int | None = _id()
+    buyer_id: int
+    key: str
+    template: str
+    urgent: bool
+    order_id: int = Field(index=True)
+    parcel_id: int | None = None
+    lane: str = Field(index=True)
+    message: str = ""
+    at: datetime = _when(nullable=False)
+
+
+class CampaignRow(SQLModel, table=True):
+    """A seller's campaign: `plan` is a `Plan` as JSON; `cursor` the last order that was looked at."""
+
+    __tablename__ = "campaign"
+    id: int | None = _id()
+    name: str = Field(unique=True)
+    state: str = "planned"
+    plan: bytes = _json()
+    cursor: int = 0
+    reached: int = 0
+    note: str = ""
+    due_at: datetime | None = _when()
+    created_at: datetime = _when(nullable=False)
+    ended_at: datetime | None = _when()

@@ -19,7 +19,8 @@ from bot.model.messages import Media, Outbound, Receipt
 from bot.model.orders import Consent, Order, number_key
 from bot.model.parcels import Parcel
 from bot.ports import Item
-from bot.store import bell, casebook, codec, desks, orders, outbox, queue
+from bot.proactive.watching import Sight
+from bot.store import bell, casebook, codec, desks, orders, outbox, pushes, queue, watching
 from bot.store.database import NOW, Database
 from bot.store.tables import ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
 from bot.store.tables import Conversation as ConversationRow
@@ -70,7 +71,9 @@ class Worded:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """All that one lane's turn writes. `events` go to other lanes: (lane, event, due time or None).
+    """All that one lane's turn writes. `events` go to other lanes, or wait in this one: (lane, event, due time or
+    None). `sights` are parcels at a glance, each with its order. `follow` are orders that this chat is told of from
+    now on; `unfollow` that somebody else has the chat now.
 
     `case` is what a decision asks staff to do; by the end of the turn it has become `ticket`, the conversation's
     case as it is now (None where it did not change), with new lines of its `history`. `unsay` are staff replies to
@@ -99,6 +102,10 @@ class Written:
     link: str = ""
     receipts: tuple[Receipt, ...] = ()
     media: tuple[Media, ...] = ()
+    pushed: tuple[pushes.Pushed, ...] = ()
+    sights: tuple[tuple[int, Sight], ...] = ()
+    follow: tuple[int, ...] = ()
+    unfollow: bool = False
 
 
 def hashed(text: str) -> str:
@@ -242,8 +249,13 @@ _CONSENTS = (
 async def commit(
     connection: AsyncConnection, database: Database, written: Sequence[Written], now: datetime
 ) -> set[str]:
-    """Write these turns, those of them whose lane is still ours; the lanes that were written."""
+    """Write these turns, those of them whose lane is still ours and whose pushes nobody was faster with; the lanes
+    that were written."""
     ours = await queue.fence(connection, {w.claim.lane: w.claim.token for w in written})
+    pushing = {w.claim.lane: w.pushed for w in written if w.pushed and w.claim.lane in ours}
+    if pushing and (late := await pushes.counted(connection, pushing)):
+        await queue.give_back(connection, [w.claim for w in written if w.claim.lane in late])
+        ours -= late
     kept = [w for w in written if w.claim.lane in ours]
     if not kept:
         return set()
@@ -258,6 +270,7 @@ async def commit(
     await _save_worded(connection, database, kept, now)
     await _save_ledgers(connection, kept, now)
     await _save_events(connection, database, kept, now)
+    await pushes.save(connection, {w.claim.lane: w.pushed for w in kept if w.pushed}, now)
     await queue.finish(connection, {w.claim.lane: [e.id for e in w.claim.events] for w in kept})
     await bell.touch(connection, database, [w.claim.lane for w in kept if _seen_by_staff(w)], now)
     return ours
@@ -271,11 +284,17 @@ def _seen_by_staff(w: Written) -> bool:
 async def _write_records(connection: AsyncConnection, database: Database, w: Written, now: datetime) -> None:
     if w.order is not None:
         order = await orders.save_order(connection, database, *w.order, due_at=now)
+        if order is not None:
+            await watching.watch(connection, database, order, w.order[0], now)
         if order is not None and w.link:
             fresh = {"hash": w.link, "order_id": order, "created_at": now, "revoked": False, "first_chat": ""}
             await connection.execute(database.insert(_links).values(**fresh).on_conflict_do_nothing())
     if w.parcels:
         await orders.save_parcels(connection, w.parcels)
+        await watching.save_sights(connection, database, w.sights)
+    if w.unfollow:
+        await watching.unfollow(connection, w.claim.lane)
+    await watching.follow(connection, database, w.claim.lane, w.follow)
     if w.used_link:
         first = update(_links).where(_links.c.hash == hashed(w.used_link), _links.c.first_chat == "")
         await connection.execute(first.values(first_chat=w.claim.lane))
@@ -396,19 +415,34 @@ def _new_message(database: Database) -> Any:
     return fresh.on_conflict_do_nothing()
 
 
+async def _consent_rows(connection: AsyncConnection, kept: Sequence[Written]) -> list[dict[str, Any]]:
+    """The ledger's new rows. Whoever says stop says so for all chats of whose orders they were told."""
+    rows: list[dict[str, Any]] = []
+    for w in kept:
+        if not w.consents:
+            continue
+        mine = w.conversation.buyer if w.conversation else None
+        stops = any(not c.given for c in w.consents)
+        buyers = {mine, *(await watching.buyers_of_chat(connection, w.claim.lane))} if stops else {mine}
+        if stops:
+            await pushes.withdraw_unasked(connection, w.claim.lane, [b for b in buyers if b is not None])
+        rows += [
+            {
+                "buyer_id": buyer,
+                "lane": w.claim.lane,
+                "purpose": c.purpose,
+                "source": c.source,
+                "given": c.given,
+                "at": c.at,
+            }
+            for c in w.consents
+            for buyer in sorted(buyers, key=str)
+        ]
+    return rows
+
+
 async def _save_ledgers(connection: AsyncConnection, kept: Sequence[Written], now: datetime) -> None:
-    consents = [
-        {
-            "buyer_id": w.conversation.buyer if w.conversation else None,
-            "lane": w.claim.lane,
-            "purpose": c.purpose,
-            "source": c.source,
-            "given": c.given,
-            "at": c.at,
-        }
-        for w in kept
-        for c in w.consents
-    ]
+    consents = await _consent_rows(connection, kept)
     guesses = [
         {"kind": "miss", "lane": w.claim.lane, "subject": hashed(number_key(m)), "at": now}
         for w in kept
@@ -425,17 +459,25 @@ async def _save_ledgers(connection: AsyncConnection, kept: Sequence[Written], no
     decisions = [
         {
             "lane": w.claim.lane,
+            "about": about,
             "turn": w.claim.events[0].item.key if w.claim.events else "",
             "at": now,
-            "reasons": codec.encode(w.reasons),
+            "reasons": codec.encode([r for r in w.reasons if r.about == about]),
         }
         for w in kept
-        if w.reasons
+        for about in dict.fromkeys(r.about for r in w.reasons)
     ]
     ledgers: tuple[list[dict[str, Any]], ...] = (consents, guesses, files, decisions)
     for ledger, rows in zip(_LEDGERS, ledgers, strict=True):
         if rows:
             await connection.execute(ledger, rows)
+
+
+async def save_reasons(connection: AsyncConnection, reasons: Sequence[Reason], now: datetime) -> None:
+    """Write down why something was made or left out, for what each concerns."""
+    rows = [{"lane": "", "about": r.about, "turn": "look", "at": now, "reasons": codec.encode([r])} for r in reasons]
+    if rows:
+        await connection.execute(insert(_decisions), rows)
 
 
 _LEDGERS = tuple(insert(table) for table in (_consents, _guesses, _media, _decisions))

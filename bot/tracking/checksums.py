@@ -93,10 +93,26 @@ def gls(number: str) -> bool:
     return (10 - total % 10) % 10 == int(number[-1])
 
 
+def identcode(number: str) -> bool:
+    """Deutsche Post's Identcode: weights 4 and 9, modulo 10."""
+    total = sum(int(d) * (4, 9)[place % 2] for place, d in enumerate(number[:-1]))
+    return -total % 10 == int(number[-1])
+
+
+def usps_pic(number: str) -> bool:
+    """USPS: GS1's rule over the package's own code, without the ZIP in front of it (Publication 199)."""
+    own = number.removeprefix("420")
+    starts = (len(own) - size for size in (22, 26) if len(own) >= size)
+    return any(own[start] == "9" and gs1(own[start:]) for start in starts)
+
+
 CHECKS: Mapping[str, Callable[[str], bool]] = {
     "gs1": gs1,
     "gs1_14": lambda n: gs1(n[-15:]),
     "gs1_15": lambda n: gs1(n[-16:]),
+    "gs1_or_92": lambda n: gs1(n) or gs1("92" + n),
+    "identcode": identcode,
+    "usps_pic": usps_pic,
     "usps22": lambda n: gs1(n[-22:]),
     "s10": s10,
     "mod7": mod7,

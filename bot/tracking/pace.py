@@ -1,10 +1,10 @@
-"""How often a parcel is looked at, and when its silence has lasted too long."""
+"""How often a parcel is looked at."""
 
 from datetime import datetime, timedelta
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import Status
-from bot.tracking.standing import fence, last_physical, touched_at
+from bot.tracking.standing import touched_at
 from bot.tracking.vocabulary import terminal
 
 INTERVALS = {
@@ -29,12 +29,6 @@ AFTER_DELIVERY = timedelta(days=14)
 COOLING, COLD = timedelta(days=45), timedelta(days=180)
 """Silent so long: once a day; then never (the last dispute window in facts §9.3 is over)."""
 
-EXPRESS = frozenset({"dhl", "fedex", "ups", "tnt", "sf"})
-EXPRESS_PATIENCE, POSTAL_PATIENCE = timedelta(days=3), timedelta(days=10)
-CUSTOMS_PATIENCE, LABEL_PATIENCE = timedelta(days=7), timedelta(days=5)
-LABEL_STUCK = timedelta(days=7)
-"""Facts §7.4: a label warns after five days and is a case after seven."""
-
 
 def next_check(parcel: Parcel, now: datetime) -> datetime | None:
     """When to ask a source again, None where it has nothing more to tell."""
@@ -53,27 +47,3 @@ def _quiet_since(parcel: Parcel, now: datetime) -> datetime:
     """Since when nothing was heard of the parcel; `now` where it was never heard of and no date is known."""
     touched = touched_at(parcel.track, now) if parcel.track else None
     return touched or parcel.changed_at or parcel.shipped_at or now
-
-
-def silent_days(parcel: Parcel, now: datetime) -> int | None:
-    """Whole days since somebody had the parcel in hand, or since it was sent; None where neither is known."""
-    seen = last_physical(parcel.track, now, fence(parcel)) if parcel.track else None
-    since = seen.at if seen is not None and seen.at is not None else parcel.shipped_at
-    return max((now - since).days, 0) if since else None
-
-
-def patience(parcel: Parcel) -> timedelta | None:
-    """How long this parcel may stand still before that is a stall; None where standing still is right."""
-    if terminal(parcel.status, parcel.cause) or parcel.status is Status.PICKUP_READY:
-        return None
-    if parcel.status in {Status.UNKNOWN, Status.LABEL_CREATED}:
-        return LABEL_PATIENCE
-    if parcel.status is Status.CUSTOMS:
-        return CUSTOMS_PATIENCE
-    return EXPRESS_PATIENCE if parcel.carrier in EXPRESS else POSTAL_PATIENCE
-
-
-def stalled(parcel: Parcel, now: datetime) -> bool:
-    """Whether the parcel has stood still longer than is usual for its kind."""
-    allowed, silent = patience(parcel), silent_days(parcel, now)
-    return allowed is not None and silent is not None and silent >= allowed.days

@@ -1,9 +1,9 @@
 """What a scan's own words add to its code: rules in `phrases.csv`, by language.
 
 A text names the cause of a status that a code gave, or says which step of the way an unknown code or a bare
-"in transit" was. It never makes a parcel delivered, returned or lost, which only a code can (§6.2.5), and takes
-one claim back: "signed at the station" is ready for pickup and not delivered (§6.2.2). A row without `to` is
-a plan and no event: the status stays.
+"in transit" was. It never makes a parcel delivered or lost, which only a code can (§6.2.5), and it takes one claim
+back: "delivered" at a station or locker is ready for pickup (§6.2.2), to the next carrier a step of the way, to the
+sender a return, and none at all where the words say so. A row without `to` is a plan and no event: the status stays.
 """
 
 import csv
@@ -17,16 +17,22 @@ from importlib.resources import files
 from bot.model.tracks import Scan, Status
 from bot.tracking.vocabulary import known
 
+OTHER_SCRIPTS = frozenset({"ru", "zh"})
+"""Languages whose rules no plain Latin text can meet."""
+
 Rule = tuple[re.Pattern[str], Status, str]
 
 
 @cache
-def rules() -> Mapping[Status, tuple[Rule, ...]]:
-    """The rules of each status that a code can give, in the order of the file."""
+def rules(latin: bool = False) -> Mapping[Status, tuple[Rule, ...]]:
+    """The rules of each status that a code can give, in the order of the file; with `latin` those alone that a text
+    of plain letters can meet. Patterns are of small letters, as is the text that they are tried on."""
     found: dict[Status, list[Rule]] = defaultdict(list)
     text = files("bot.tracking").joinpath("phrases.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
-        pattern = re.compile(row["pattern"], re.IGNORECASE)
+        if latin and row["language"] in OTHER_SCRIPTS:
+            continue
+        pattern = re.compile(row["pattern"])
         for status in map(Status, row["status"].split("|")):
             found[status].append((pattern, Status(row["to"]) if row["to"] else status, row["cause"]))
     return {status: tuple(some) for status, some in found.items()}
@@ -34,21 +40,35 @@ def rules() -> Mapping[Status, tuple[Rule, ...]]:
 
 def refine(scan: Scan) -> Scan:
     """The scan with what its text adds; the same scan where that is nothing. Applying it twice changes nothing."""
-    if scan.cause:
+    if scan.cause and not known(scan.status, scan.cause):
         # A list may bring causes of its own; one that the vocabulary has not is none.
-        return scan if known(scan.status, scan.cause) else refine(replace(scan, cause=""))
-    if not scan.raw_text:
+        return refine(replace(scan, cause=""))
+    if not scan.raw_text or (scan.cause and not _doubtful(scan)):
         return scan
-    status, cause = _read(scan.status, scan.raw_text)
-    if status is scan.status and not cause:
+    # No rule asks for a number, and numbers are what makes two sentences of a carrier's different.
+    status, cause = _read(scan.status, _DIGITS.sub("0", scan.raw_text))
+    if status is scan.status and (scan.cause or not cause):
+        return scan
+    if status is Status.RETURNING and scan.status in _PLAIN and not (scan.known and scan.status is Status.IN_TRANSIT):
+        # A code that nobody knows sends nothing back, whatever its words are.
         return scan
     physical = scan.physical and status is not Status.LABEL_CREATED
     return replace(scan, status=status, cause=cause, physical=physical)
 
 
+_DIGITS = re.compile(r"[0-9]+")
+_PLAIN = frozenset({Status.UNKNOWN, Status.IN_TRANSIT})
+
+
+def _doubtful(scan: Scan) -> bool:
+    """Whether words can take back what a code said with a cause: "signed" may have been at a station."""
+    return scan.status is Status.DELIVERED and scan.cause != "collected"
+
+
 @lru_cache(maxsize=16_384)
 def _read(status: Status, text: str) -> tuple[Status, str]:
-    for pattern, to, cause in rules().get(status, ()):
+    text = text.lower()
+    for pattern, to, cause in rules(text.isascii()).get(status, ()):
         if pattern.search(text):
             # The step it was may have a cause that the same words name.
             return (to, cause) if cause or to is status else _read(to, text)

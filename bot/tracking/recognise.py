@@ -6,42 +6,46 @@ buyer's own, or where a long number that passes a check is all there is.
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
-from dataclasses import replace
-from functools import cache, lru_cache
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from bot.tracking.numbers import LETTER_LESS, Candidate, candidates, compact, rows
+from bot.tracking.checksums import luhn
+from bot.tracking.numbers import LETTER_LESS, Candidate, candidates, compact
+from bot.tracking.surroundings import (
+    DATE,
+    ORDER,
+    PHONE_WORD,
+    TRACKING,
+    hidden,
+    like_card,
+    like_phone,
+    named_in,
+)
 
 NEAR = 40
 """Characters before a number, and half as many behind, in which a word speaks of it."""
 MINE, NAMED = 0.99, 0.97
 CONTEXT, ALONE, LOWEST = 0.35, 0.1, 0.3
 """What a tracking word adds to bare digits, what standing alone adds, and the least worth telling."""
-LONG = 12
-LONGEST, MOST_PARTS = 40, 12
+WEAK, BY_ITSELF = 0.5, 0.45
+"""Below this, letters and digits need a word beside them; from this on, a check that passes speaks for bare digits."""
+LONG, SHORT_GROUP, LONGEST_GROUP = 12, 5, 7
+"""Digits that may be all there is; and how many stand together where a number is written in groups."""
+SURE = 0.9
+"""From this on a prefix and a check of their own make digits as good as letters."""
+CUT = 0.4
+"""What a reading loses that breaks off within such groups."""
+SHORTEST, LONGEST, MOST_PARTS = 8, 40, 12
 
-_TRACKING = re.compile(
-    r"track|parcel|package|shipment|waybill|awb|consignment|seguimiento|rastre|env[ií]o|paquete|encomenda|objeto|"
-    r"suivi|colis|sendung|paket|трек|посылк|отправлени|накладн|单号|單號|快递|快遞|包裹|物流|运单|跟踪|شحن|تتبع|طرد",
-    re.IGNORECASE,
-)
-_ORDER = re.compile(
-    r"(?:order|pedido|commande|bestell\w*|auftrag\w*|заказ\w*|订单|訂單|invoice|factura|rechnung|طلب)\W{0,3}"
-    r"(?:(?:number|num|no|nr|id|n|номер|号|號|is|es|ist)\W{0,3}){0,2}$|#$",
-    re.IGNORECASE,
-)
-_PHONE = re.compile(
-    r"(?<![A-Z0-9])(?:\+\s?\d[\d\s().\-]{6,17}\d|00[1-9][\d\s().\-]{7,15}\d|\(\d{2,4}\)[\s\d.\-]{6,12}\d|"
-    r"1[3-9]\d[\s\-]?\d{4}[\s\-]?\d{4}|0\d{1,4}[\s/\-]\d[\d\s\-]{4,10}\d|\d{3}[\-.\s]\d{3}[\-.\s]\d{4})(?![A-Z0-9])"
-)
-_PHONE_WORD = re.compile(
-    r"(?:phone|tel|mobile|call|whatsapp|телефон|звон|电话|手机|móvil|celular|هاتف)\W{0,6}\w{0,3}\W{0,3}$", re.IGNORECASE
-)
-_DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4}|\d{6})?")
-_WRITTEN_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T\s]+\d{1,2}:\d{2}(?::\d{2})?)?|\d{1,2}:\d{2}")
-_PRICE = re.compile(r"[$€£¥₽₹]\s?\d[\d.,\s]*\d|\d[\d.,]*\s?(?:USD|EUR|GBP|CNY|RUB|BRL|[$€£¥₽₹])")
-_RUN = re.compile(r"[A-Z0-9]+")
+_GLUED = r"(?:AWB|TRACKING|TRACK|TRK|NUMBER|NUM|NO|NR|FEDEX|DHL|UPS|TNT|USPS|DPD|GLS|YODEL|EVRI|HERMES|PUROLATOR)"
+_RUN = re.compile(rf"(?<![A-Z0-9]){_GLUED}(?=[A-Z0-9]*\d{{8}})|[A-Z0-9À-ÖØ-ÞĀ-Ž]+")
 _GAP = re.compile(r"[ \-\u00a0\u2010-\u2015]{1,2}")
+_ESCAPED = re.compile(r"%(?:20|2D|2B)")
+_ENDS = re.compile(r"[A-Z]{2}\d{9}[A-Z]{2}|4PX\d+[A-Z]{2}|\d{14}[A-Z]")
+"""The numbers that end in letters: what else ends in a word has taken in the next one of the sentence."""
+_DIGITS = re.compile(r"(?:[A-Z]*\d){5}")
+"""The fewest digits that a number has."""
 _CLEAN = {ord(c): None for c in "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u202a\u202b\u202c\u202d\u202e"}
 
 
@@ -56,135 +60,205 @@ def normalised(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_CLEAN)
         text = "".join(map(_plain, text))
-    return text.upper()
+    return _ESCAPED.sub(" ", text.upper())
 
 
-@cache
-def _names() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple(
-        (row["carrier"], re.compile(rf"(?<![A-Za-z])(?:{row['names']})(?![A-Za-z])", re.IGNORECASE))
-        for row in rows("names.csv")
-    )
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """A number as it may be read at one place, of `parts` runs of letters and digits."""
+
+    number: str
+    start: int
+    end: int
+    parts: int
+    read: tuple[Candidate, ...]
 
 
-@cache
-def _any_name() -> re.Pattern[str]:
-    return re.compile("|".join(row["names"] for row in rows("names.csv")), re.IGNORECASE)
+class _Message:
+    """A text being searched."""
 
+    def __init__(self, plain: str, own: frozenset[str]) -> None:
+        self.plain = plain
+        self.own = own
+        self.hidden = hidden(plain)
+        self.runs = list(_RUN.finditer(plain))
+        self._named: frozenset[str] | None = None
 
-def named_in(text: str) -> frozenset[str]:
-    """The carriers that are spoken of."""
-    if not _any_name().search(text):
-        return frozenset()
-    return frozenset(carrier for carrier, pattern in _names() if pattern.search(text))
+    def found(self) -> Iterator[Candidate]:
+        """The candidates, place by place."""
+        place = 0
+        while place < len(self.runs):
+            spot = self._best(place) if self._may_begin(place) else None
+            told = list(self._weighed(spot, place)) if spot else []
+            yield from told
+            # Digits that are said to be something else are so as a whole.
+            place += spot.parts if spot and (told or spot.number.isdecimal()) else 1
+
+    def _may_begin(self, place: int) -> bool:
+        """Whether a number may begin here: with a digit, or with a few letters and a digit close behind."""
+        run = self.runs[place]
+        if not run[0].isalpha():
+            return True
+        if len(run[0]) > SHORT_GROUP or place + 1 == len(self.runs):
+            return False
+        following = self.runs[place + 1]
+        near = following.start() - run.end() <= 2
+        return near and not (following[0].isalpha() and len(following[0]) != len(run[0]))
+
+    def _best(self, place: int) -> _Spot | None:
+        """The likeliest of what this run and those after it may spell together."""
+        chain = self._chain(place)
+        best: tuple[float, int] = (0.0, 0)
+        found = None
+        for spot in self._joined(chain):
+            if spot.number in self.own:
+                return spot
+            if not spot.read:
+                continue
+            worth = spot.read[0].score - (CUT if _cut(chain, spot.parts) else 0.0)
+            if (worth, spot.parts) > best:
+                best, found = (worth, spot.parts), spot
+            if worth >= SURE and not _may_end(chain, spot.parts):
+                break
+        return found
+
+    def _chain(self, place: int) -> list[re.Match[str]]:
+        chain = [self.runs[place]]
+        for following in self.runs[place + 1 : place + MOST_PARTS]:
+            gap = self.plain[chain[-1].end() : following.start()]
+            too_long = following.end() - chain[0].start() > LONGEST + MOST_PARTS
+            if too_long or not _GAP.fullmatch(gap) or not _belongs(following[0]):
+                break
+            chain.append(following)
+        return chain
+
+    def _joined(self, chain: Sequence[re.Match[str]]) -> Iterator[_Spot]:
+        number = ""
+        named = named_in(chain[0][0]) if chain[0][0].isalpha() else frozenset()
+        for count, run in enumerate(chain, 1):
+            number += run[0]
+            word = count > 1 and run[0].isalpha() and len(run[0]) not in {1, 2, len(chain[0][0])}
+            if len(number) > LONGEST or (word and not _even(chain[:count])):
+                return
+            if count > 1 and not _may_join(chain[:count], number):
+                continue
+            if len(number) < SHORTEST or not _DIGITS.match(number):
+                continue
+            start, end = chain[0].start(), run.end()
+            # A phone or a date within letters and digits is none; among bare digits it is.
+            if number.isdecimal() and len(number) < LETTER_LESS and "·" in self.hidden[start:end]:
+                continue
+            read = candidates(number)
+            if named and not any(c.carrier in named and c.score >= WEAK for c in read):
+                continue  # "TNT 123456789": the name is no part of the number
+            yield _Spot(number, start, end, count, read)
+
+    def _weighed(self, spot: _Spot, place: int) -> Iterator[Candidate]:
+        """The readings of a number by what stands around it; none where that speaks against all of them."""
+        if spot.number in self.own:
+            known = spot.read or (Candidate("", MINE, None, spot.number, "yours"),)
+            yield from (replace(c, score=max(MINE - 0.01 * i, c.score)) for i, c in enumerate(known))
+            return
+        before = self.plain[max(0, spot.start - NEAR) : spot.start]
+        behind = self.plain[spot.end : spot.end + NEAR // 2]
+        around = f"{before} · {behind}"
+        near = named_in(around)
+        named = near or self._named_anywhere()
+        spoken = bool(near) or bool(TRACKING.search(around))
+        alone = not any(map(str.isalnum, self.plain[: spot.start] + self.plain[spot.end :]))
+        if not spot.number.isdecimal() or len(spot.number) >= LETTER_LESS or spot.read[0].score >= SURE:
+            against = bool(ORDER.search(before)) or not (spoken or alone)
+            for c in spot.read:
+                strong = c.score >= WEAK or (not against and (spoken or bool(c.valid)) and c.score >= LOWEST)
+                if strong or c.carrier in named:
+                    yield _raised(c, named)
+            return
+        if self._against(spot, place, before, spoken=spoken) or not (spoken or (alone and _speaks(spot))):
+            return
+        extra = CONTEXT if spoken else ALONE
+        for c in spot.read:
+            if c.carrier in named or (c.score + extra >= LOWEST and (spoken or c.valid or c.score >= WEAK)):
+                yield _raised(replace(c, score=min(c.score + extra, 0.9)), named)
+
+    def _named_anywhere(self) -> frozenset[str]:
+        if self._named is None:
+            self._named = named_in(self.plain)
+        return self._named
+
+    def _against(self, spot: _Spot, place: int, before: str, *, spoken: bool) -> bool:
+        """Whether bare digits are said or seen to be something else."""
+        if ORDER.search(before) or PHONE_WORD.search(before):
+            return True
+        if DATE.fullmatch(spot.number) and not (spoken and len(spot.number) >= LONG):
+            return True
+        return self._continues(spot, place)
+
+    def _continues(self, spot: _Spot, place: int) -> bool:
+        """The digits go on from something before them that is no number of its own: ORD-12345678, 5511 91234567."""
+        if not place:
+            return False
+        last = self.runs[place - 1]
+        gap = self.plain[last.end() : spot.start]
+        if last[0].isdecimal():
+            return bool(_GAP.fullmatch(gap)) and len(spot.number) < LONG
+        return gap in {"-", "_"} and not (named_in(last[0]) or TRACKING.search(last[0]) or last[0] in {"NO", "NR"})
 
 
 def recognise(text: str, mine: Collection[str] = ()) -> tuple[Candidate, ...]:
     """The candidates of all numbers in a text, likeliest first; `mine` are the numbers of this buyer's parcels."""
     plain = normalised(text[:4000])
-    if not any(c.isdecimal() for c in plain):
+    if not any(map(str.isdecimal, plain)):
         return ()
-    hidden = _hidden(plain)
-    own = frozenset(compact(n) for n in mine)
     found: dict[tuple[str, str], Candidate] = {}
-    taken = 0
-    spots = list(_RUN.finditer(plain))
-    for place, run in enumerate(spots):
-        if run.start() < taken:
-            continue
-        for number, start, end in _joined(plain, spots, place):
-            # A phone or a date within letters and digits is none; among bare digits it is.
-            if number.isdecimal() and len(number) < LETTER_LESS and "·" in hidden[start:end]:
-                continue
-            read = list(_read(plain, number, start, end, own))
-            if read:
-                taken = end
-                for c in read:
-                    key = (c.number, c.carrier)
-                    found[key] = max(found.get(key, c), c, key=lambda x: x.score)
-                break
+    for c in _Message(plain, frozenset(compact(n) for n in mine)).found():
+        key = (c.number, c.carrier)
+        found[key] = max(found.get(key, c), c, key=lambda x: x.score)
     return tuple(sorted(found.values(), key=lambda c: (-c.score, c.number)))
 
 
-def _hidden(plain: str) -> str:
-    """The text without what is a phone, a date or a price by its looks."""
-    for pattern in (_PRICE, _PHONE, _WRITTEN_DATE):
-        for m in list(pattern.finditer(plain)):
-            if pattern is _PHONE and _tracked(plain, m.start(), m.end()):
-                continue
-            if pattern is _WRITTEN_DATE and any(c.isalnum() for c in plain[m.end() : m.end() + 1]):
-                continue
-            plain = f"{plain[: m.start()]}{'·' * (m.end() - m.start())}{plain[m.end() :]}"
-    return plain
-
-
-def _tracked(plain: str, start: int, end: int) -> bool:
-    before = plain[max(0, start - NEAR) : start]
-    return (
-        not plain.startswith("+", start)
-        and not _PHONE_WORD.search(before)
-        and bool(_TRACKING.search(before) or _any_name().search(before))
-    )
-
-
-def _joined(text: str, spots: list[re.Match[str]], place: int) -> Iterator[tuple[str, int, int]]:
-    """A run of letters and digits with those that follow it after one space or hyphen, longest first."""
-    parts = [spots[place]]
-    for following in spots[place + 1 : place + MOST_PARTS] if _belongs(parts[0][0]) else ():
-        gap = text[parts[-1].end() : following.start()]
-        size = following.end() - parts[0].start()
-        if not _GAP.fullmatch(gap) or size > LONGEST + MOST_PARTS or not _belongs(following[0]):
-            break
-        parts.append(following)
-    if len(parts) > 1 and named_in(parts[0][0]) and candidates(parts[1][0]):
-        return  # "TNT 123456789": the name is no part of the number
-    for count in range(len(parts), 0, -1):
-        number = "".join(p[0] for p in parts[:count])
-        if 8 <= len(number) <= LONGEST and sum(c.isdecimal() for c in number) >= 5:
-            yield number, parts[0].start(), parts[count - 1].end()
-
-
 def _belongs(part: str) -> bool:
-    return (
-        part.isdecimal() or (len(part) <= 3 and part.isalpha()) or (part.isalnum() and any(c.isdecimal() for c in part))
-    )
+    return len(part) <= SHORT_GROUP or not part.isalpha()
 
 
-def _read(plain: str, number: str, start: int, end: int, own: frozenset[str]) -> Iterator[Candidate]:
-    read = candidates(number)
-    if number in own:
-        known = read or (Candidate("", MINE, None, number, "yours"),)
-        yield from (replace(c, score=max(MINE - 0.01 * i, c.score)) for i, c in enumerate(known))
-        return
-    if not read:
-        return
-    before, behind = plain[max(0, start - NEAR) : start], plain[end : end + NEAR // 2]
-    around = f"{before} · {behind}"
-    named = named_in(around)
-    if not number.isdecimal() or len(number) >= LETTER_LESS:
-        if read[0].score < LOWEST and not named:
-            return
-        yield from (_raised(c, named) for c in read if c.score >= LOWEST or c.carrier in named)
-        return
-    spoken = bool(named) or bool(_TRACKING.search(around))
-    alone = not plain[:start].strip() and not plain[end:].strip()
-    if _ORDER.search(before) or _PHONE_WORD.search(before) or (_DATE.fullmatch(number) and not spoken):
-        return
-    if not spoken and not (alone and len(number) >= LONG and not _like_phone(number)):
-        return
-    extra = CONTEXT if spoken else ALONE
-    for c in read:
-        if c.carrier in named or (c.score + extra >= LOWEST and (spoken or c.valid)):
-            yield _raised(replace(c, score=min(c.score + extra, 0.9)), named)
+def _may_join(runs: Sequence[re.Match[str]], number: str) -> bool:
+    """Whether these may be one number written in groups."""
+    longest = max((run[0] for run in runs), key=len)
+    if number.isdecimal():
+        return len(longest) <= LONGEST_GROUP
+    if runs[-1][0].isalpha() and not _ENDS.fullmatch(number) and not _even(runs):
+        return False
+    alone = candidates(longest) if len(longest) > LONGEST_GROUP + 1 else ()
+    return not alone or alone[0].score < WEAK
+
+
+def _even(runs: Sequence[re.Match[str]]) -> bool:
+    """Whether these are a Mail Innovations id, which may end in letters, in groups of one size, the last shorter."""
+    sizes = [len(run[0]) for run in runs]
+    return runs[0][0].startswith("MI") and len(sizes) > 2 and len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0]
+
+
+def _cut(chain: Sequence[re.Match[str]], parts: int) -> bool:
+    """Whether a number of so many parts would break off within groups of digits."""
+    if parts == len(chain):
+        return False
+    last, following = chain[parts - 1][0], chain[parts][0]
+    return following[0].isdecimal() and len(following) <= SHORT_GROUP >= len(last)
+
+
+def _may_end(chain: Sequence[re.Match[str]], parts: int) -> bool:
+    """Whether two letters follow, which may belong to a number: a country's, or a word of the sentence."""
+    return parts < len(chain) and chain[parts][0].isalpha() and len(chain[parts][0]) <= len("CN")
+
+
+def _speaks(spot: _Spot) -> bool:
+    """Whether bare digits that are all there is say by themselves whose they are."""
+    if len(spot.number) < LONG or like_phone(spot.number) or (like_card(spot.number) and luhn(spot.number)):
+        return False
+    return any((c.valid and c.score >= BY_ITSELF) or c.score >= WEAK for c in spot.read)
 
 
 def _raised(c: Candidate, named: frozenset[str]) -> Candidate:
     return replace(c, score=max(c.score, NAMED - (0.1 if c.valid is False else 0.0))) if c.carrier in named else c
-
-
-def _like_phone(number: str) -> bool:
-    """Twelve or thirteen digits that begin like a country's mobile number."""
-    return len(number) <= 13 and number.startswith(("861", "49", "44", "33", "34", "39", "55", "79", "91", "62", "52"))
 
 
 def suggest(number: str) -> tuple[Candidate, ...]:

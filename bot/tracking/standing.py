@@ -18,8 +18,9 @@ SAME = timedelta(minutes=10)
 
 
 def fence(parcel: Parcel) -> datetime | None:
-    """Since when scans can be this parcel's: a week before it was sent, None where that is not known."""
-    return parcel.shipped_at - FENCE if parcel.shipped_at else None
+    """Since when scans can be this parcel's: a week before it was ordered (or sent), None where neither is known."""
+    known = parcel.ordered_at or parcel.shipped_at
+    return known - FENCE if known else None
 
 
 def in_future(scan: Scan, now: datetime) -> bool:
@@ -39,6 +40,8 @@ def standing(track: Track, now: datetime, since: datetime | None = None) -> tupl
 
 def _without_voided(scans: Sequence[Scan]) -> list[Scan]:
     """A cancelling event takes back the last one before it that it names; neither counts."""
+    if not any(s.voids for s in scans):
+        return list(scans)
     gone: set[int] = set()
     for place, scan in enumerate(scans):
         if not scan.voids:
@@ -73,6 +76,8 @@ def _may_precede(scan: Scan, other: Scan) -> bool:
 
 
 def _folded(scans: Sequence[Scan]) -> list[Scan]:
+    if len({s.carrier for s in scans}) < 2:
+        return list(scans)  # one carrier does not tell an event twice
     kept: list[Scan] = []
     last: dict[Status, list[Scan]] = {}
     for scan in scans:
@@ -101,6 +106,13 @@ def last_physical(track: Track, now: datetime, since: datetime | None = None) ->
     """The newest scan that somebody made with the parcel in hand; data-only events are no movement."""
     counted = reversed(standing(track, now, since))
     return next((s for s in counted if s.physical and s.status is not Status.LABEL_CREATED), None)
+
+
+def silent_days(parcel: Parcel, now: datetime) -> int | None:
+    """Whole days since somebody had the parcel in hand, or since it was sent; None where neither is known."""
+    seen = last_physical(parcel.track, now, fence(parcel)) if parcel.track else None
+    since = seen.at if seen is not None and seen.at is not None else parcel.shipped_at
+    return max((now - since).days, 0) if since else None
 
 
 def touched_at(track: Track, now: datetime) -> datetime | None:

@@ -14,9 +14,10 @@ from itertools import pairwise
 from bot.model.parcels import Parcel
 from bot.model.tracks import Leg, OffsetFrom, Scan, Status, Track, Window
 from bot.tracking.course import State, course
+from bot.tracking.handover import legs_told
 from bot.tracking.pace import next_check
 from bot.tracking.phrases import refine
-from bot.tracking.standing import fence, last_physical, latest_scan, standing
+from bot.tracking.standing import fence, in_future, last_physical, latest_scan, standing
 from bot.tracking.vocabulary import rank, terminal
 
 __all__ = ["Change", "State", "apply", "derive", "last_physical", "latest_scan", "merge", "next_check", "standing"]
@@ -24,6 +25,7 @@ __all__ = ["Change", "State", "apply", "derive", "last_physical", "latest_scan",
 BELIEVE_INVALID = timedelta(days=7)
 """An aggregator's "invalid number" says nothing while the carrier may not have its data yet (facts §7.3)."""
 
+NOTHING_OF_OURS = State(Status.UNKNOWN, "no_data_yet")
 _NEVER = datetime.fromtimestamp(0, UTC)
 """Stands for an age that nobody told."""
 _TRUST = {OffsetFrom.EXPLICIT: 3, OffsetFrom.LOCATION: 2, OffsetFrom.CARRIER: 1, OffsetFrom.UNKNOWN: 0}
@@ -65,9 +67,10 @@ def _settled(track: Track) -> Track:
     scans = _united(map(refine, track.scans))
     at = track.at or max((s.at for s in scans if s.at is not None), default=None)
     eta = track.eta and (track.eta if track.eta.said_at else replace(track.eta, said_at=at or _NEVER))
-    if scans == track.scans and at == track.at and eta == track.eta:
+    legs = legs_told(track)
+    if scans == track.scans and at == track.at and eta == track.eta and legs == track.legs:
         return track
-    return replace(track, scans=scans, legs=_legs(track.legs), at=at, eta=eta)
+    return replace(track, scans=scans, legs=_legs(legs), at=at, eta=eta)
 
 
 def _seniority(track: Track) -> tuple[object, ...]:
@@ -148,7 +151,17 @@ def _legs(legs: Iterable[Leg]) -> tuple[Leg, ...]:
 def derive(track: Track, now: datetime, since: datetime | None = None) -> State:
     """Status and cause by the whole timeline; the source's own summary only where no scan says anything."""
     state = course(standing(track, now, since), track.origin, track.destination)
-    return state if state.status is not Status.UNKNOWN else State(track.status, track.cause)
+    if state.status is not Status.UNKNOWN:
+        return state
+    return State(track.status, track.cause) if _summary_counts(track, now, since) else NOTHING_OF_OURS
+
+
+def _summary_counts(track: Track, now: datetime, since: datetime | None) -> bool:
+    """A summary speaks of the newest scan: where that is another parcel's or of a day to come, so is the summary."""
+    newest = max((s for s in track.scans if s.at is not None), key=_age, default=None)
+    if newest is None or newest.at is None:
+        return since is None or track.at is None or track.at >= since
+    return not in_future(newest, now) and (since is None or newest.at >= since)
 
 
 def apply(parcel: Parcel, track: Track, now: datetime) -> tuple[Parcel, tuple[Change, ...]]:
@@ -172,7 +185,8 @@ def apply(parcel: Parcel, track: Track, now: datetime) -> tuple[Parcel, tuple[Ch
 
 
 def _believed(state: State, parcel: Parcel, now: datetime) -> State:
-    young = parcel.shipped_at is None or now - parcel.shipped_at < BELIEVE_INVALID
+    sent = parcel.shipped_at or parcel.ordered_at
+    young = sent is None or now - sent < BELIEVE_INVALID
     if state == State(Status.UNKNOWN, "invalid_number") and young:
         return State(Status.UNKNOWN, "not_found")
     return state

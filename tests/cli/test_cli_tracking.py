@@ -1,5 +1,6 @@
 """`wismo decode` and `wismo track` as a seller types them."""
 
+import gzip
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -36,6 +37,23 @@ def test_what_is_no_body_of_that_source_is_one_clear_line(wismo: Wismo, tmp_path
         result = wismo("decode", "seventeentrack", str(file))
         assert result.exit_code == 2, content[:20]
         assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_body_of_half_a_character_several_lines_or_packed_is_read_or_refused_in_one_line(
+    wismo: Wismo, tmp_path: Path
+) -> None:
+    file = tmp_path / "body"
+    file.write_bytes(PUSH.read_bytes().replace(b'"location": "', b'"location": "\\ud800', 1))
+    assert json.loads(wismo("decode", "seventeentrack", str(file), "--json").stdout)["scans"]
+    file.write_bytes(gzip.compress(PUSH.read_bytes()))
+    assert json.loads(wismo("decode", "seventeentrack", str(file), "--json").stdout)["scans"]
+    file.write_bytes(b"\x1f\x8bnothing packed")
+    assert wismo("decode", "seventeentrack", str(file)).exit_code == 2
+    file.write_text(json.dumps({"meta": {"code": 500, "message": "a\nb\n" * 500}}))
+    refused = wismo("decode", "aftership", str(file))
+    assert refused.exit_code == 2
+    assert len(refused.stderr.strip().splitlines()) == 1
+    assert len(refused.stderr) < 400
 
 
 def test_an_unknown_source_or_file_is_refused(wismo: Wismo, tmp_path: Path) -> None:

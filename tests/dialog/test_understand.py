@@ -230,7 +230,12 @@ def test_numbers_are_taken_for_what_they_are(text: str, found: list[tuple[str, s
         ("where is my parcel", "en"),
         ("1042", ""),
         ("ok", ""),
-        ("荷物はどこですか", ""),
+        ("荷物はどこですか", "ja"),
+        ("배송 언제 오나요", "ko"),
+        ("dov'è il mio pacco", "it"),
+        ("gdzie jest moja paczka", "pl"),
+        ("kargom nerede kaldı", "tr"),
+        ("कहाँ है", ""),
     ],
 )
 def test_the_language_is_told_where_it_shows(text: str, locale: str) -> None:

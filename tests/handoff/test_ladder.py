@@ -53,7 +53,7 @@ def test_it_climbs_again_then_next_then_everybody_and_an_honest_word() -> None:
     first, again, following, late = climbed(MORNING, 0, 10, 20, 60)
     assert (called(first), called(again), called(following)) == (["Lee"], ["Lee"], ["Kim"])
     assert called(late) == ["Lee, Kim"]
-    assert late.template == "desk_late"
+    assert late.template == "case_wait"
     assert late.case.promised_by == MORNING + timedelta(minutes=120)
     assert late.case.answer_due == MORNING + timedelta(minutes=60)
 
@@ -67,7 +67,7 @@ def test_it_says_when_to_look_again_and_never_a_time_that_is_over() -> None:
 def test_rungs_that_were_slept_through_are_one_call_and_one_word() -> None:
     (looked,) = climbed(MORNING, 60 * 24 * 7)
     assert len(called(looked)) == 1
-    assert looked.template == "desk_late"
+    assert looked.template == "case_wait"
 
 
 def test_nobody_is_called_at_night_and_the_first_thing_in_the_morning() -> None:
@@ -89,7 +89,7 @@ def test_with_nobody_there_the_buyer_still_hears() -> None:
     rules = replace(RULES, people=(STAFF[2],))
     looked = climbed(MORNING, 0, 10, 20, 60, rules=rules)
     assert not any(map(called, looked))
-    assert looked[-1].template == "desk_late"
+    assert looked[-1].template == "case_wait"
 
 
 @pytest.mark.parametrize("kind", ["take", "ack"])
@@ -127,7 +127,7 @@ def test_an_idle_person_hands_back_with_a_word_and_an_unanswered_buyer_waits_aga
     assert quiet.conversation.version == 2
     owed = buyer_wrote(case, RULES, MORNING + timedelta(minutes=1), person=True)
     left = look(held, owed, RULES, MORNING + timedelta(hours=4, minutes=1))
-    assert (left.conversation.holder, left.template) == (QUEUE, "desk_late")
+    assert (left.conversation.holder, left.template) == (QUEUE, "case_wait")
     assert waits(left.case)
     assert called(left)
 

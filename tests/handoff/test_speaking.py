@@ -148,9 +148,8 @@ async def test_a_case_nobody_takes_climbs_by_itself_and_the_buyer_hears(tmp_path
             house.clock.forward(timedelta(hours=1))
             await house.store.wake()
             await house.work()
-        told = [plain(m.text) for m in await house.send()]
-        assert [t for t in told if "taking us longer" in t] == told
-        assert len(told) == 1
+        (told,) = [plain(m.text) for m in await house.send()]
+        assert "colleague" in told
         case = await only_case(house)
         assert [what for _, what, _ in await lines(house, case.id)].count("told_buyer") == 1
 

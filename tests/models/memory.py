@@ -92,6 +92,9 @@ class MemoryStore:
 
     # ---- a turn ------------------------------------------------------------------------------------------
 
+    async def commit_all(self, written: Sequence[Written]) -> Sequence[bool | Exception]:
+        return [await self.commit(w) for w in written]
+
     async def commit(self, w: Written) -> bool:
         lane = w.claim.lane
         if self.leased.get(lane) != w.claim.token:

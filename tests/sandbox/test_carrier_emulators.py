@@ -145,3 +145,17 @@ async def test_sf_refuses_a_form_that_was_changed_on_the_way() -> None:
 
 def test_every_step_of_every_story_has_a_word() -> None:
     assert {s.sub for j in SHOP.journeys for s in j.steps} <= set(words())
+
+
+async def test_ups_takes_a_subscription_of_its_own_numbers_only() -> None:
+    rig = Rig(UpsApi)
+    (journey, *_) = journeys(UpsApi)
+    source = rig.adapter(webhook_credential="let-me-in")
+    assert await source.track([TrackRef(journey.number, "ups")])
+    token = (await rig.http.post("/ups/security/v1/oauth/token", auth=(rig.api.user, rig.api.secret))).json()
+    bearer = {"authorization": f"Bearer {token['access_token']}"}
+    url = "/ups/api/track/v2/subscription/standard/package"
+    taken = await rig.http.post(url, json={"trackingNumberList": ["1Z1", "x"]}, headers=bearer)
+    assert taken.json() == {"validTrackingNumbers": ["1Z1"], "invalidTrackingNumbers": ["x"]}
+    assert (await rig.http.post(url, json={"trackingNumberList": ["x"]}, headers=bearer)).status_code == 400
+    assert (await rig.http.post(url, json={})).status_code == 401

@@ -68,3 +68,11 @@ async def test_a_person_with_two_names_has_one_lane(store: Store) -> None:
 async def test_an_album_waits_for_its_other_parts(store: Store) -> None:
     await store.receive([arrival("a", quiet=30.0)])
     assert await store.claim(10) == []
+
+
+async def test_a_named_lease_is_one_owners_until_it_lets_go(store: Store) -> None:
+    assert await store.hold_lease("listen:telegram", "me", 60)
+    assert await store.hold_lease("listen:telegram", "me", 60)
+    assert not await store.hold_lease("listen:telegram", "you", 60)
+    await store.drop_lease("listen:telegram", "me")
+    assert await store.hold_lease("listen:telegram", "you", 60)

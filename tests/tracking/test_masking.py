@@ -20,6 +20,23 @@ from bot.tracking.masking import mask
         ("Курьер: Иван Петров, тел. 8 912 345 67 89", ["Иван", "Петров", "345"]),
         ("Entregador: João Silva, telefone: 11 91234-5678", ["João", "Silva", "91234"]),
         ("签收人:张三", ["张三"]),
+        ("快件已由[张三]签收", ["张三"]),
+        ("已签收，他人代收：门卫 王五", ["王五"]),
+        ("派送员[李四]的电话是13800138000", ["李四", "13800138000"]),
+        ("业务员王五(13800138000)", ["王五", "13800138000"]),
+        ("Signed by: john smith", ["john", "smith"]),
+        ("Zugestellt an: MEIER", ["MEIER"]),
+        ("Left with neighbour: Frau Schmidt", ["Schmidt"]),
+        ("Delivered to JOHN SMITH", ["JOHN", "SMITH"]),
+        ("Signature: J DOE", ["DOE"]),
+        ("Livré à M. DUPONT", ["DUPONT"]),
+        ("Entregado a: JUAN PEREZ", ["JUAN", "PEREZ"]),
+        ("Recebedor: MARIA SILVA", ["MARIA", "SILVA"]),
+        ("Сдано: Иванов И.И.", ["Иванов"]),
+        ("Получено адресатом Петров", ["Петров"]),
+        ("Abgegeben bei Nachbar Müller", ["Müller"]),
+        ("Package handed to neighbor MARTINEZ at 12 Main St", ["MARTINEZ"]),
+        ("Kurier: Jan Kowalski 600 700 800", ["Kowalski", "600 700 800"]),
     ],
 )
 def test_names_and_phone_numbers_are_covered(text: str, secrets: list[str]) -> None:
@@ -38,6 +55,12 @@ def test_names_and_phone_numbers_are_covered(text: str, secrets: list[str]) -> N
         "Delivered, front door, 10118 NEW YORK",
         "Consignment 123456789 arrived at hub 42",
         "Package SF1234567890123 released by customs",
+        "Delivered to PARCEL LOCKER",
+        "Delivered to the agent",
+        "由本人签收",
+        "由丰巢代签收",
+        "Livré à Paris",
+        "Вручено адресату",
         "",
     ],
 )
@@ -48,3 +71,16 @@ def test_places_dates_and_numbers_of_parcels_stay(text: str) -> None:
 @given(st.text())
 def test_masking_takes_any_text_and_a_second_time_changes_nothing(text: str) -> None:
     assert mask(mask(text)) == mask(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("正在派送途中(派件人:张三,电话:13800000000)", ("张三", "13800000000")),
+        ("【常熟】的王翔（13800000000）正在第1次派件", ("王翔", "13800000000")),
+        ("快件由李小明派送，请保持电话畅通", ("李小明",)),
+        ("已签收，寄件人：赵六", ("赵六",)),
+    ],
+)
+def test_whoever_carries_it_in_china_is_covered_too(text: str, hidden: tuple[str, ...]) -> None:
+    assert not any(word in mask(text) for word in hidden)

@@ -1,4 +1,4 @@
-"""How often a parcel is looked at, and when silence is too long."""
+"""How often a parcel is looked at."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,6 @@ import pytest
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import OffsetFrom, Scan, Status, Track
-from bot.tracking.pace import silent_days, stalled
 from bot.tracking.timeline import next_check
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -50,23 +49,3 @@ def test_long_silence_cools_a_parcel_down() -> None:
     assert next_check(parcel(Status.IN_TRANSIT, 60 * DAY), NOW) == NOW + DAY
     assert next_check(parcel(Status.IN_TRANSIT, 200 * DAY), NOW) is None
     assert next_check(Parcel(1, 1, "", "X"), NOW) == NOW + timedelta(hours=12)
-
-
-@pytest.mark.parametrize(
-    ("status", "carrier", "days"),
-    [
-        (Status.IN_TRANSIT, "dhl", 3),
-        (Status.IN_TRANSIT, "china-post", 10),
-        (Status.CUSTOMS, "dhl", 7),
-    ],
-)
-def test_patience_differs_by_carrier_and_status(status: Status, carrier: str, days: int) -> None:
-    assert not stalled(parcel(status, days * DAY - timedelta(hours=1), carrier=carrier), NOW)
-    assert stalled(parcel(status, days * DAY, carrier=carrier), NOW)
-
-
-def test_a_label_stalls_by_the_day_it_was_sent() -> None:
-    label = Parcel(1, 1, "usps", "RR1", Status.LABEL_CREATED, shipped_at=NOW - 6 * DAY)
-    assert silent_days(label, NOW) == 6
-    assert stalled(label, NOW)
-    assert not stalled(Parcel(1, 1, "usps", "RR1", Status.PICKUP_READY, shipped_at=NOW - 60 * DAY), NOW)

@@ -10,7 +10,6 @@ from bot.model.foreign import (
     Map,
     When,
     a_country,
-    a_list,
     a_map,
     a_moment,
     a_number,
@@ -74,7 +73,7 @@ def _country(address: object) -> str:
     return a_country(a_map(address).get("country"))
 
 
-def read_time(event: Map) -> When:
+def read_time(event: Map, country: str = "") -> When:
     """`time_raw` is the carrier's own; where it names no zone, 17TRACK put one in by the place."""
     raw = a_map(event.get("time_raw"))
     day, hour, zone = a_text(raw.get("date")), a_text(raw.get("time")), a_text(raw.get("timezone"))
@@ -85,7 +84,7 @@ def read_time(event: Map) -> When:
     told = when(written, iso=a_text(event.get("time_iso")) or "-")
     if told.offset_from is OffsetFrom.EXPLICIT:
         return told if zone or not raw else told._replace(offset_from=OffsetFrom.LOCATION)
-    local = told if told.local else when(written, iso=f"{day}T{hour or '00:00:00'}")
+    local = told if told.local else when(written, iso=f"{day}T{hour or '00:00:00'}", country=country)
     if (at := utc(a_moment(event.get("time_utc")))) is not None:
         return When(written, at, local.local, OffsetFrom.LOCATION)
     return local
@@ -98,6 +97,7 @@ def read_status(code: str, country: str = "", origin: str = "", destination: str
     tells which. Where it does not, the plain step is all that is said.
     """
     known = tables().statuses
+    code = STAGES.get(code, code)
     word = known.get(code) or known.get(code.partition("_")[0]) or NOTHING
     status, cause = word.status, word.cause
     if code == "InTransit_Departure" and (not origin or country != origin or origin == destination):
@@ -109,12 +109,13 @@ def read_status(code: str, country: str = "", origin: str = "", destination: str
     return status, cause
 
 
-def read_scan(event: Map, carrier: str, origin: str, destination: str) -> Scan:
-    """One event of one provider; `stage` speaks where there is no sub-status."""
+def read_scan(event: Map, carrier: str, origin: str, destination: str, main: str = "") -> Scan:
+    """One event of one provider; `stage` speaks where there is no sub-status, and `main`, the word for the whole,
+    where there is neither."""
     country = _country(event.get("address"))
-    code = a_text(event.get("sub_status")) or a_text(event.get("stage"))
-    status, cause = read_status(code, country, origin, destination)
-    time = read_time(event)
+    code = first_text(event.get("sub_status"), event.get("stage"))
+    status, cause = read_status(code or main, country, origin, destination)
+    time = read_time(event, country)
     return Scan(
         raw_code=code,
         raw_text=a_text(event.get("description")),
@@ -128,6 +129,7 @@ def read_scan(event: Map, carrier: str, origin: str, destination: str) -> Scan:
         physical=status is not Status.LABEL_CREATED,
         carrier=carrier,
         source=KIND,
+        known=not code or STAGES.get(code, code) in tables().statuses,
     )
 
 
@@ -142,17 +144,17 @@ def read_track(raw: Map) -> Track:
     shipping = a_map(info.get("shipping_info"))
     origin, destination = _country(shipping.get("shipper_address")), _country(shipping.get("recipient_address"))
     carrier = carrier_slug(raw.get("carrier"))
-    providers = [a_map(p) for p in a_list(a_map(info.get("tracking")).get("providers"))]
+    providers = maps(a_map(info.get("tracking")).get("providers"))
+    newest = a_map(info.get("latest_event"))
+    main = _main(info)
     scans = [
-        read_scan(event, slug, origin, destination)
+        read_scan(event, slug, origin, destination, main if _alike(event, newest) else "")
         for p in providers
         for slug in [carrier_slug(a_map(p.get("provider")).get("key")) or carrier]
-        for event in reversed(a_list(p.get("events")))
-        if isinstance(event, dict)
+        for event in reversed(maps(p.get("events")))
     ]
-    newest = a_map(info.get("latest_event"))
     if not scans and newest:
-        scans = [read_scan(newest, carrier, origin, destination)]
+        scans = [read_scan(newest, carrier, origin, destination, main)]
     scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
     synced = _synced(providers)
     status, cause = _summary(info, _country(newest.get("address")), origin, destination)
@@ -171,6 +173,17 @@ def read_track(raw: Map) -> Track:
     )
 
 
+def _main(info: Map) -> str:
+    latest = a_map(info.get("latest_status"))
+    return first_text(latest.get("sub_status"), latest.get("status"))
+
+
+def _alike(event: Map, newest: Map) -> bool:
+    """Whether this is the event that the word for the whole was made from."""
+    same = ("time_iso", "time_utc", "description")
+    return bool(newest) and all(a_text(event.get(k)) == a_text(newest.get(k)) for k in same)
+
+
 def _told(item: Map) -> bool:
     return bool(a_map(item.get("track_info")) or a_map(item.get("track")))
 
@@ -180,9 +193,19 @@ def _silent(item: Map) -> Track:
     number = a_text(item.get("number"))
     if not number:
         raise ValueError("a 17TRACK item without a tracking number")
-    return Track(carrier_slug(item.get("carrier")), number, cause="no_data_yet", source=KIND)
+    # `gettracklist` tells the main status of each number and nothing else.
+    status, cause = read_status(first_text(item.get("package_status"), item.get("track_status")))
+    carrier = carrier_slug(item.get("carrier"))
+    if status is Status.UNKNOWN and not cause:
+        cause = "no_data_yet"
+    return Track(carrier, number, status=status, cause=cause, source=KIND)
 
 
+STAGES = {"PickedUp": "InTransit_PickedUp", "Departure": "InTransit_Departure", "Arrival": "InTransit_Arrival"} | {
+    "Returning": "Exception_Returning",
+    "Returned": "Exception_Returned",
+}
+"""What a milestone's name (`stage`, `key_stage`) is as a sub-status."""
 V1 = {"10": "InTransit", "20": "Expired", "30": "AvailableForPickup", "35": "DeliveryFailure", "40": "Delivered"} | {
     "0": "NotFound",
     "50": "Exception",
@@ -195,7 +218,9 @@ def _read_v1(number: str, track: Map) -> Track:
     newest = a_map(track.get("z0"))
     main = V1.get(a_text(track.get("e")), "")
     scans: list[Scan] = []
-    for mile, key in (("z1", "w1"), ("z2", "w2")):
+    # Three lists of one shape; what the third holds beside the two miles is not documented.
+    miles = [("z1", "w1"), ("z2", "w2")] if maps(track.get("z1")) or maps(track.get("z2")) else [("z9", "w1")]
+    for mile, key in miles:
         carrier = carrier_slug(track.get(key))
         for event in reversed(maps(track.get(mile))):
             alike = all(event.get(k) == newest.get(k) for k in ("a", "z"))
@@ -229,18 +254,28 @@ def _scan_v1(event: Map, main: str, carrier: str) -> Scan:
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer or push; ValueError where it is none of 17TRACK's."""
     data = parsed(body).get("data")
-    if isinstance(data, dict) and "accepted" in data:
-        tracks = [read_track(item) if _told(item) else _silent(item) for item in maps(data["accepted"])]
+    answer = a_map(data)
+    if "accepted" in answer:
+        tracks = [
+            read_track(item) if _told(item) else _silent(item) for item in maps(answer["accepted"]) if _named(item)
+        ]
         if not tracks:
-            refused = ", ".join(a_text(r.get("number")) for r in maps(data.get("rejected")))
+            refused = ", ".join(a_text(r.get("number")) for r in maps(answer.get("rejected")))
             raise ValueError(
                 f"17TRACK: nothing was accepted (rejected: {refused})" if refused else "17TRACK: no number"
             )
         return tracks
-    found = maps(data)
+    faults = [a_text(fault.get("code")) for fault in maps(answer.get("errors"))]
+    if any(faults):
+        raise ValueError(f"17TRACK answered with error {', '.join(faults)}")
+    found = [item for item in maps(data) if _named(item)]
     if not found:
         raise ValueError("17TRACK: neither an answer nor a push")
     return [read_track(item) for item in found]
+
+
+def _named(item: Map) -> bool:
+    return bool(a_text(item.get("number")))
 
 
 def _summary(info: Map, country: str, origin: str, destination: str) -> tuple[Status, str]:

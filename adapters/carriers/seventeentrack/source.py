@@ -18,6 +18,7 @@ from bot.model.events import parcel_lane
 from bot.model.foreign import Map, a_list, a_map, a_number, a_text, maps
 from bot.model.tracks import Track, TrackRef, TrackUpdate
 from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
+from bot.wire import reached, retry_after
 
 TOKEN = "carriers.seventeentrack.token"  # noqa: S105 - the name of a setting
 UNREADABLE = "x/seventeentrack"
@@ -116,11 +117,8 @@ class SeventeenTrack(TrackingSource):
 
     async def _post(self, call: str, body: Sequence[Map] | Map | None = None) -> httpx.Response:
         headers = {"17token": self._token, "content-type": "application/json"}
-        try:
-            content = msgspec.json.encode(body or [])
-            return await self._http.post(f"{self._url}/{call}", content=content, headers=headers)
-        except httpx.TransportError as error:
-            raise Temporary(f"17TRACK cannot be reached: {type(error).__name__}") from error
+        content = msgspec.json.encode(body or [])
+        return await reached(self._http.post(f"{self._url}/{call}", content=content, headers=headers), "17TRACK")
 
     async def webhook(self, request: Request) -> Answer:
         wanted = hashlib.sha256(request.body + b"/" + self._token.encode()).hexdigest()
@@ -235,9 +233,7 @@ def _answer(response: httpx.Response) -> Map:
         raise Misconfigured("17TRACK has no such address", key="carriers.seventeentrack.base_url")
     limited = status == HTTPStatus.TOO_MANY_REQUESTS
     if limited or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        wait = a_number(response.headers.get("retry-after"))
-        retry = float(wait) if wait > 0 else None
-        raise Temporary(f"17TRACK answered {status}", retry_after=retry, account_wide=limited)
+        raise Temporary(f"17TRACK answered {status}", retry_after=retry_after(response), account_wide=limited)
     if status != HTTPStatus.OK:
         raise Refused(f"17TRACK answered {status}")
     try:

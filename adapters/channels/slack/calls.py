@@ -9,15 +9,16 @@ import logging
 from importlib.resources import files
 from typing import Any
 
-import aiohttp
+import httpx
 import msgspec
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import Misconfigured, Refused, Temporary, Unknown, Unreachable, WismoError
+from bot.transport import post, ready_headers
 
 _OK, _TOO_MANY, _SERVER = 200, 429, 500
-_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class Malformed(Refused):
@@ -31,14 +32,27 @@ class _Client(AsyncWebClient):
     wanted), and an answer that is no JSON is empty instead of one of several exceptions.
     """
 
-    session: aiohttp.ClientSession
+    def __init__(self, http: httpx.AsyncClient, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._http = http
+        self._endpoints: dict[str, tuple[httpx.URL, httpx.Headers]] = {}
 
     async def _request(self, *, http_verb: str, api_url: str, req_args: dict[str, Any]) -> dict[str, Any]:
-        if (body := req_args.pop("json")) is not None:
-            req_args["data"] = msgspec.json.encode(body)
-        async with self.session.request(http_verb, api_url, **req_args) as answer:
-            raw = await answer.read()
-        return {"data": _told(raw), "headers": answer.headers, "status_code": answer.status}
+        if (body := req_args["json"]) is not None:
+            url, headers = self._endpoint(api_url, req_args["headers"])
+            wait = self._http.timeout.read or 20.0
+            answer = await self._http.send(post(url, headers, msgspec.json.encode(body), wait))
+        else:
+            parts = {name: req_args[name] for name in ("headers", "params", "data")}
+            answer = await self._http.request(http_verb, api_url, **parts)
+        return {"data": _told(answer.content), "headers": answer.headers, "status_code": answer.status_code}
+
+    def _endpoint(self, api_url: str, told: dict[str, str]) -> tuple[httpx.URL, httpx.Headers]:
+        """A method's address and headers: of one token they are the same at every call."""
+        if api_url not in self._endpoints:
+            url = httpx.URL(api_url)
+            self._endpoints[api_url] = url, ready_headers(url, **told)
+        return self._endpoints[api_url]
 
 
 def _told(raw: bytes) -> dict[str, Any]:
@@ -50,25 +64,24 @@ def _told(raw: bytes) -> dict[str, Any]:
 
 
 class Calls:
-    """One token's calls. The session is made at the first call, in the loop that uses it."""
+    """One token's calls, over the app's HTTP client."""
 
-    def __init__(self, token: str, base_url: str) -> None:
+    def __init__(self, token: str, base_url: str, http: httpx.AsyncClient) -> None:
         # By default the client posts a message again after a broken connection: the outbox decides that.
         # A logger without a level makes it format every request and answer, buyers' words and all.
         quiet = logging.Logger("slack_sdk", logging.WARNING)
-        self.client = _Client(token=token, base_url=base_url, retry_handlers=[], logger=quiet)
+        self.client = _Client(http, token=token, base_url=base_url, retry_handlers=[], logger=quiet)
         # The client reads a proxy from the environment without NO_PROXY; our other calls use none.
         self.client.proxy = None
         self._actions = error_table()
 
     async def call(self, method: str, **parts: Any) -> dict[str, Any]:
         """One call that may change something; a broken line leaves its outcome unknown."""
-        self._open()
         try:
             response = await self.client.api_call(method, **parts)
         except _NOT_SENT as error:
             raise Temporary("Slack cannot be reached") from error
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except httpx.HTTPError as error:
             raise Unknown(f"the line to Slack broke: {type(error).__name__}") from error
         except SlackApiError as error:
             raise self.meant(error) from error
@@ -95,15 +108,6 @@ class Calls:
             f"Slack error {code or f'HTTP {status}'}",
             float(after) if after.isdecimal() else seconds or None,
         )
-
-    async def close(self) -> None:
-        """Let go of the session."""
-        if self.client.session is not None:
-            await self.client.session.close()
-
-    def _open(self) -> None:
-        if self.client.session is None or self.client.session.closed:
-            self.client.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20, sock_connect=5))
 
 
 def _by_status(status: int, code: str) -> str:

@@ -47,7 +47,7 @@ class Settings(BaseModel):
     """`rate` by default is Slack's documented one message a second to a conversation; Slack gives the
     workspace's own limit only as "several hundred a minute"."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     bot_token: SecretStr = Field(min_length=1)
     signing_secret: SecretStr = SecretStr("")
@@ -83,7 +83,7 @@ class Slack(Channel):
         self._clock = clock
         self._token = settings.bot_token.get_secret_value()
         self._secret = settings.signing_secret.get_secret_value().encode()
-        self._calls = Calls(self._token, settings.base_url)
+        self._calls = Calls(self._token, settings.base_url, http)
         self._team = settings.team_id
         self._desk: SlackDesk | None = None
 
@@ -257,9 +257,6 @@ class Slack(Channel):
         if self.settings.mode == "socket":
             return "nothing to set: Socket Mode needs no address"
         return f"set {url} as Request URL under both Event Subscriptions and Interactivity at api.slack.com/apps"
-
-    async def close(self) -> None:
-        await self._calls.close()
 
 
 def _is_ours(message: Any, outbound: str) -> bool:

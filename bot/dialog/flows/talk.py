@@ -32,7 +32,7 @@ def language(turn: Turn) -> Decision:
     wanted = turn.said.asked_locale
     if wanted in turn.facts.shop.locales:
         return answer(turn, "language_set", record=replace(turn.conversation, locale=wanted, locale_chosen=True))
-    options = tuple(Option(f"l:{code}", phrase=f"language_{code}") for code in turn.facts.shop.locales[:10])
+    options = tuple(Option(f"l:{code}", phrase=f"language_{code}") for code in turn.facts.shop.locales)
     return answer(turn, "language_ask", options=options)
 
 

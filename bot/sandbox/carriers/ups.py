@@ -21,6 +21,7 @@ class UpsApi(OAuthApi):
         return [
             Route("/security/v1/oauth/token", self._token, methods=["POST"]),
             Route("/api/track/v1/details/{number}", self._details, methods=["GET"]),
+            Route("/api/track/v2/subscription/standard/package", self._subscription, methods=["POST"]),
         ]
 
     def settings(self, base: str) -> dict[str, object]:
@@ -44,6 +45,21 @@ class UpsApi(OAuthApi):
         activity = [self._activity(*scan) for scan in self.happened(journey)][::-1]
         package = {"trackingNumber": journey.number, "activity": activity}
         return JSONResponse({"trackResponse": {"shipment": [{"inquiryNumber": journey.number, "package": [package]}]}})
+
+    async def _subscription(self, request: Request) -> Response:
+        """Track Alert takes 1Z and 1R numbers; it tells which it took."""
+        if not self.bears(request):
+            return self._fault(401, "250002", "Invalid Authentication Information.")
+        numbers = (await request.json()).get("trackingNumberList") or []
+        if len(numbers) > 100:
+            return self._fault(400, "VSS220", "You have submitted over 100 tracking numbers which is not allowed.")
+        taken = [n for n in numbers if str(n).startswith(("1Z", "1R"))]
+        if not taken:
+            return self._fault(
+                400, "VSS210", "The Subscription request should have at least one valid tracking number."
+            )
+        refused = [n for n in numbers if n not in taken]
+        return JSONResponse({"validTrackingNumbers": taken, "invalidTrackingNumbers": refused})
 
     def _activity(self, step: Step, at: datetime) -> dict[str, Any]:
         word = words()[step.sub]

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import adapters.carriers
+from bot.cli.tracking import described
 from bot.model.codes import codes
 from bot.model.parcels import Parcel
 from bot.model.tracks import OffsetFrom, Status, Track
@@ -26,8 +28,20 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
 SOURCES = [m.name for m in pkgutil.iter_modules(adapters.carriers.__path__)]
 Read = Callable[[bytes], list[Track]]
 
+ODD = st.sampled_from(
+    [
+        "\ud800",
+        "\x00\x1b[31m",
+        "20261124 101500",
+        "1764000000000",
+        1764000000,
+        "0001-01-01",
+        "9999-12-31T23:59:59Z",
+        1e308,
+    ]
+)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | ODD,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
@@ -50,6 +64,7 @@ def judged(read: Read, body: bytes) -> list[Track]:
     for track in tracks:
         parcel, _ = apply(Parcel(1, 1, "", track.number), track, NOW)
         assert known(parcel.status, parcel.cause)
+    assert msgspec.json.encode([described(track, NOW) for track in tracks])
     return tracks
 
 

@@ -269,6 +269,18 @@ async def test_a_push_with_the_token_becomes_one_event_a_waybill() -> None:
     assert (await port.webhook(pushed(PUSH, token=TOKEN))).items == reply.items
 
 
+async def test_a_push_in_the_older_xml_is_thanked_in_xml() -> None:
+    route = '<WaybillRoute mailno="SF1" acceptTime="2026-11-01 10:00:00" remark="已签收" opCode="80"/>'
+    port, body = Wire(0).port(), f"<Request><Body>{route}</Body></Request>".encode()
+    reply = await port.webhook(pushed(body, token=TOKEN))
+    assert (reply.status, reply.body[:9], [i.lane for i in reply.items]) == (200, b"<Response", ["p/SF1"])
+    (update,) = (port.decode(i) for i in reply.items)
+    assert update is not None
+    assert [s.status.value for s in update.track.scans] == ["delivered"]
+    bomb = b'<!DOCTYPE a [<!ENTITY x "y">]><Request><Body>&x;</Body></Request>'
+    assert [i.lane for i in (await port.webhook(pushed(bomb, token=TOKEN))).items] == ["x/sf"]
+
+
 async def test_a_push_of_one_waybill_is_kept_as_it_came() -> None:
     body = json.dumps({"Body": {"WaybillRoute": {"mailno": "SF1", "opCode": "50"}}}).encode()
     (one,) = (await Wire(0).port().webhook(pushed(body, token=TOKEN))).items

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from adapters.carriers.tnt import BATCH, Settings, Tnt, connect, parse_xml, read, read_code, sentence
+from adapters.carriers.tnt import BATCH, Settings, Tnt, connect, read, read_code, sentence
 from bot.errors import Misconfigured, Refused, Temporary, WismoError
 from bot.model.codes import codes
 from bot.model.tracks import OffsetFrom, Status, Track, TrackRef, Window
+from bot.model.xml import parse_xml
 from bot.ports import Item, Request
 from bot.tracking.vocabulary import known
 
@@ -185,13 +186,13 @@ DECLARED = [
 @pytest.mark.parametrize("text", DECLARED)
 def test_xml_that_declares_anything_is_refused_in_any_encoding(text: str, encoding: str) -> None:
     with pytest.raises(ValueError, match="TNT"):
-        parse_xml(text.encode(encoding))
+        parse_xml(text.encode(encoding), "TNT")
 
 
 def test_the_declaration_is_what_is_refused() -> None:
     for text in DECLARED:
         with pytest.raises(ValueError, match="declarations"):
-            parse_xml(text.encode("utf-16"))
+            parse_xml(text.encode("utf-16"), "TNT")
 
 
 def test_an_answer_in_another_encoding_is_read() -> None:
@@ -266,7 +267,7 @@ async def test_numbers_are_asked_together_and_answered_in_order() -> None:
     assert unheard is None
     assert own == read(TRACK)[0]
     (asked,) = wire.asked
-    root = parse_xml(asked.encode())
+    root = parse_xml(asked.encode(), "TNT")
     assert 'locale="en_US" version="3.1"' in asked
     assert [n.text() for n in root.first("SearchCriteria").all("ConsignmentNumber")] == [r.number for r in refs]
     assert [n.name for n in root.first("LevelOfDetail").inner] == ["Complete"]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,8 @@ class Wire:
         self.token, self.lasts = token, lasts
         self.tokens = 0
         self.asked: list[httpx.Request] = []
+        self.subscribed: list[httpx.Request] = []
+        self.takes = 200
 
     def handle(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/root/security/v1/oauth/token":
@@ -57,6 +59,9 @@ class Wire:
             if isinstance(self.token, int):
                 return httpx.Response(self.token)
             return httpx.Response(200, json={"access_token": f"t{self.tokens}", "expires_in": self.lasts})
+        if request.url.path.endswith("/subscription/standard/package"):
+            self.subscribed.append(request)
+            return httpx.Response(self.takes, json={"validTrackingNumbers": []})
         self.asked.append(request)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if callable(answer):
@@ -347,7 +352,7 @@ async def test_a_look_up_asks_for_one_number_with_a_token_that_is_kept() -> None
 
 async def test_a_token_at_its_end_or_refused_is_renewed_once() -> None:
     short = Wire(details(), lasts="10")
-    port = short.port()
+    port = short.port("")
     await port.track([TrackRef(FIRST)])
     await port.track([TrackRef(FIRST)])
     assert short.tokens == 2
@@ -488,3 +493,35 @@ async def test_a_push_that_cannot_be_read_is_kept(body: bytes) -> None:
 def test_an_item_of_two_numbers_is_nonsense() -> None:
     with pytest.raises(ValueError, match="2 numbers"):
         Wire(details()).port().decode(Item("k", "l", recorded("details")))
+
+
+# ---- Track Alert's subscriptions
+
+
+@pytest.mark.parametrize(("days", "asks"), [(None, 1), (0, 1), (5, 0), (12, 1), (13, 0)])
+async def test_a_number_is_subscribed_when_it_is_looked_at_and_again_before_that_ends(
+    days: int | None, asks: int
+) -> None:
+    wire = Wire(recorded("details"))
+    sent = None if days is None else datetime.now(UTC) - timedelta(days=days, hours=1)
+    await wire.port().track([TrackRef(FIRST, shipped_at=sent)])
+    assert len(wire.subscribed) == asks
+    for request in wire.subscribed:
+        assert json.loads(request.content) == {"locale": "en_US", "countryCode": "US", "trackingNumberList": [FIRST]}
+        assert request.headers["authorization"] == "Bearer t1"
+        assert request.headers["transactionsrc"]
+
+
+async def test_nobody_subscribes_who_believes_no_push_nor_a_number_that_ups_does_not_push() -> None:
+    quiet, other = Wire(recorded("details")), Wire(details("123456789"))
+    await quiet.port("").track([TrackRef(FIRST)])
+    await other.port().track([TrackRef("123456789")])
+    assert quiet.subscribed == other.subscribed == []
+
+
+async def test_a_subscription_that_fails_costs_no_look() -> None:
+    wire = Wire(recorded("details"))
+    wire.takes = 500
+    (track,) = await wire.port().track([TrackRef(FIRST)])
+    assert track is not None
+    assert track.status is Status.DELIVERED

@@ -17,7 +17,6 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 from aiohttp import WSMsgType, web
-from httpx_aiohttp import AiohttpTransport
 from pydantic import SecretStr, ValidationError
 
 from adapters.channels.slack import Settings
@@ -29,6 +28,7 @@ from bot.errors import Misconfigured, Refused, Temporary, Unknown, Unreachable, 
 from bot.model.events import StaffAct
 from bot.model.messages import Address, Choice, Inbound, Kind, Media, MediaKind, Outbound
 from bot.ports import Answer, Item, Posting, Request
+from bot.transport import Client, Transport
 
 RECORDED = Path(__file__).parents[2] / "recorded" / "channels" / "slack"
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -112,7 +112,7 @@ async def fake() -> AsyncIterator[FakeSlack]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=AiohttpTransport()) as client:
+    async with Client(transport=Transport()) as client:
         yield client
 
 

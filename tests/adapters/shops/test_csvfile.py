@@ -77,3 +77,48 @@ def test_no_file_makes_it_fall_over(tmp_path: Path, raw: bytes) -> None:
     except ValueError:
         return
     list(orders(table, guess_columns(table) | {"number": table.header[0]}, NOW))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "country", "name", "code"),
+    [
+        ("cp1252", "Österreich", "Jürgen Groß", "AT"),
+        ("cp1252", "España", "José Muñoz", "ES"),
+        ("cp1251", "Россия", "Анна Иванова", "RU"),
+        ("gb18030", "中国", "王芳", "CN"),
+        ("utf-8-sig", "Österreich", "Jürgen", "AT"),
+    ],
+)
+def test_old_encodings_are_told_apart(tmp_path: Path, encoding: str, country: str, name: str, code: str) -> None:
+    (order,) = read(tmp_path, f"Order,Customer,Country\n1,{name},{country}\n", encoding)
+    assert isinstance(order, Order)
+    assert (order.name, order.country) == (name, code)
+
+
+def test_a_quote_that_is_never_closed_costs_its_own_row(tmp_path: Path) -> None:
+    rows = "".join(f"{n},Cup,1\n" for n in range(100, 200))
+    found = read(tmp_path, f'order,product,qty\n1,"Lamp\n big",1\n2,"Cup,1\n3,Screen 5" wide,1\n{rows}')
+    assert [f.line for f in found if isinstance(f, RowError)] == [4]
+    numbers = [o.number for o in found if isinstance(o, Order)]
+    assert numbers == ["1", "3", *(str(n) for n in range(100, 200))]
+
+
+def test_what_would_shift_or_was_shortened_is_told(tmp_path: Path) -> None:
+    found = read(tmp_path, "order,address,zip\n1,Main St 5, Berlin,10115\n2,x,1\n1.2E+11,x,1\n")
+    assert [(f.line, f.column) for f in found if isinstance(f, RowError)] == [(2, ""), (4, "order")]
+
+
+def test_excels_own_first_line_names_the_delimiter(tmp_path: Path) -> None:
+    (order,) = read(tmp_path, "sep=;\r\nOrder;Note, long;Zip\r\n7;a,b;10115\r\n")
+    assert isinstance(order, Order)
+    assert (order.number, order.postcode) == ("7", "10115")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"PK\x03\x04rest", "spreadsheet"), (b"\x00\x01\x02x,y", "no text"), (b" \n\n", "empty")]
+)
+def test_what_is_no_csv_is_told_plainly(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=words):
+        load(path)

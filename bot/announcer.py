@@ -1,0 +1,144 @@
+"""Looks at watched orders when they are due, and sends what is news into the lanes of the people it concerns.
+
+    due orders -> outlook -> announce -> notices in conversations' lanes, decisions, when to look next   (one commit)
+
+An order is leased while it is looked at. What the buyer hears, and when, is judged in their own lane.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from bot.dialog.turn import Reason
+from bot.model.cases import CaseDraft
+from bot.model.clock import Clock
+from bot.model.events import Notice, conversation_lane
+from bot.model.messages import Address
+from bot.ports import Channel, Item
+from bot.proactive.announce import Announced, Outlook, Rules, announce
+from bot.proactive.pushes import UPDATES, Push
+from bot.proactive.reaching import Chat, choose
+from bot.proactive.watching import ParcelTold, Sight, Watched
+from bot.store import Store
+from bot.store.codec import pack
+from bot.store.queue import Arrival
+from bot.store.watching import Due, Looked, Reach
+from bot.tracking.vocabulary import terminal
+
+ORDERS = 1000
+"""Looked at together."""
+TOGETHER_SECONDS = 1.0
+"""News of one buyer that come within this time are told together."""
+
+Expect = Callable[[Watched, Sight, ParcelTold | None, datetime], Outlook]
+
+
+class Announcer:
+    """Looks at orders; several processes may, each at orders of its own. `expect` says what is expected of an open
+    parcel."""
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Sequence[Channel],
+        clock: Clock,
+        expect: Expect,
+        rules: Rules,
+        together: float = TOGETHER_SECONDS,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.expect = expect
+        self.rules = rules
+        self.together = together
+        self._channels = channels
+
+    async def look(self) -> int:
+        """Look at orders that are due, once; how many there were."""
+        due = await self.store.due_watches(ORDERS)
+        if not due:
+            return 0
+        now = self.clock.now()
+        down = await self.store.feeds_down()
+        found = [self._announced(d, down, now) for d in due]
+        telling = [d.order.order for d, a in zip(due, found, strict=True) if a.pushes or a.cases]
+        addresses = await self.addresses(telling)
+        looks = []
+        for one, announced in zip(due, found, strict=True):
+            to = addresses.get(one.order.order)
+            told = announced.told if announced.told is not one.told else None
+            news = _news(one, announced, to, now, self.together)
+            looks.append(Looked(one.order.order, one.token, announced.again, told, news, _reasons(one, announced, to)))
+        await self.store.looked_at(looks)
+        return len(due)
+
+    def _announced(self, due: Due, down: frozenset[str], now: datetime) -> Announced:
+        before = due.told.parcels if due.told is not None else {}
+        outlooks: Mapping[int, Outlook] = {
+            p.parcel: self.expect(due.order, p, before.get(p.parcel), now)
+            for p in due.parcels
+            # Of a parcel whose source gives no answer nobody can say that it is late or stands still.
+            if not terminal(p.status, p.cause) and not {p.source, p.carrier} & down
+        }
+        return announce(due.order, due.parcels, due.told, outlooks, now, self.rules)
+
+    async def addresses(self, orders: Sequence[int]) -> dict[int, Address | None]:
+        """Where the buyers of these orders are told, None where there is no such place."""
+        reach = await self.store.reach(orders, UPDATES) if orders else {}
+        return {order: await self._address(reach.get(order, Reach())) for order in orders}
+
+    async def _address(self, reach: Reach) -> Address | None:
+        chats = [Chat(c.record.address, c.record.reachable, c.chosen_at, c.record.last_inbound_at) for c in reach.chats]
+        by_phone = []
+        for channel in self._channels:
+            chat = channel.chat_of(reach.phone) if reach.phone else ""
+            if chat:
+                by_phone.append(Address(channel.kind, await channel.account(), chat))
+        return choose(chats, by_phone)
+
+
+def _news(due: Due, announced: Announced, to: Address | None, now: datetime, together: float) -> tuple[Arrival, ...]:
+    if to is None:
+        return ()
+    made = [_notice(due, p, to, now) for p in announced.pushes]
+    made += [_task(due, case, to, now) for case in announced.cases]
+    return tuple(
+        Arrival("wismo", Item(n.id, conversation_lane(to), pack(n), chats=(to.chat,), quiet=together)) for n in made
+    )
+
+
+def _notice(due: Due, push: Push, to: Address, now: datetime) -> Notice:
+    key = f"{due.order.order}:{push.key}"
+    return Notice(
+        id=f"push:{key}:{push.at:%Y%m%d%H%M}",
+        to=to,
+        template=push.template,
+        fact_key=key,
+        purpose=UPDATES,
+        facts=push.facts,
+        expires_at=max(push.expires, now),
+        order=due.order.order,
+        parcel=push.parcel,
+        needs=f"{due.order.order}:{push.needs}" if push.needs else "",
+    )
+
+
+def _task(due: Due, case: CaseDraft, to: Address, now: datetime) -> Notice:
+    order = due.order.order
+    name = f"case:{order}:{case.kind}:{now:%Y%m%d}"
+    return Notice(name, to, "", name, UPDATES, order=order, case=case)
+
+
+def _reasons(due: Due, announced: Announced, to: Address | None) -> tuple[Reason, ...]:
+    if not announced.reasons and not announced.pushes:
+        return ()
+    about = f"o/{due.order.order}"
+    left = tuple(Reason(r.rule, r.inputs, about) for r in announced.reasons)
+    rule = "push.made" if to is not None else "push.nobody_to_tell"
+    return left + tuple(
+        Reason(rule, {"push": p.template, "key": f"{due.order.order}:{p.key}"}, _about(due, p))
+        for p in announced.pushes
+    )
+
+
+def _about(due: Due, push: Push) -> str:
+    return f"o/{due.order.order}" if push.parcel is None else f"p/{push.parcel}"

@@ -1,0 +1,118 @@
+"""WhatsApp's approved templates, worded by the same files as everything else.
+
+Outside its 24 hours the platform takes only a text that it approved beforehand, with named parameters in it. That
+text is a reply rendered once with placeholders for the parameters (`bodies`), and the values are what the reply's
+template prints in their place (`Approvals.form`). So there is one wording, and what cannot vary inside an approved
+text is a variant of its own in the catalogue.
+
+Rules: Meta's pages "Message templates" and "Create templates" (named parameters, 1,024 characters, no parameter first,
+last or next to another, an example for each).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bot.catalogue import Catalogue, Entry, Form
+from bot.model.markup import plain
+from bot.model.messages import Address, Approved, Reply
+from bot.render import PLACED, Placeholder, Renderer
+
+LONGEST = 1024
+"""Characters of a body."""
+BUTTON = 25
+"""Characters of a quick reply's title."""
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_HERE = re.compile(r"\{\{([a-z0-9_]+)\}\}")
+_APART = re.compile(r"\}\}\W*\{\{")
+_EDGE = re.compile(r"^\W*\{\{|\}\}\W*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An approved template as it is submitted: plain text with `{{name}}` in it, and an example of each parameter."""
+
+    name: str
+    category: str
+    language: str
+    text: str
+    samples: tuple[tuple[str, str], ...]
+    buttons: tuple[str, ...]
+
+
+class Approvals:
+    """The approved forms of a shop's notices."""
+
+    def __init__(self, renderer: Renderer, catalogue: Catalogue) -> None:
+        self._renderer = renderer
+        self._catalogue = catalogue
+        self._expressions: dict[tuple[str, str], dict[str, str]] = {}
+
+    def form(self, reply: Reply) -> Approved | None:
+        """The approved template that says this reply, with its parameters' values; None where there is none."""
+        entry = self._catalogue.entries.get(reply.template)
+        found = next((f for f in entry.forms if f.fits(reply.facts)), None) if entry else None
+        if found is None:
+            return None
+        locale = self._renderer.language(reply.template, reply.locale)
+        return Approved(found.name, self._code(locale), self._values(reply, found, locale))
+
+    def body(self, template: str, locale: str, name: str = "") -> Body:
+        """What is submitted for approval; `name` picks a variant, else it is the entry's own form."""
+        entry = self._catalogue.entries[template]
+        form = next(f for f in entry.forms if f.name == name) if name else entry.forms[-1]
+        locale = self._renderer.language(template, locale)
+        example = _blank(entry, locale, {**entry.always, **entry.sometimes, **form.when})
+        buttons = tuple(self._renderer.phrase("choice", c, locale) for c in entry.choices)
+        text = PLACED.sub(lambda m: "{{" + m[1] + "}}", self._raw(entry, form, locale))
+        return Body(form.name, form.category, self._code(locale), text, self._values(example, form, locale), buttons)
+
+    def bodies(self, locale: str) -> Iterator[Body]:
+        """All that is to be approved in a language."""
+        for entry in self._catalogue.entries.values():
+            yield from (self.body(entry.name, locale, form.name) for form in entry.forms)
+
+    def _values(self, reply: Reply, form: Form, locale: str) -> tuple[tuple[str, str], ...]:
+        known = self._printed(self._catalogue.entries[reply.template], form, locale)
+        return tuple((p, plain(self._renderer.printed(known[p], reply))) for p in form.parameters)
+
+    def _printed(self, entry: Entry, form: Form, locale: str) -> Mapping[str, str]:
+        """The expression that the template prints for each parameter."""
+        key = (form.name, locale)
+        if key not in self._expressions:
+            found = dict(PLACED.findall(self._raw(entry, form, locale)))
+            self._expressions[key] = {p: found.get(p, p) for p in form.parameters}
+        return self._expressions[key]
+
+    def _raw(self, entry: Entry, form: Form, locale: str) -> str:
+        always = {"stop_hint": True} if "stop_hint" in entry.sometimes else {}
+        facts = {**always, **form.when, **{p: Placeholder(p) for p in form.parameters}}
+        return plain(self._renderer.text(_blank(entry, locale, facts)))
+
+    def _code(self, locale: str) -> str:
+        return self._catalogue.languages.get(locale, locale)
+
+
+def _blank(entry: Entry, locale: str, facts: Mapping[str, Any]) -> Reply:
+    return replace(Reply(Address("lint", "", ""), entry.name, {}, "lint", locale), facts=facts)
+
+
+def body_faults(body: Body) -> Iterator[str]:
+    """What the platform would refuse in a body."""
+    names = [name for name, _ in body.samples]
+    if not _NAME.fullmatch(body.name):
+        yield f"{body.name} is no name: lower-case letters, digits and _ only"
+    yield from (f"the parameter {n} is not named as the platform wants it" for n in names if not _NAME.fullmatch(n))
+    placed = _HERE.findall(body.text)
+    yield from (f"the parameter {n} is not in the text" for n in names if n not in placed)
+    yield from (f"the parameter {n} stands in the text twice" for n in set(placed) if placed.count(n) > 1)
+    yield from (f"nobody gives the parameter {n}" for n in set(placed) - set(names))
+    yield from (f"the parameter {n} has no example" for n, sample in body.samples if not sample.strip())
+    if len(body.text) > LONGEST:
+        yield f"has {len(body.text)} characters; {LONGEST} fit"
+    if _EDGE.search(body.text):
+        yield "begins or ends with a parameter"
+    if _APART.search(body.text):
+        yield "has two parameters with no word between them"
+    yield from (f"the button “{b}” is longer than {BUTTON}" for b in body.buttons if len(b) > BUTTON)

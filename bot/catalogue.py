@@ -1,0 +1,65 @@
+"""The catalogue beside the templates: what each reply is given, and under which name WhatsApp approved it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One approved template: its name there, its named parameters in order, and the facts it is written for."""
+
+    name: str
+    category: str
+    parameters: tuple[str, ...]
+    when: Mapping[str, Any] = field(default_factory=dict)
+
+    def fits(self, facts: Mapping[str, Any]) -> bool:
+        """Whether these facts can be said with it: every parameter is known, and what it fixes is so."""
+        return all(facts.get(p) is not None for p in self.parameters) and all(
+            facts.get(name) == value for name, value in self.when.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One reply: the facts it always gets and may get, its choices' phrases, its approved forms, fullest first."""
+
+    name: str
+    kind: str
+    always: Mapping[str, Any]
+    sometimes: Mapping[str, Any]
+    choices: Sequence[str]
+    forms: tuple[Form, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All replies by name, and WhatsApp's code of each language."""
+
+    entries: Mapping[str, Entry]
+    languages: Mapping[str, str]
+
+
+@cache
+def read_catalogue(path: Path) -> Catalogue:
+    """The catalogue of a template folder."""
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    entries = {name: _entry(name, e) for name, e in raw["replies"].items()}
+    return Catalogue(entries, raw.get("whatsapp_languages", {}))
+
+
+def _entry(name: str, raw: Mapping[str, Any]) -> Entry:
+    given = (raw.get("always", {}), raw.get("sometimes", {}), raw.get("choices", ()))
+    return Entry(name, raw["kind"], *given, _forms(raw.get("whatsapp")))
+
+
+def _forms(raw: Mapping[str, Any] | None) -> tuple[Form, ...]:
+    if raw is None:
+        return ()
+    listed = [*raw.get("variants", ()), raw]
+    return tuple(Form(e["name"], raw["category"], tuple(e["parameters"]), e.get("when", {})) for e in listed)

@@ -1,0 +1,87 @@
+"""XML that nobody here wrote: elements by their local names; what declares, nests or repeats too much is refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+from xml.parsers import expat
+
+from bot.model.foreign import LONGEST, a_text
+
+DEEPEST = 32
+LARGEST = 4_000_000
+MOST = 100_000
+
+
+@dataclass(slots=True)
+class Node:
+    """An element: its local name, its attributes by theirs, its own text and the elements in it."""
+
+    name: str
+    told: Mapping[str, str] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)
+    inner: list["Node"] = field(default_factory=list)
+
+    def all(self, name: str) -> list["Node"]:
+        """The elements in it that have this name."""
+        return [node for node in self.inner if node.name == name]
+
+    def first(self, *path: str) -> "Node":
+        """The first element of this path; an empty one where there is none."""
+        here = self
+        for name in path:
+            here = next(iter(here.all(name)), Node(name))
+        return here
+
+    def text(self, *path: str) -> str:
+        """The text of the first element of this path, white space folded."""
+        return a_text(" ".join("".join(self.first(*path).words).split()))
+
+
+class _Reader:
+    """Builds nodes from expat's events; whatever declares anything, is too deep or too much is refused."""
+
+    def __init__(self, who: str) -> None:
+        self.who = who
+        self.root = Node("")
+        self._open = [self.root]
+        self._count = 0
+
+    def start(self, tag: str, told: Mapping[str, str]) -> None:
+        self._count += 1
+        if len(self._open) > DEEPEST or self._count > MOST:
+            raise ValueError(f"{self.who}: XML of a size that no answer has")
+        node = Node(tag.rpartition(":")[2], {name.rpartition(":")[2]: a_text(value) for name, value in told.items()})
+        self._open[-1].inner.append(node)
+        self._open.append(node)
+
+    def end(self, _: str) -> None:
+        self._open.pop()
+
+    def words(self, text: str) -> None:
+        words = self._open[-1].words
+        if len(words) < LONGEST:
+            words.append(text)
+
+    def refuse(self, *_: object) -> NoReturn:
+        raise ValueError(f"{self.who}: XML with declarations of its own is not read")
+
+
+def parse_xml(body: bytes, who: str) -> Node:
+    """The root element; ValueError with one clear line where it is no XML or declares a document type."""
+    if len(body) > LARGEST:
+        raise ValueError(f"{who}: XML of a size that no answer has")
+    reader = _Reader(who)
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
+    parser.CharacterDataHandler = reader.words
+    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = parser.UnparsedEntityDeclHandler = reader.refuse
+    parser.ExternalEntityRefHandler = reader.refuse
+    try:
+        parser.Parse(body.lstrip(b" \t\r\n"), True)
+    except (expat.ExpatError, LookupError, UnicodeError) as error:
+        raise ValueError(f"{who}: this is not XML") from error
+    except ValueError as error:
+        ours = str(error).startswith(f"{who}: ")
+        raise ValueError(str(error) if ours else f"{who}: this is not XML") from error
+    return reader.root.inner[0]

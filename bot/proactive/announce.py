@@ -1,0 +1,288 @@
+"""What of an order is news for its buyer, by what they were told before. Pure.
+
+    announce(order, parcels, told, outlooks, now) -> what is told now, the pushes, the cases, and when to look again
+
+It compares how things stand with what was told, and never asks what changed: so any order and repetition of
+scans, and any number of looks, gives each push once. What was true when a parcel became known is no news.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from bot.dialog.turn import Reason
+from bot.model.cases import CaseDraft
+from bot.model.tracks import Action, Status
+from bot.proactive.pushes import KINDS, Push
+from bot.proactive.watching import ParcelTold, Sight, Told, Watched
+from bot.tracking.vocabulary import action, rank, terminal
+
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+FRESH = timedelta(hours=48)
+"""An order or parcel that we hear of so long after it was placed or sent is news still."""
+SETTLED = timedelta(days=2)
+"""So long after a parcel became known its silence counts as one that was there before."""
+REMIND = timedelta(days=3)
+"""So long a parcel waits at a pick-up point before its buyer is reminded; points keep 7 to 14 days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The seller's settings. `moved` days of a window's end are news; `ladder` days after a delay the second step
+    follows; `unfulfilled` is when an order that was not sent is told, never under 24 hours."""
+
+    theta: float = 0.5
+    moved: int = 2
+    ladder: timedelta = timedelta(days=3)
+    unfulfilled: timedelta = timedelta(hours=72)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is expected of an open parcel now: the window's days, whose word it is (`count` parcels of a lane where
+    it is ours), the chance that it comes after the promise, and whether its silence is longer than its lane's."""
+
+    first: date | None = None
+    last: date | None = None
+    basis: str = ""
+    count: int = 0
+    late: float | None = None
+    stuck: bool = False
+    quiet_days: int = 0
+
+
+_NOTHING = Outlook()
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What follows from one look. `again` is when to look next, None for never."""
+
+    told: Told
+    pushes: tuple[Push, ...] = ()
+    cases: tuple[CaseDraft, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    again: datetime | None = None
+
+
+@dataclass(slots=True)
+class _Look:
+    """One look while it is made."""
+
+    order: Watched
+    told: Told
+    now: datetime
+    rules: Rules
+    said: set[str] = field(default_factory=set)
+    pushes: list[Push] = field(default_factory=list)
+    cases: list[CaseDraft] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+
+    def push(self, push: Push) -> None:
+        """Say it, once."""
+        if push.key not in self.said:
+            self.said.add(push.key)
+            self.pushes.append(push)
+
+    def leave(self, key: str, rule: str) -> None:
+        """Note that this will not be said, and why."""
+        if key not in self.said:
+            self.said.add(key)
+            self.reasons.append(Reason(rule, {"key": key}))
+
+
+def announce(
+    order: Watched,
+    parcels: Sequence[Sight],
+    told: Told | None,
+    outlooks: Mapping[int, Outlook],
+    now: datetime,
+    rules: Rules,
+) -> Announced:
+    """One look at an order. `outlooks` are of its open parcels, by parcel."""
+    told = told or Told(known=now)
+    if order.cancelled:
+        return Announced(told)
+    look = _Look(order, told, now, rules, said=set(told.said))
+    if not parcels:
+        _unsent(look)
+    kept = {p.parcel: _parcel(look, p, outlooks.get(p.parcel, _NOTHING)) for p in parcels}
+    before = told.parcels
+    same = len(look.said) == len(told.said) and all(before.get(i) is k for i, k in kept.items())
+    after = told if same else replace(told, said=tuple(sorted(look.said)), parcels=kept)
+    return Announced(after, tuple(look.pushes), tuple(look.cases), tuple(look.reasons), _again(look, parcels, kept))
+
+
+def _unsent(look: _Look) -> None:
+    order = look.order
+    if order.placed is None:
+        return
+    if look.told.known - order.placed <= FRESH:
+        look.push(Push("order_confirmed", "order_confirmed", look.told.known))
+    due = order.placed + look.rules.unfulfilled
+    if due > look.now:
+        return
+    if due < look.told.known - DAY:
+        look.leave("not_shipped", "push.was_true_before")
+    elif "not_shipped" not in look.said:
+        look.push(Push("not_shipped", "not_shipped", look.now))
+        look.cases.append(CaseDraft("not_shipped", f"Order {order.number} was not sent yet.", order.order))
+
+
+def _parcel(look: _Look, sight: Sight, outlook: Outlook) -> ParcelTold:
+    told = look.told.parcels.get(sight.parcel) or ParcelTold(known=look.now)
+    true = list(_milestones(sight, told, look.order.country))
+    for place, fact in enumerate(true):
+        if fact.key in look.said or (fact.at > look.now and fact.template == "pickup_reminder"):
+            continue
+        if fact.old:
+            look.leave(fact.key, "push.was_true_before")
+        elif fact.at + KINDS[fact.template].lasts <= look.now:
+            look.leave(fact.key, "push.too_old")
+        elif fact.template == "shipped" and place + 1 < len(true):
+            look.leave(fact.key, "push.superseded")
+        else:
+            look.push(Push(fact.template, fact.key, fact.at, sight.parcel))
+            told = _with_window(told, outlook)
+    if terminal(sight.status, sight.cause):
+        return told
+    return _expected(look, sight, told, outlook)
+
+
+def milestone(sight: Sight, country: str) -> str:
+    """The push that a parcel's present status is, or empty. `country` is where it goes: an arrival in the country
+    that it came from is no news."""
+    status, cause = sight.status, sight.cause
+    if status is Status.CUSTOMS:
+        asks = {"info_required": "customs_documents", "duty_due": "customs_duty"}
+        quiet = cause in {"export_processing", "released", "duty_paid", "refused"}
+        return asks.get(cause, "" if quiet else "customs_processing")
+    if status is Status.EXCEPTION:
+        return {"lost": "lost", "destroyed": "lost", "address": "attempt_failed"}.get(cause, "")
+    if status is Status.ARRIVED_DESTINATION:
+        return "" if sight.origin == country else "arrived_country"
+    return _BY_STATUS.get(status, "")
+
+
+_BY_STATUS = {
+    Status.OUT_FOR_DELIVERY: "out_for_delivery",
+    Status.DELIVERY_ATTEMPTED: "attempt_failed",
+    Status.PICKUP_READY: "pickup_ready",
+    Status.DELIVERED: "delivered",
+    Status.RETURNING: "returned",
+    Status.RETURNED: "returned",
+}
+_AGAIN = frozenset({"out_for_delivery", "attempt_failed"})
+"""These may happen to a parcel on several days, and each day is news."""
+
+
+class _Fact(NamedTuple):
+    """Something that is true of a parcel: since when, and whether it was so when the parcel became known."""
+
+    template: str
+    key: str
+    at: datetime
+    old: bool
+
+
+def _milestones(sight: Sight, told: ParcelTold, country: str) -> Iterator[_Fact]:
+    sent = min((at for at in (sight.shipped, sight.handed) if at is not None), default=None)
+    if sent is not None and rank(sight.status) < rank(Status.OUT_FOR_DELIVERY):
+        # The shop tells us some hours before or after; a journey long under way is no news.
+        yield _Fact("shipped", f"shipped:{sight.parcel}", max(sent, told.known), told.known - sent > FRESH)
+    template = milestone(sight, country)
+    if not template or sight.since is None:
+        return
+    at = sight.seen if template in _AGAIN and sight.seen is not None else sight.since
+    day = f":{at:%Y%m%d}" if template in _AGAIN else ""
+    yield _Fact(template, f"{template}:{sight.parcel}{day}", at, at <= told.known)
+    if template == "pickup_ready":
+        near = sight.cause == "deadline_near" and sight.seen is not None
+        due = sight.seen if near and sight.seen is not None else sight.since + REMIND
+        yield _Fact("pickup_reminder", f"pickup_reminder:{sight.parcel}", due, due <= told.known)
+
+
+def _with_window(told: ParcelTold, outlook: Outlook) -> ParcelTold:
+    return replace(told, first=outlook.first, last=outlook.last) if outlook.last else told
+
+
+def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold:
+    """Late, stuck, or expected on other days than the buyer was told."""
+    told = _stall(look, sight, told, outlook)
+    late = _late(look, sight, told, outlook)
+    if late is not None:
+        return late
+    if told.last is None or outlook.last is None:
+        return _with_window(told, outlook)
+    if abs((outlook.last - told.last).days) < look.rules.moved or told.late is not None:
+        return told
+    if action(sight.status, sight.cause) is Action.BUYER:
+        # The parcel waits for the buyer, who was told so: a day further off each day is no news.
+        return told
+    facts = {"old_first": told.first, "old_last": told.last}
+    key = f"window_moved:{sight.parcel}:{told.last:%Y%m%d}:{outlook.last:%Y%m%d}"
+    look.push(Push("window_moved", key, look.now, sight.parcel, facts))
+    return _with_window(told, outlook)
+
+
+def _late(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold | None:
+    """The two steps of a delay; None where it is not late."""
+    key, again = f"delayed:{sight.parcel}", f"delayed_again:{sight.parcel}"
+    if told.late is not None:
+        if look.now >= told.late + look.rules.ladder and again not in look.said:
+            look.push(Push("delayed_again", again, look.now, sight.parcel, needs=key))
+            case = CaseDraft("delayed", f"Order {look.order.number}: late for the second time.", look.order.order)
+            look.cases.append(case)
+        return told
+    if outlook.late is None or outlook.late < look.rules.theta:
+        return None
+    promised = look.order.promised
+    if promised is not None and promised < told.known.date():
+        look.leave(key, "push.was_true_before")
+        return None
+    if key in look.said:
+        return None
+    look.push(Push("delayed", key, look.now, sight.parcel))
+    return replace(_with_window(told, outlook), late=look.now)
+
+
+def _stall(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold:
+    """Standing still longer than its lane does: told once a stand, and once that it is over."""
+    if not outlook.stuck:
+        if not told.stalled:
+            return told
+        key = f"stall_over:{told.stalled}"
+        look.push(Push("stall_over", key, look.now, sight.parcel, needs=f"stalled:{told.stalled}"))
+        return replace(told, stalled="")
+    stand = f"{sight.parcel}:{sight.moved or sight.shipped or told.known:%Y%m%d}"
+    key = f"stalled:{stand}"
+    if told.stalled or key in look.said:
+        return told
+    if look.now - told.known < SETTLED:
+        look.leave(key, "push.was_true_before")
+        return told
+    facts = {"silent_days": outlook.quiet_days}
+    look.push(Push("stalled", key, look.now, sight.parcel, facts))
+    summary = f"Order {look.order.number}: {sight.carrier} {sight.number} stands still for {outlook.quiet_days} days."
+    look.cases.append(CaseDraft("stalled", summary, look.order.order))
+    return replace(told, stalled=stand)
+
+
+def _again(look: _Look, parcels: Sequence[Sight], kept: Mapping[int, ParcelTold]) -> datetime | None:
+    """When something could be news next though nobody says anything."""
+    order, now = look.order, look.now
+    soon: datetime | None = None
+    if not parcels and order.placed is not None and "not_shipped" not in look.said:
+        soon = order.placed + look.rules.unfulfilled
+    for sight in parcels:
+        if terminal(sight.status, sight.cause):
+            continue
+        due = now + DAY
+        told = kept[sight.parcel]
+        if told.late is not None and f"delayed_again:{sight.parcel}" not in look.said:
+            due = min(due, told.late + look.rules.ladder)
+        if sight.status is Status.PICKUP_READY and sight.since and f"pickup_reminder:{sight.parcel}" not in look.said:
+            due = min(due, sight.since + REMIND)
+        soon = due if soon is None else min(soon, due)
+    return None if soon is None else max(soon, now + MINUTE)

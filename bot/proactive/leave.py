@@ -1,0 +1,199 @@
+"""What of a chat's due notices leaves now, and how: each is judged at the gate, then worded as things stand. Pure.
+
+Calm notices that may leave together become one digest. What has to wait goes back into the lane as the same
+notice with a due time, so that it is judged and worded again when that has come.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bot.dialog.turn import Reason, Shop
+from bot.model.cases import CaseDraft
+from bot.model.conversations import Conversation
+from bot.model.events import Notice
+from bot.model.messages import Limits, Purpose, Reply
+from bot.model.zones import zones_of
+from bot.proactive.gate import Asked, House, Ledger, Verdict, judge, local_day
+from bot.proactive.pushes import kind_of
+from bot.proactive.wording import OPTIONS, Situation, Words, word
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What left for one buyer before: (key, urgent, when) of each, how many by their row, what they consent to."""
+
+    sent: Sequence[tuple[str, bool, datetime]] = ()
+    count: int = 0
+    consents: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A push that leaves now, under which reply."""
+
+    notice: Notice
+    buyer: int
+    seen: int
+    urgent: bool
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What becomes of a lane's notices. `closed`: the replies leave as approved templates. `later` wait in the lane;
+    `notes` are for the person who speaks there."""
+
+    replies: tuple[Reply, ...] = ()
+    closed: bool = False
+    gone: tuple[Gone, ...] = ()
+    later: tuple[Notice, ...] = ()
+    notes: tuple[tuple[Notice, Reply], ...] = ()
+    cases: tuple[CaseDraft, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What all notices of one lane are judged by. `approve` tells whether an approved template says a reply."""
+
+    record: Conversation
+    orders: Mapping[int, Situation]
+    left: Mapping[int, Left]
+    shop: Shop
+    house: House
+    limits: Limits
+    words: Words
+    approve: Callable[[Reply], bool]
+    held: bool
+    now: datetime
+
+
+def leave(door: Door, notices: Sequence[Notice]) -> Leaving:
+    """Judge and word a lane's notices, in the order in which they came."""
+    passed: list[tuple[Notice, Reply]] = []
+    later: list[Notice] = []
+    notes: list[tuple[Notice, Reply]] = []
+    reasons: list[Reason] = []
+    closed = False
+    for notice in notices:
+        if not notice.template:
+            continue
+        verdict, reply = _judged(door, notice, passed)
+        reasons.append(_reason(notice, verdict))
+        if verdict.what == "wait" and verdict.until is not None:
+            later.append(_again(notice, verdict.until))
+        elif reply is not None:
+            (notes if verdict.what == "note" else passed).append((notice, reply))
+            closed = closed or verdict.template
+    replies, gone = _sent(door, passed)
+    cases = tuple(n.case for n in notices if n.case is not None)
+    return Leaving(replies, closed, gone, tuple(later), tuple(notes), cases, tuple(reasons))
+
+
+def _judged(door: Door, notice: Notice, passed: Sequence[tuple[Notice, Reply]]) -> tuple[Verdict, Reply | None]:
+    found = door.orders.get(notice.order or 0)
+    if found is None or found.buyer is None:
+        return Verdict("drop", "push.order_is_gone"), None
+    said = word(notice, found, door.words, door.now)
+    if said is None:
+        return Verdict("drop", "push.no_longer_so"), None
+    reply = _reply(door, notice, found, said)
+    verdict = judge(_asked(door, notice, found, reply, passed), door.house, door.now)
+    return verdict, reply if verdict.what in {"go", "note"} else None
+
+
+def _asked(door: Door, notice: Notice, found: Situation, reply: Reply, passed: Sequence[tuple[Notice, Reply]]) -> Asked:
+    left = door.left.get(found.buyer or 0, Left())
+    zones = _zones(door, found)
+    start, end = local_day(zones[0], door.now)
+    today = [urgent for _, urgent, at in left.sent if start <= at < end]
+    said = frozenset(key for key, _, _ in left.sent) | {n.fact_key for n, _ in passed}
+    return Asked(
+        key=notice.fact_key,
+        urgent=kind_of(notice.template).urgent,
+        consent=notice.purpose in left.consents and not door.record.muted,
+        reachable=door.record.reachable,
+        held=door.held,
+        zones=zones,
+        country=found.order.country,
+        expires=notice.expires_at,
+        needs=notice.needs,
+        window=door.limits.window,
+        heard=door.record.last_inbound_at,
+        approved=door.limits.window and door.approve(reply),
+        ledger=Ledger(said, calm=today.count(False), urgent=today.count(True)),
+    )
+
+
+def _zones(door: Door, found: Situation) -> tuple[ZoneInfo, ...]:
+    return zones_of(found.order.country, found.order.postcode) or (ZoneInfo(door.shop.timezone),)
+
+
+def _reply(door: Door, notice: Notice, found: Situation, facts: Mapping[str, Any]) -> Reply:
+    return Reply(
+        door.record.address,
+        notice.template,
+        facts,
+        f"push:{notice.fact_key}",
+        door.record.locale or _known(found.order.locale, door.shop) or door.shop.locale,
+        zone=_zones(door, found)[0].key,
+        purpose=Purpose.NOTICE,
+        options=OPTIONS.get(notice.template, ()),
+        expires_at=notice.expires_at,
+    )
+
+
+def _known(locale: str, shop: Shop) -> str:
+    code = locale.split("-", maxsplit=1)[0].lower()
+    return code if code in shop.locales else ""
+
+
+def _sent(door: Door, passed: Sequence[tuple[Notice, Reply]]) -> tuple[tuple[Reply, ...], tuple[Gone, ...]]:
+    calm = [(n, r) for n, r in passed if not kind_of(n.template).urgent]
+    replies = [r for n, r in passed if kind_of(n.template).urgent]
+    keys = {n.id: r.key for n, r in passed}
+    if len(calm) > 1:
+        digest = _digest([r for _, r in calm])
+        replies.append(digest)
+        keys |= {n.id: digest.key for n, _ in calm}
+    else:
+        replies += [r for _, r in calm]
+    return tuple(replies), tuple(_gone(door, n, keys[n.id]) for n, _ in passed)
+
+
+def _gone(door: Door, notice: Notice, reply: str) -> Gone:
+    buyer = door.orders[notice.order or 0].buyer or 0
+    seen = door.left.get(buyer, Left()).count
+    return Gone(notice, buyer, seen, kind_of(notice.template).urgent, reply)
+
+
+def _digest(replies: Sequence[Reply]) -> Reply:
+    """One message for several: a line for each, and gone when the first of them is no news any more."""
+    lines = [{**reply.facts, "template": reply.template} for reply in replies]
+    ends = [r.expires_at for r in replies if r.expires_at is not None]
+    first = replies[0]
+    return replace(
+        first,
+        template="digest",
+        facts={"numbers": list(dict.fromkeys(str(r.facts["number"]) for r in replies)), "lines": lines},
+        key=f"digest:{first.key}",
+        options=(),
+        expires_at=min(ends, default=None),
+    )
+
+
+def _again(notice: Notice, until: datetime) -> Notice:
+    """The same notice, to be judged again at `until`."""
+    name, _, tries = notice.id.partition("~")
+    return replace(notice, id=f"{name}~{int(tries or 0) + 1}", due_at=until, case=None)
+
+
+def _reason(notice: Notice, verdict: Verdict) -> Reason:
+    inputs: dict[str, Any] = {"push": notice.template, "key": notice.fact_key, "verdict": verdict.what}
+    if verdict.until is not None:
+        inputs["until"] = verdict.until.isoformat()
+    about = f"p/{notice.parcel}" if notice.parcel is not None else f"o/{notice.order}"
+    return Reason(verdict.rule, inputs, about)

@@ -1,0 +1,82 @@
+"""The pushes: what a buyer may hear unasked, how pressing each is and how long it stays worth saying."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+UPDATES = "parcel_updates"
+"""The purpose that buyers consent to with "tell me when something changes"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A push's nature. `urgent` ones do not wait for the day's one digest; `lasts` is how long after its fact it
+    may still be said; `ends` marks the last words on a parcel."""
+
+    urgent: bool
+    lasts: timedelta
+    ends: bool = False
+
+
+def _soon(hours: int, *, ends: bool = False) -> Kind:
+    return Kind(urgent=True, lasts=timedelta(hours=hours), ends=ends)
+
+
+def _calm(days: int) -> Kind:
+    return Kind(urgent=False, lasts=timedelta(days=days))
+
+
+_CALM = _calm(1)
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "order_confirmed": _calm(2),
+        "not_shipped": _calm(2),
+        "shipped": _calm(3),
+        "window_moved": _calm(2),
+        "arrived_country": _calm(2),
+        "customs_processing": _calm(3),
+        "customs_documents": _soon(120),
+        "customs_duty": _soon(120),
+        "out_for_delivery": _soon(14),
+        "attempt_failed": _soon(36),
+        "pickup_ready": _soon(72),
+        "pickup_reminder": _soon(48),
+        "delivered": _soon(72, ends=True),
+        "returned": _soon(120, ends=True),
+        "lost": _soon(120, ends=True),
+        "delayed": _calm(2),
+        "delayed_again": _calm(2),
+        "stalled": _calm(2),
+        "stall_over": _calm(2),
+        "estimate": _calm(1),
+        "survey": _calm(1),
+    }
+)
+
+
+def kind_of(template: str) -> Kind:
+    """A push's nature; one of the seller's own making is calm."""
+    return KINDS.get(template, _CALM)
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Something of one order (of one `parcel` of it) to tell its buyer once, under `key`.
+
+    `facts` hold only what cannot be read from the order when the push is worded. `needs` is the key of an
+    earlier push without which this one would make no sense. `at` is the instant of the fact, UTC.
+    """
+
+    template: str
+    key: str
+    at: datetime
+    parcel: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    needs: str = ""
+
+    @property
+    def expires(self) -> datetime:
+        """After this it is no news any more."""
+        return self.at + kind_of(self.template).lasts

@@ -1,0 +1,176 @@
+"""Campaigns: their rows, the orders that come next, and how they go.
+
+A step moves `cursor` in the commit that stores the step's notices, and only from where it was read: of several
+processes that take the same step one succeeds.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.dialog.turn import Dossier
+from bot.proactive.campaign import Outcome, Plan
+from bot.store import codec, orders, why
+from bot.store.tables import CampaignRow, ConsentRow, Inbox, InboxState, Order, Outbox, OutboxState, PushRow, core
+
+PLANNED, RUNNING, STOPPED, DONE = "planned", "running", "stopped", "done"
+
+_campaigns = core(CampaignRow)
+_orders = core(Order)
+_pushes = core(PushRow)
+_outbox = core(Outbox)
+_inbox = core(Inbox)
+_consents = core(ConsentRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A campaign as it stands. `cursor` is the last order that was looked at; `note` why it stopped."""
+
+    id: int
+    name: str
+    state: str
+    plan: Plan
+    cursor: int
+    reached: int
+    note: str
+    created_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def key(self) -> str:
+        """Under which a buyer hears of it once."""
+        return f"campaign:{self.id}"
+
+
+def _campaign(row: Any) -> Campaign:
+    return Campaign(
+        row.id, row.name, row.state, codec.decode(row.plan, Plan), row.cursor, row.reached, row.note, row.created_at,
+        row.ended_at,
+    )  # fmt: skip
+
+
+async def plan(connection: AsyncConnection, name: str, made: Plan, now: datetime) -> Campaign | None:
+    """Write a campaign down, or change one that is only planned; None where one of this name has begun."""
+    known = (await connection.execute(select(_campaigns).where(_campaigns.c.name == name))).first()
+    if known is not None and known.state != PLANNED:
+        return None
+    if known is None:
+        await connection.execute(
+            insert(_campaigns).values(
+                name=name, state=PLANNED, plan=codec.encode(made), cursor=0, reached=0, note="", created_at=now
+            )
+        )
+    else:
+        await connection.execute(update(_campaigns).where(_campaigns.c.name == name).values(plan=codec.encode(made)))
+    return await named(connection, name)
+
+
+async def named(connection: AsyncConnection, name: str) -> Campaign | None:
+    """The campaign of this name."""
+    row = (await connection.execute(select(_campaigns).where(_campaigns.c.name == name))).first()
+    return _campaign(row) if row is not None else None
+
+
+async def all_of(connection: AsyncConnection) -> list[Campaign]:
+    """Every campaign, oldest first."""
+    return [_campaign(row) for row in await connection.execute(select(_campaigns).order_by(_campaigns.c.id))]
+
+
+async def set_state(
+    connection: AsyncConnection,
+    campaign: int,
+    state: str,
+    now: datetime,
+    note: str = "",
+    due_at: datetime | None = None,
+) -> None:
+    """Start, stop or end a campaign; a running one takes its next step at `due_at`."""
+    ended = now if state in {STOPPED, DONE} else None
+    await connection.execute(
+        update(_campaigns)
+        .where(_campaigns.c.id == campaign)
+        .values(state=state, note=note, due_at=due_at, ended_at=ended)
+    )
+
+
+async def due(connection: AsyncConnection, now: datetime) -> list[Campaign]:
+    """Running campaigns whose next step is due."""
+    rows = await connection.execute(
+        select(_campaigns).where(_campaigns.c.state == RUNNING, _campaigns.c.due_at <= now).order_by(_campaigns.c.id)
+    )
+    return [_campaign(row) for row in rows]
+
+
+async def after(connection: AsyncConnection, cursor: int, limit: int) -> list[Dossier]:
+    """The next orders behind the cursor, by id."""
+    ids = list(
+        (
+            await connection.execute(
+                select(_orders.c.id).where(_orders.c.id > cursor).order_by(_orders.c.id).limit(limit)
+            )
+        ).scalars()
+    )
+    found, _, _ = await orders.find(connection, ids=ids)
+    return [found[i] for i in ids]
+
+
+async def stepped(connection: AsyncConnection, campaign: Campaign, cursor: int, reached: int, due_at: datetime) -> bool:
+    """Move the cursor; whether it stood where it was read, so that this step is ours."""
+    moved = await connection.execute(
+        update(_campaigns)
+        .where(_campaigns.c.id == campaign.id, _campaigns.c.state == RUNNING, _campaigns.c.cursor == campaign.cursor)
+        .values(cursor=cursor, reached=_campaigns.c.reached + reached, due_at=due_at)
+    )
+    return bool(moved.rowcount)
+
+
+async def outcome(connection: AsyncConnection, campaign: Campaign) -> Outcome:
+    """How a campaign goes."""
+    rows = (
+        await connection.execute(
+            select(_pushes.c.lane, _outbox.c.state, _outbox.c.receipt)
+            .join(_outbox, (_outbox.c.lane == _pushes.c.lane) & (_outbox.c.key == _pushes.c.message))
+            .where(_pushes.c.key == campaign.key)
+        )
+    ).all()
+    receipts = Counter(row.receipt for row in rows)
+    dead = sum(row.state == OutboxState.DEAD or row.receipt == "failed" for row in rows)
+    lanes = [row.lane for row in rows]
+    return Outcome(
+        made=campaign.reached,
+        sent=sum(row.state == OutboxState.SENT for row in rows) + dead,
+        delivered=receipts["delivered"] + receipts["read"],
+        read=receipts["read"],
+        failed=dead,
+        stopped=await _stops(connection, lanes, campaign.created_at),
+        waiting=await _waiting(connection, campaign),
+    )
+
+
+async def _stops(connection: AsyncConnection, lanes: Sequence[str], since: datetime) -> int:
+    said = select(func.count(_consents.c.lane.distinct())).where(
+        _consents.c.lane.in_(lanes), _consents.c.given.is_(False), _consents.c.at >= since
+    )
+    return int(await connection.scalar(said) or 0) if lanes else 0
+
+
+async def _waiting(connection: AsyncConnection, campaign: Campaign) -> int:
+    later = select(func.count()).select_from(_inbox).where(
+        _inbox.c.state.in_((InboxState.READY, InboxState.LATER)), _inbox.c.key.like(f"{campaign.key}:%")
+    )  # fmt: skip
+    return int(await connection.scalar(later) or 0)
+
+
+async def left_out(connection: AsyncConnection, campaign: Campaign) -> dict[str, int]:
+    """How many buyers did not hear of it, by the rule that kept it back."""
+    rules: Counter[str] = Counter()
+    for _, record in await why.since(connection, 0):
+        if record.inputs.get("key") == campaign.key and record.inputs.get("verdict") == "drop":
+            rules[record.rule] += 1
+    return dict(rules)

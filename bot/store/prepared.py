@@ -1,0 +1,162 @@
+"""SQLAlchemy's statements run straight on sqlite3, for the hot path.
+
+A message costs some fifteen statements, and SQLAlchemy's own execution of one (cache key, context, cursor, result)
+takes three to ten times as long as SQLite's. So a Core statement that comes a second time is compiled once to
+text, with where each parameter goes and how it is bound; the statements stay the same for both databases.
+"""
+
+import re
+import sqlite3
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Connection, Dialect, Executable
+from sqlalchemy.sql.compiler import SQLCompiler
+
+_EXPANDING = re.compile(r"__\[POSTCOMPILE_(\w+)\]")
+_Converter = Callable[[Any], Any]
+
+
+class Rows(list[Any]):
+    """What a statement gave, with the part of SQLAlchemy's `Result` that the store uses."""
+
+    rowcount = -1
+
+    def all(self) -> "Rows":
+        """Every row."""
+        return self
+
+    def first(self) -> Any:
+        """The first row, or None."""
+        return self[0] if self else None
+
+    def scalars(self) -> list[Any]:
+        """The first column."""
+        return [row[0] for row in self]
+
+    def scalar_one(self) -> Any:
+        """The first column of the only row."""
+        (row,) = self
+        return row[0]
+
+
+class _Form:
+    """A statement compiled for one set of parameter names, its lists of one length each."""
+
+    def __init__(self, statement: Any, dialect: Dialect, names: Sequence[str], sizes: Mapping[str, int]) -> None:
+        compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=list(names))
+        self.sql = _EXPANDING.sub(lambda m: ",".join("?" * sizes[m[1]]), compiled.string)
+        values = compiled.params
+        self._fixed: list[Any] = []
+        self._slots: list[tuple[int, str, _Converter | None]] = []
+        self._lists: list[tuple[int, str, int, _Converter | None]] = []
+        for name in compiled.positiontup or ():
+            bind = compiled.binds[name]
+            convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            place = len(self._fixed)
+            if name in sizes:
+                self._lists.append((place, name, sizes[name], convert))
+                self._fixed += [None] * sizes[name]
+            elif name in names:
+                self._slots.append((place, name, convert))
+                self._fixed.append(None)
+            else:
+                self._fixed.append(convert(values[name]) if convert else values[name])
+        self._read(statement, dialect)
+
+    def _read(self, statement: Any, dialect: Dialect) -> None:
+        columns = list(statement.exported_columns) if hasattr(statement, "exported_columns") else []
+        self.returns = bool(columns)
+        row: Any = namedtuple("row", [c.key for c in columns], rename=True)  # type: ignore[misc]
+        self._make = row._make
+        converters = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
+        self._converters = [(place, c) for place, c in enumerate(converters) if c is not None]
+
+    def bound(self, parameters: Mapping[str, Any]) -> list[Any]:
+        """The parameters in the order of the text. A list is filled up with its last value, or with NULL."""
+        values = self._fixed.copy()
+        for place, name, convert in self._slots:
+            value = parameters[name]
+            values[place] = convert(value) if convert is not None else value
+        for place, name, size, convert in self._lists:
+            given = [convert(v) for v in parameters[name]] if convert is not None else list(parameters[name])
+            values[place : place + size] = given + (given[-1:] or [None]) * (size - len(given))
+        return values
+
+    def rows(self, cursor: sqlite3.Cursor) -> list[Any]:
+        """What the cursor holds, by name and in our types."""
+        make, converters = self._make, self._converters
+        if not converters:
+            return [make(row) for row in cursor]
+        made = []
+        for found in cursor:
+            row = list(found)
+            for place, convert in converters:
+                row[place] = convert(row[place])
+            made.append(make(row))
+        return made
+
+
+class Prepared:
+    """A transaction's connection: what is known runs on sqlite3, anything else through SQLAlchemy on the same one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._raw: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
+        self._forms: WeakKeyDictionary[Any, dict[tuple[Any, ...], _Form]] = WeakKeyDictionary()
+
+    def begin(self, how: str) -> None:
+        """Open a transaction; `how` is SQLite's statement for it, empty for none."""
+        if how:
+            self._raw.execute(how)
+
+    def commit(self) -> None:
+        """End the transaction, durably."""
+        self._raw.commit()
+        if self.connection.in_transaction():
+            self.connection.commit()
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> Any:
+        """As `AsyncConnection.execute`; it never waits."""
+        forms = self._forms.get(statement)
+        if forms is None:
+            # A statement made for this one call would be compiled in vain: only what comes again is prepared.
+            self._forms[statement] = {}
+            return self.connection.execute(statement, parameters)
+        if isinstance(parameters, Mapping) or not parameters:
+            return self._once(forms, statement, parameters or {})
+        form = self._form(forms, statement, parameters[0])
+        result = Rows()
+        if form.returns:
+            for one in parameters:
+                result += form.rows(self._raw.execute(form.sql, form.bound(one)))
+        else:
+            result.rowcount = self._raw.executemany(form.sql, [form.bound(one) for one in parameters]).rowcount
+        return result
+
+    async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+        """As `AsyncConnection.scalar`."""
+        row = (await self.execute(statement, parameters)).first()
+        return None if row is None else row[0]
+
+    def _once(self, forms: dict[tuple[Any, ...], _Form], statement: Any, parameters: Mapping[str, Any]) -> Rows:
+        form = self._form(forms, statement, parameters)
+        cursor = self._raw.execute(form.sql, form.bound(parameters))
+        result = Rows(form.rows(cursor) if form.returns else ())
+        result.rowcount = cursor.rowcount
+        return result
+
+    def _form(self, forms: dict[tuple[Any, ...], _Form], statement: Any, parameters: Mapping[str, Any]) -> _Form:
+        sizes = {name: _rounded(len(v)) for name, v in parameters.items() if isinstance(v, list | tuple)}
+        key = (*parameters, *sizes.values())
+        form = forms.get(key)
+        if form is None:
+            form = forms[key] = _Form(statement, self.connection.dialect, list(parameters), sizes)
+        return form
+
+
+def _rounded(length: int) -> int:
+    """A power of two, so that few texts serve lists of all lengths."""
+    return 1 << max(length - 1, 0).bit_length()

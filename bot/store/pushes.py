@@ -1,0 +1,234 @@
+"""What left for buyers unasked: reading it for the gate, and writing it so that two chats cannot both pass.
+
+A buyer's row counts their pushes. A turn that lets more leave says how many it had seen; if the row has another
+number by then, somebody else was first: the turn is not written and its lane is worked again.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.model.events import Notice
+from bot.model.orders import Consent
+from bot.proactive.watching import Sight
+from bot.proactive.wording import Situation
+from bot.store import codec, orders
+from bot.store.tables import (
+    Buyer,
+    ConsentRow,
+    Conversation,
+    Follow,
+    Order,
+    Outbox,
+    OutboxState,
+    PushRow,
+    SightRow,
+    core,
+)
+
+_pushes = core(PushRow)
+_buyers = core(Buyer)
+_consents = core(ConsentRow)
+_outbox = core(Outbox)
+_conversations = core(Conversation)
+_follows = core(Follow)
+_orders = core(Order)
+_sights = core(SightRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One push that left."""
+
+    key: str
+    urgent: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Buyers:
+    """What the gate knows of a buyer: what left, how many pushes that is by their row, and which purposes they
+    consent to in the chat that asks."""
+
+    sent: tuple[Sent, ...] = ()
+    count: int = 0
+    consents: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the pushes of one lane rest on."""
+
+    orders: Mapping[int, Situation] = field(default_factory=dict)
+    buyers: Mapping[int, Buyers] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A push that leaves with this turn; `seen` is the buyer's count that the gate judged by. `message` is the
+    outbox key under which it leaves."""
+
+    buyer: int
+    key: str
+    template: str
+    urgent: bool
+    order: int
+    parcel: int | None
+    message: str
+    seen: int
+
+
+async def standing(connection: AsyncConnection, notices: Mapping[str, Sequence[Notice]]) -> dict[str, Standing]:
+    """What each lane's notices rest on."""
+    ids = {n.order for mine in notices.values() for n in mine if n.order is not None}
+    found = await _situations(connection, sorted(ids)) if ids else {}
+    buyers = sorted({d.buyer for d in found.values() if d.buyer is not None})
+    counts = {r.id: r.pushes for r in await connection.execute(_COUNTS, {"ids": buyers})} if buyers else {}
+    sent: dict[int, list[Sent]] = {}
+    for row in await connection.execute(_SENT, {"ids": buyers}) if buyers else ():
+        sent.setdefault(row.buyer_id, []).append(Sent(row.key, row.urgent, row.at))
+    given = await _consents_of(connection, list(notices), buyers)
+    return {
+        lane: Standing(
+            orders={n.order: found[n.order] for n in mine if n.order in found},
+            buyers={
+                d.buyer: Buyers(tuple(sent.get(d.buyer, ())), counts.get(d.buyer, 0), given(lane, d.buyer))
+                for n in mine
+                if (d := found.get(n.order or 0)) is not None and d.buyer is not None
+            },
+        )
+        for lane, mine in notices.items()
+    }
+
+
+async def _situations(connection: AsyncConnection, ids: Sequence[int]) -> dict[int, Situation]:
+    """Orders with their parcels at a glance: no timeline is read."""
+    parcels: dict[int, list[Sight]] = {}
+    for row in await connection.execute(_SIGHTS, {"ids": ids}):
+        parcels.setdefault(row.order_id, []).append(_read_sight(row.glance))
+    return {
+        row.id: Situation(row.id, row.buyer_id, orders.order_value(row), tuple(parcels.get(row.id, ())))
+        for row in await connection.execute(_ORDERS, {"ids": ids})
+    }
+
+
+_read_sight = codec.reader(Sight)
+_ORDERS = select(_orders).where(_orders.c.id.in_(bindparam("ids", expanding=True)))
+_SIGHTS = (
+    select(_sights.c.order_id, _sights.c.glance)
+    .where(_sights.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_sights.c.parcel_id)
+)
+_COUNTS = select(_buyers.c.id, _buyers.c.pushes).where(_buyers.c.id.in_(bindparam("ids", expanding=True)))
+_SENT = select(_pushes.c.buyer_id, _pushes.c.key, _pushes.c.urgent, _pushes.c.at).where(
+    _pushes.c.buyer_id.in_(bindparam("ids", expanding=True))
+)
+
+
+class _Ledger:
+    """Which purposes hold for a (lane, buyer), by the newest row of either."""
+
+    def __init__(self, rows: Sequence[tuple[str, int | None, str, bool]]) -> None:
+        self._by_lane: dict[str, list[int]] = {}
+        self._by_buyer: dict[int, list[int]] = {}
+        self._rows = rows
+        for place, (lane, buyer, _, _) in enumerate(rows):
+            if lane:
+                self._by_lane.setdefault(lane, []).append(place)
+            if buyer is not None:
+                self._by_buyer.setdefault(buyer, []).append(place)
+
+    def __call__(self, lane: str, buyer: int) -> frozenset[str]:
+        purposes: set[str] = set()
+        places = {*self._by_lane.get(lane, ()), *self._by_buyer.get(buyer, ())}
+        for place in sorted(places):
+            _, _, purpose, given = self._rows[place]
+            (purposes.add if given else purposes.discard)(purpose)
+        return frozenset(purposes)
+
+
+async def _consents_of(connection: AsyncConnection, lanes: Sequence[str], buyers: Sequence[int]) -> _Ledger:
+    rows = await connection.execute(_LEDGER, {"lanes": lanes, "buyers": buyers})
+    return _Ledger([(r.lane, r.buyer_id, r.purpose, r.given) for r in rows])
+
+
+_LEDGER = (
+    select(_consents.c.lane, _consents.c.buyer_id, _consents.c.purpose, _consents.c.given)
+    .where(
+        _consents.c.lane.in_(bindparam("lanes", expanding=True))
+        | _consents.c.buyer_id.in_(bindparam("buyers", expanding=True))
+    )
+    .order_by(_consents.c.at, _consents.c.id)
+)
+
+
+async def counted(connection: AsyncConnection, turns: Mapping[str, Sequence[Pushed]]) -> set[str]:
+    """Take the buyers' rows for these turns' pushes (by lane); the lanes that were too late."""
+    ids = sorted({p.buyer for pushed in turns.values() for p in pushed})
+    if not ids:
+        return set()
+    counts = {r.id: r.pushes for r in await connection.execute(_TAKE, {"ids": ids})}
+    late: set[str] = set()
+    more: dict[int, int] = {}
+    for lane, pushed in turns.items():
+        if any(counts.get(p.buyer) != p.seen or p.buyer in more for p in pushed):
+            late.add(lane)
+        else:
+            more |= Counter(p.buyer for p in pushed)
+    if more:
+        await connection.execute(_COUNT, [{"buyer": buyer, "more": more[buyer]} for buyer in sorted(more)])
+    return late
+
+
+_TAKE = _COUNTS.order_by(_buyers.c.id).with_for_update()
+_COUNT = update(_buyers).where(_buyers.c.id == bindparam("buyer")).values(pushes=_buyers.c.pushes + bindparam("more"))
+
+
+async def save(connection: AsyncConnection, turns: Mapping[str, Sequence[Pushed]], now: datetime) -> None:
+    """Write down what leaves."""
+    rows = [
+        {
+            "buyer_id": p.buyer,
+            "key": p.key,
+            "template": p.template,
+            "urgent": p.urgent,
+            "order_id": p.order,
+            "parcel_id": p.parcel,
+            "lane": lane,
+            "message": p.message,
+            "at": now,
+        }
+        for lane, pushed in turns.items()
+        for p in pushed
+    ]
+    if rows:
+        await connection.execute(_SAVE, rows)
+
+
+_SAVE = insert(_pushes)
+
+
+async def withdraw_unasked(connection: AsyncConnection, lane: str, buyers: Sequence[int]) -> None:
+    """Take back what this chat, and every other of these buyers, would have been told unasked: they said stop."""
+    theirs = select(_conversations.c.lane).where(_conversations.c.buyer_id.in_(buyers))
+    followed = (
+        select(_follows.c.lane).join(_orders, _orders.c.id == _follows.c.order_id).where(_orders.c.buyer_id.in_(buyers))
+    )
+    mine = or_(_outbox.c.lane == lane, _outbox.c.lane.in_(theirs), _outbox.c.lane.in_(followed))
+    await connection.execute(
+        update(_outbox)
+        .where(mine, _outbox.c.state == OutboxState.READY, _outbox.c.purpose == "notice")
+        .values(state=OutboxState.WITHDRAWN)
+    )
+
+
+async def ledger(connection: AsyncConnection, buyer: int) -> list[Consent]:
+    """All that a buyer consented to and withdrew, oldest first."""
+    rows = await connection.execute(
+        select(_consents).where(_consents.c.buyer_id == buyer).order_by(_consents.c.at, _consents.c.id)
+    )
+    return [Consent(r.purpose, r.source, r.at, r.given) for r in rows]

@@ -1,0 +1,267 @@
+"""Orders that the announcer watches: which are due, what was found, and where their buyers can be reached."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import bindparam, case, delete, func, select, union_all, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.dialog.turn import Reason
+from bot.model.conversations import Conversation
+from bot.model.orders import Order
+from bot.proactive.sighting import Home, sight, watched
+from bot.proactive.watching import Sight, Told, Watched
+from bot.store import codec, orders
+from bot.store.database import NOW, Database
+from bot.store.queue import Arrival
+from bot.store.tables import ConsentRow, Feed, Follow, Inbox, InboxState, SightRow, Watch, core
+from bot.store.tables import Conversation as ConversationRow
+from bot.store.tables import Order as OrderRow
+
+LEASE_SECONDS = 60.0
+
+_watches = core(Watch)
+_sights = core(SightRow)
+_orders = core(OrderRow)
+_follows = core(Follow)
+_conversations = core(ConversationRow)
+_consents = core(ConsentRow)
+_feeds = core(Feed)
+_inbox = core(Inbox)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An order to look at, leased. `told` is None where nobody looked before."""
+
+    order: Watched
+    parcels: tuple[Sight, ...]
+    told: Told | None
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What came of a look; `told` None where nothing about it changed, `again` None for never. `news` are for people's
+    lanes, `reasons` why they were made or left out."""
+
+    order: int
+    token: str
+    again: datetime | None
+    told: Told | None = None
+    news: tuple[Arrival, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A chat in which an order's buyer can be told things; `chosen_at` is when they last asked for it there."""
+
+    lane: str
+    record: Conversation
+    chosen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where the buyer of an order can be reached; `phone` is E.164 or empty."""
+
+    phone: str = ""
+    chats: tuple[Chat, ...] = ()
+
+
+async def touch(connection: AsyncConnection, database: Database, glances: Sequence[tuple[int, Watched | None]]) -> None:
+    """These orders have news: look at them now. A glance that is None is left, or filled in by the look."""
+    rows = [{"order": i, "glance": codec.encode(w) if w is not None else b""} for i, w in sorted(glances)]
+    if rows:
+        await connection.execute(database.once(_touch), rows)
+
+
+def _touch(database: Database) -> Any:
+    upsert = database.insert(_watches).values(
+        order_id=bindparam("order"), due_at=_EPOCH, lease_until=0.0, owner="", glance=bindparam("glance"), told=b""
+    )
+    return upsert.on_conflict_do_update(
+        index_elements=[_watches.c.order_id],
+        set_={
+            "due_at": _EPOCH,
+            "lease_until": 0.0,
+            "owner": "",
+            "glance": case((func.length(upsert.excluded.glance) > 0, upsert.excluded.glance), else_=_watches.c.glance),
+        },
+    )
+
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+"""Due before everything else: news."""
+
+
+async def watch(connection: AsyncConnection, database: Database, order_id: int, order: Order, now: datetime) -> None:
+    """The shop told us of an order: have it looked at, with the parcels that it announced."""
+    home = Home(order.country, order.postcode)
+    parcels = (await orders.parcels_of(connection, [order_id])).get(order_id, ())
+    await save_sights(connection, database, [(order_id, sight(p, home, now)) for p in parcels])
+    await touch(connection, database, [(order_id, watched(order_id, order))])
+
+
+async def save_sights(connection: AsyncConnection, database: Database, sights: Sequence[tuple[int, Sight]]) -> None:
+    """Write down parcels at a glance, each with its order, and have their orders looked at."""
+    rows = [{"parcel": s.parcel, "order": order, "glance": codec.encode(s)} for order, s in sights]
+    if rows:
+        await connection.execute(database.once(_sight), rows)
+        await touch(connection, database, [(order, None) for order in {order for order, _ in sights}])
+
+
+def _sight(database: Database) -> Any:
+    upsert = database.insert(_sights).values(
+        parcel_id=bindparam("parcel"), order_id=bindparam("order"), glance=bindparam("glance")
+    )
+    return upsert.on_conflict_do_update(index_elements=[_sights.c.parcel_id], set_={"glance": upsert.excluded.glance})
+
+
+async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Due]:
+    """Lease up to `limit` orders that are due, news first."""
+    rows = (await connection.execute(_DUE, {"now": now, "most": limit})).all()
+    if not rows:
+        return []
+    ids, token = [row.order_id for row in rows], uuid4().hex
+    await connection.execute(_LEASE, {"ids": ids, "token": token})
+    parcels: dict[int, list[Sight]] = {}
+    for row in await connection.execute(_PARCELS, {"ids": ids}):
+        parcels.setdefault(row.order_id, []).append(_read_sight(row.glance))
+    blank = [row.order_id for row in rows if not row.glance]
+    found = (await orders.find(connection, ids=blank))[0] if blank else {}
+    filled = {i: watched(i, d.order) for i, d in found.items()}
+    return [
+        Due(
+            filled.get(row.order_id) or _read_watched(row.glance),
+            tuple(parcels.get(row.order_id, ())),
+            _read_told(row.told) if row.told else None,
+            token,
+        )
+        for row in rows
+        if row.glance or row.order_id in filled
+    ]
+
+
+_read_sight, _read_watched, _read_told = codec.reader(Sight), codec.reader(Watched), codec.reader(Told)
+_DUE = (
+    select(_watches.c.order_id, _watches.c.glance, _watches.c.told)
+    .where(_watches.c.due_at <= bindparam("now"), _watches.c.lease_until <= NOW)
+    .order_by(_watches.c.due_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_LEASE = (
+    update(_watches)
+    .where(_watches.c.order_id.in_(bindparam("ids", expanding=True)))
+    .values(lease_until=NOW + LEASE_SECONDS, owner=bindparam("token"))
+)
+_PARCELS = (
+    select(_sights.c.order_id, _sights.c.glance)
+    .where(_sights.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_sights.c.parcel_id)
+)
+
+
+async def looked(connection: AsyncConnection, looks: Sequence[Looked]) -> list[Looked]:
+    """Write down looks and give their orders back; those that hold. Where news came meanwhile the look is void: the
+    order is due still."""
+    held = await connection.execute(_OWNERS, {"ids": [x.order for x in looks]})
+    owners = {row.order_id: row.owner for row in held}
+    looks = [x for x in looks if owners.get(x.order) == x.token]
+    told = [{"order": x.order, "due": x.again, "said": codec.encode(x.told)} for x in looks if x.told is not None]
+    if told:
+        await connection.execute(_TOLD, told)
+    same: dict[datetime | None, list[int]] = {}
+    for look in looks:
+        if look.told is None:
+            same.setdefault(look.again, []).append(look.order)
+    for again, ids in same.items():
+        # Nearly all are due again at the same time: one statement for all of them.
+        await connection.execute(_SAME, {"ids": ids, "due": again})
+    return looks
+
+
+_OWNERS = (
+    select(_watches.c.order_id, _watches.c.owner)
+    .where(_watches.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_watches.c.order_id)
+    .with_for_update()
+)
+_BACK = {"due_at": bindparam("due", type_=_watches.c.due_at.type), "lease_until": 0.0, "owner": ""}
+_SAME = update(_watches).where(_watches.c.order_id.in_(bindparam("ids", expanding=True))).values(_BACK)
+_TOLD = update(_watches).where(_watches.c.order_id == bindparam("order")).values({**_BACK, "told": bindparam("said")})
+
+
+async def feeds_down(connection: AsyncConnection) -> frozenset[str]:
+    """Sources and carriers that give no answer now."""
+    return frozenset((await connection.execute(_DOWN)).scalars())
+
+
+_DOWN = select(_feeds.c.source).where(_feeds.c.down_since.is_not(None))
+
+
+async def follow(connection: AsyncConnection, database: Database, lane: str, ids: Sequence[int]) -> None:
+    """From now on this chat is told of these orders."""
+    if ids:
+        rows = [{"order_id": i, "lane": lane} for i in ids]
+        await connection.execute(database.insert(_follows).on_conflict_do_nothing(), rows)
+
+
+async def unfollow(connection: AsyncConnection, lane: str) -> None:
+    """Somebody else has this chat now."""
+    await connection.execute(delete(_follows).where(_follows.c.lane == lane))
+
+
+async def buyers_of_chat(connection: AsyncConnection, lane: str) -> list[int]:
+    """Whose orders this chat follows."""
+    mine = select(_orders.c.buyer_id).join(_follows, _follows.c.order_id == _orders.c.id)
+    return [b for b in (await connection.execute(mine.where(_follows.c.lane == lane).distinct())).scalars() if b]
+
+
+async def reach(connection: AsyncConnection, ids: Sequence[int], purpose: str) -> Mapping[int, Reach]:
+    """Where the buyers of these orders can be reached."""
+    phones = {r.id: r.phone_e164 for r in await connection.execute(_PHONES, {"ids": list(ids)})}
+    rows = (await connection.execute(_CHATS, {"ids": list(ids)})).all()
+    lanes = sorted({r.lane for r in rows})
+    asked = await connection.execute(_CHOSEN, {"lanes": lanes, "purpose": purpose}) if lanes else ()
+    chosen = {r.lane: r.at for r in asked}
+    chats: dict[int, list[Chat]] = {}
+    for row in rows:
+        chat = Chat(row.lane, codec.record(row.lane, row.state), chosen.get(row.lane))
+        chats.setdefault(row.order_id, []).append(chat)
+    return {i: Reach(phones.get(i, ""), tuple(chats.get(i, ()))) for i in ids}
+
+
+_PHONES = select(_orders.c.id, _orders.c.phone_e164).where(_orders.c.id.in_(bindparam("ids", expanding=True)))
+_OF_BUYER = (
+    select(_orders.c.id.label("order_id"), _conversations.c.lane, _conversations.c.state)
+    .join(_conversations, _conversations.c.buyer_id == _orders.c.buyer_id)
+    .where(_orders.c.id.in_(bindparam("ids", expanding=True)))
+)
+_OF_FOLLOWER = (
+    select(_follows.c.order_id, _conversations.c.lane, _conversations.c.state)
+    .join(_conversations, _conversations.c.lane == _follows.c.lane)
+    .where(_follows.c.order_id.in_(bindparam("ids", expanding=True)), _conversations.c.buyer_id.is_(None))
+)
+_CHATS = union_all(_OF_BUYER, _OF_FOLLOWER)
+_CHOSEN = (
+    select(_consents.c.lane, func.max(_consents.c.at).label("at"))
+    .where(
+        _consents.c.lane.in_(bindparam("lanes", expanding=True)),
+        _consents.c.purpose == bindparam("purpose"),
+        _consents.c.given.is_(True),
+    )
+    .group_by(_consents.c.lane)
+)
+
+
+async def next_due(connection: AsyncConnection) -> datetime | None:
+    """When an order or an event that waits is due next."""
+    looks = await connection.scalar(select(func.min(_watches.c.due_at)).where(_watches.c.due_at.is_not(None)))
+    later = await connection.scalar(select(func.min(_inbox.c.due_at)).where(_inbox.c.state == InboxState.LATER))
+    return min((at for at in (looks, later) if at is not None), default=None)

@@ -1,0 +1,35 @@
+"""The second number of a parcel where only a scan's words tell it: "已转单，新单号为…" (`facts/carriers.md` §7.5)."""
+
+import re
+from functools import lru_cache
+
+from bot.model.tracks import Leg, Role, Track
+
+_NUMBER = r"[\s:：【\[#]*(?!1[3-9]\d{9}(?!\d))([A-Z]{0,5}\d[A-Z0-9]{6,30})(?![A-Z0-9])"
+_TOLD = re.compile(
+    r"(?:(?:转单|换单|转寄|转运|转派|末端|尾程|派送)[^。；]{0,12}?单号[为是]?|[转新换]单号[为是]?"
+    r"|(?i:\b(?:new|exchange|local|last[- ]mile|final[- ]mile|partner|delivery)(?: \w+){0,2} (?:tracking |waybill )?"
+    r"(?:number|no\.?)(?: is)?)"
+    r"|(?i:\bnouveau numéro(?: de suivi)?|\bneue (?:sendungs|paket)nummer|\bnuevo número(?: de seguimiento)?"
+    r"|\bnovo (?:número|código)(?: de rastreio)?|\bнов\w+ (?:трек-?)?номер))" + _NUMBER
+)
+_SIGNS = ("单号", "umber", "no.", "No.", "uméro", "úmero", "ummer", "ódigo", "омер")
+
+
+@lru_cache(maxsize=16_384)
+def number_told(text: str) -> str:
+    """The other number that a text hands the parcel over to; empty where it tells none."""
+    if not any(sign in text for sign in _SIGNS):
+        return ""
+    found = _TOLD.search(text)
+    return found[1] if found and sum(c.isdigit() for c in found[1]) >= 6 else ""
+
+
+def legs_told(track: Track) -> tuple[Leg, ...]:
+    """The track's legs with those that its scans' words add; who carries the second is not told."""
+    known = {leg.number for leg in track.legs} | {track.number}
+    told = dict.fromkeys(n for scan in track.scans if (n := number_told(scan.raw_text)) and n not in known)
+    if not told:
+        return track.legs
+    first = () if track.legs else (Leg(track.carrier, track.number, Role.FIRST_MILE),)
+    return (*track.legs, *first, *(Leg("", number, Role.LAST_MILE) for number in told))

@@ -1,0 +1,116 @@
+"""What stands around a number in a message, and what in a message is no number of a parcel at all. Pure.
+
+The words are those of chat messages in fifteen languages; texts are normalised first (`recognise.normalised`).
+"""
+
+import re
+from functools import cache, lru_cache
+
+from bot.tracking.numbers import rows
+
+
+def _words(spelled: str) -> re.Pattern[str]:
+    # In capitals, as the text is: to ignore case costs more than the search.
+    return re.compile(spelled.upper())
+
+
+TRACKING = _words(
+    "track|parcel|package|shipment|shipping|courier|waybill|awb|consignment|seguimiento|rastre|env[ií]o|paquete|"
+    "encomenda|objeto|pacote|suivi|colis|exp[eé]dition|sendung|paket|lieferung|spedizion|pacco|tracciamento|"
+    "pakket|zending|paczk|przesy[lł]k|kargo|takip|g[oö]nderi|nomor resi|no resi|трек|посылк|отправлени|накладн|"
+    "单号|單號|快递|快遞|快件|包裹|物流|运单|運單|跟踪|追踪|追跡|荷物|配送|伝票|송장|택배|배송|شحن|تتبع|طرد"
+)
+_NUMBER_WORDS = (
+    r"\W{0,3}(?:(?:NUMBER|NUM|NO|NR|ID|N|N[UÚ]MERO|CODE|НОМЕР|号|號|编号|編號|番号|번호|IS|ES|IST|EST|È|:)\W{0,3}){0,3}"
+)
+_ORDER_WORDS = (
+    "order|pedido|encargo|commande|bestell|auftrag|ordine|zam[oó]wieni|sipari[sş]|заказ|订单|訂單|注文|주문|طلب|invoice|"
+    "factura|fattura|facture|rechnung|faktura|account|konto|card|visa|kart|customer|kunden|client|ticket|case|article|"
+    "artikel|sku|vat|iban|isbn|ean|upc|imei|serial|zip|postcode|post code|postal code|plz|cep|邮编|ref"
+).upper()
+ORDER = re.compile(rf"(?:{_ORDER_WORDS})\w{{0,8}}{_NUMBER_WORDS}$|#$")
+_PHONE_WORDS = (
+    "phone|tel|mobile|call|cell|whatsapp|handy|телефон|звон|电话|電話|手机|手機|m[oó]vil|celular|t[eé]l[eé]f|"
+    "numer telefonu|هاتف|전화"
+).upper()
+PHONE_WORD = re.compile(rf"(?:{_PHONE_WORDS})\w*(?:\W{{0,6}}\w{{0,5}}\W{{0,3}}|[\W\d]{{0,14}})$")
+_PHONE = re.compile(
+    r"(?<![A-Z0-9])(?:\+\s?\d[\d\s().\-]{6,17}\d|"
+    r"(?<!\d[ \-])(?:00[1-9][\d\s().\-]{7,15}\d|\(\d{2,4}\)[\s\d.\-]{6,12}\d|"
+    r"1[3-9]\d[\s\-]?\d{4}[\s\-]?\d{4}|0\d{1,4}[\s/.\-]\d[\d\s.\-]{4,10}\d|\d{3}[\-.\s]\d{3}[\-.\s]\d{4}|"
+    r"1-800-\d{3}-\d{4}|8[\s\-]\(?\d{3}\)?[\s\-]\d{3}[\s\-]\d{2}[\s\-]\d{2})(?![ \-]\d))(?![A-Z0-9])"
+)
+MOST_DIGITS = 15
+"""Of a phone number (ITU-T E.164)."""
+_WRITTEN_DATE = re.compile(
+    r"(?<![\d\-])\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?!-\d)(?:[T\s]+\d{1,2}:\d{2}(?::\d{2})?)?|(?<!\d)\d{1,2}:\d{2}(?!\d)"
+)
+_PRICE = re.compile(r"[$€£¥₽₹]\s?\d[\d.,\s]*\d|\d[\d.,]*\s?(?:USD|EUR|GBP|CNY|RUB|BRL|[$€£¥₽₹])")
+_ADDRESS = re.compile(r"[\w.+%\-]+@[\w\-]+(?:\.[\w\-]+)+")
+_MARKETPLACE = re.compile(r"(?<![A-Z0-9\-])(?:\d{3}-\d{7}-\d{7}|\d{2}-\d{5}-\d{5})(?![A-Z0-9\-])")
+"""The order numbers of Amazon and eBay."""
+_LATIN = re.compile("[A-Z]")
+DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{0,6}")
+_ABROAD = re.compile(
+    r"861[3-9]\d{9}|49(?:1[5-7]\d{8,9})|447\d{9}|393\d{9}|91[6-9]\d{9}|905\d{9}|9665\d{8}|9715\d{8}|201\d{9}|3809?\d{8,9}|"
+    r"5[45]\d{11}|521\d{10}|52(?:55|33|81|22|66)\d{8}|628\d{8,10}|639\d{9}|81[789]0\d{8}|8210\d{8}|3519\d{8}|35[38]\d{8,9}|"
+    r"420[67]\d{8}|4219\d{8}|2347?\d{9}"
+)
+"""Mobile numbers with a country's code and nothing to show for it."""
+_CARD = re.compile(r"4\d{15}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|62\d{14}")
+
+
+@cache
+def _names() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((row["carrier"], re.compile(row["names"].upper())) for row in rows("names.csv"))
+
+
+@cache
+def _any_name() -> re.Pattern[str]:
+    # The longest first: DHL Paket is not to be heard as DHL alone.
+    spelled = "|".join(row["names"].upper() for row in rows("names.csv")).split("|")
+    return re.compile("|".join(sorted(spelled, key=len, reverse=True)))
+
+
+@lru_cache(maxsize=256)
+def _called(name: str) -> frozenset[str]:
+    return frozenset(carrier for carrier, pattern in _names() if pattern.search(name))
+
+
+def named_in(text: str) -> frozenset[str]:
+    """The carriers that are spoken of, in a text in capitals."""
+    found: frozenset[str] = frozenset()
+    for m in _any_name().finditer(text):
+        if not (_LATIN.match(text, m.start() - 1) if m.start() else None) and not _LATIN.match(text, m.end()):
+            found |= _called(m[0])
+    return found
+
+
+def hidden(plain: str) -> str:
+    """The text with dots over what is an address, a phone, a date or a price by its looks."""
+    for sign, pattern in (("@", _ADDRESS), ("-", _MARKETPLACE), ("", _PRICE), ("", _PHONE), ("", _WRITTEN_DATE)):
+        if sign not in plain:
+            continue
+        for m in list(pattern.finditer(plain)):
+            if pattern is _PHONE and (sum(map(str.isdecimal, m[0])) > MOST_DIGITS or _tracked(plain, m.start())):
+                continue
+            if pattern is _WRITTEN_DATE and plain[m.end() : m.end() + 1].isalnum():
+                continue
+            plain = f"{plain[: m.start()]}{'·' * (m.end() - m.start())}{plain[m.end() :]}"
+    return plain
+
+
+def _tracked(plain: str, start: int, near: int = 40) -> bool:
+    before = plain[max(0, start - near) : start]
+    spoken = not plain.startswith("+", start) and not PHONE_WORD.search(before)
+    return spoken and bool(TRACKING.search(before) or named_in(before))
+
+
+def like_phone(number: str) -> bool:
+    """Whether bare digits are a mobile number abroad."""
+    return bool(_ABROAD.fullmatch(number))
+
+
+def like_card(number: str) -> bool:
+    """Whether bare digits are of a payment card's length and kind."""
+    return bool(_CARD.fullmatch(number))

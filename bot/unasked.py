@@ -1,0 +1,146 @@
+"""The part of a conversation's turn in which it is told something unasked: judged at the gate, worded, written down."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot import handoff
+from bot.dialog.turn import Desk, Reason, Shop
+from bot.errors import Refused
+from bot.model.conversations import Conversation
+from bot.model.events import Notice, conversation_lane
+from bot.model.messages import Approved, Choice, Limits, Purpose, Reply
+from bot.proactive.announce import Outlook
+from bot.proactive.gate import House as GateRules
+from bot.proactive.leave import Door, Gone, Leaving, Left, leave
+from bot.proactive.watching import ParcelTold, Sight, Watched
+from bot.proactive.wording import Words
+from bot.render import Renderer
+from bot.store.pushes import Pushed, Standing
+from bot.store.turns import Worded, Written
+from bot.takeover import Takeover
+
+Expect = Callable[[Watched, Sight, ParcelTold | None, datetime], Outlook]
+Approve = Callable[[Reply], Approved | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """What leaves unasked. `limits` are by the channel's kind; `approve` gives the approved template of a reply."""
+
+    renderer: Renderer
+    limits: Mapping[str, Limits]
+    shop: Shop
+    desk: Callable[[datetime], Desk]
+    gate: GateRules
+    expect: Expect
+    approve: Approve
+    takeover: Takeover
+
+    def left(self, written: Written, notices: Sequence[Notice], standing: Standing, now: datetime) -> Written:
+        """What is to be told passes the gate, or waits in the lane, or is left out; each with its reason."""
+        record = written.conversation
+        assert record is not None  # noqa: S101 - a conversation's turn always has one
+        door = self._door(record, standing, now)
+        leaving = leave(door, notices)
+        worded, offered = self._worded(leaving.replies, record, door.limits)
+        if door.limits.window:
+            worded = self._with_approved(leaving, worded)
+        if offered:
+            record = replace(record, offered=offered)
+        written = replace(
+            written,
+            conversation=record,
+            worded=(*written.worded, *worded),
+            case=written.case or next(iter(leaving.cases), None),
+            pushed=tuple(_pushed(g) for g in leaving.gone),
+            events=(*written.events, *((conversation_lane(record.address), n, n.due_at) for n in leaving.later)),
+            reasons=(*written.reasons, *leaving.reasons),
+        )
+        for notice, reply in leaving.notes:
+            note, _ = self._worded([reply], record, door.limits)
+            written = self.takeover.held_back(written, notice, note)
+        return written
+
+    def warned(self, written: Written, notice: Notice) -> Written:
+        """A warning of the house itself, which passes no gate: somebody else uses this person's link."""
+        record = written.conversation
+        assert record is not None  # noqa: S101 - a conversation's turn always has one
+        held = handoff.held_by_person(record)
+        if held or not record.reachable:
+            reason = Reason("notice.withheld", {"template": notice.template, "holder": record.holder})
+            written = replace(written, reasons=(*written.reasons, reason))
+        if not record.reachable:
+            return written
+        reply = Reply(
+            record.address,
+            notice.template,
+            notice.facts,
+            f"notice:{notice.id}",
+            record.locale or self.shop.locale,
+            purpose=Purpose.NOTICE,
+        )
+        worded, _ = self._worded([reply], record, self._limits(record))
+        if held:
+            return self.takeover.held_back(written, notice, worded)
+        return replace(
+            written,
+            worded=(*written.worded, *worded),
+            reasons=(*written.reasons, Reason("notice.sent", {"template": notice.template})),
+        )
+
+    def _door(self, record: Conversation, standing: Standing, now: datetime) -> Door:
+        return Door(
+            record=record,
+            orders=standing.orders,
+            left={
+                i: Left([(s.key, s.urgent, s.at) for s in b.sent], b.count, b.consents)
+                for i, b in standing.buyers.items()
+            },
+            shop=self.shop,
+            house=self.gate,
+            limits=self._limits(record),
+            words=Words(self.expect, self.desk(now), self.shop),
+            approve=lambda reply: self.approve(reply) is not None,
+            held=handoff.held_by_person(record),
+            now=now,
+        )
+
+    def _limits(self, record: Conversation) -> Limits:
+        limits = self.limits.get(record.address.channel)
+        if limits is None:
+            raise Refused(f"no {record.address.channel} channel is in the config any more")
+        return limits
+
+    def _worded(
+        self, replies: Sequence[Reply], record: Conversation, limits: Limits
+    ) -> tuple[tuple[Worded, ...], tuple[Choice, ...]]:
+        worded: list[Worded] = []
+        offered: tuple[Choice, ...] = ()
+        for reply in replies:
+            parts = self.renderer.render(reply, limits, record.version)
+            worded += [Worded(o, f"{reply.key}:{i}", reply.template) for i, o in enumerate(parts)]
+            offered = self.renderer.choices(reply) or offered
+        return tuple(worded), offered
+
+    def _with_approved(self, leaving: Leaving, worded: Sequence[Worded]) -> tuple[Worded, ...]:
+        """Each message with the approved template that says the same: now, or where the window turns out closed."""
+        forms = {f"{reply.key}:0": self.approve(reply) for reply in leaving.replies}
+        if not leaving.closed:
+            return tuple(replace(w, outbound=replace(w.outbound, fallback=forms.get(w.key))) for w in worded)
+        # As a template it is one message, however long the free text was.
+        return tuple(replace(w, outbound=replace(w.outbound, approved=forms[w.key])) for w in worded if w.key in forms)
+
+
+def _pushed(gone: Gone) -> Pushed:
+    notice = gone.notice
+    return Pushed(
+        buyer=gone.buyer,
+        key=notice.fact_key,
+        template=notice.template,
+        urgent=gone.urgent,
+        order=notice.order or 0,
+        parcel=notice.parcel,
+        message=f"{gone.reply}:0",
+        seen=gone.seen,
+    )

@@ -1,0 +1,189 @@
+"""How fast orders that are due are looked at, and what is owed is told: from the watch to the outbox.
+
+    python tests/benchmarks/proactive.py [--orders 1000000] [--owing 0.2] [--rounds 1] [--data DIR]
+
+One process, SQLite with synchronous FULL. Every order is due, has a parcel of eight scans and a buyer with a chat who
+consented; a share of them owes a push. Select, predict, announce, gate, word and write the outbox, through the
+announcer, the engine and the store as `wismo run` uses them. Seeding is not counted. Goal: a million orders of which
+200,000 owe a push in 60 s and 500 MiB.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import statistics
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.model.clock import Clock
+from bot.model.conversations import Conversation, Proof
+from bot.model.messages import Address
+from bot.model.orders import Order as OrderValue
+from bot.model.parcels import Parcel
+from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track
+from bot.proactive.sighting import Home as Where
+from bot.proactive.sighting import sight, watched
+from bot.proactive.watching import ParcelTold, Told
+from bot.store import Store, codec
+from bot.store.orders import Detail, ParcelState
+from bot.store.tables import Buyer, ConsentRow, Order, Outbox, SightRow, Watch
+from bot.store.tables import Conversation as ConversationRow
+from bot.store.tables import Parcel as ParcelRow
+from tests.house import home
+
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+LANES = (("DE", "50667"), ("FR", "69001"), ("GB", "SW1A"), ("ES", "28001"), ("IT", "00118"))
+PAGE = 20_000
+GOAL_SECONDS, GOAL_MIB = 60.0, 500
+COURSE = (
+    (Status.ACCEPTED, "CN"), (Status.IN_TRANSIT, "CN"), (Status.DEPARTED_ORIGIN, "CN"),
+    (Status.ARRIVED_DESTINATION, ""), (Status.CUSTOMS, ""), (Status.IN_TRANSIT, ""), (Status.IN_TRANSIT, ""),
+    (Status.IN_TRANSIT, ""),
+)  # fmt: skip
+
+
+def track(n: int, country: str, *, owes: bool) -> Track:
+    """Eight scans; of a parcel that owes a push the last is that it went out for delivery an hour ago."""
+    steps = [*COURSE[:-1], (Status.OUT_FOR_DELIVERY, "") if owes else COURSE[-1]]
+    scans = []
+    for k, (status, where) in enumerate(steps):
+        at = NOON - HOUR - (len(steps) - 1 - k) * DAY
+        scans.append(
+            Scan(
+                f"C{k}", f"Step {k} of the way", at.isoformat(), at, at.replace(tzinfo=None), OffsetFrom.EXPLICIT,
+                status, place=Place("Hub", where or country), carrier="china-post", source="bench",
+            )
+        )  # fmt: skip
+    return Track("china-post", f"LX{n:09d}CN", tuple(scans), origin="CN", destination=country, source="bench", at=NOON)
+
+
+def rows(n: int, *, owes: bool) -> dict[Any, dict[str, Any]]:
+    """One order with all that belongs to it."""
+    country, postcode = LANES[n % len(LANES)]
+    order = OrderValue(str(n), NOON, placed_at=NOON - 10 * DAY, country=country, postcode=postcode, locale="en")
+    status = Status.OUT_FOR_DELIVERY if owes else Status.IN_TRANSIT
+    parcel = Parcel(
+        n, n, "china-post", f"LX{n:09d}CN", status, track=track(n, country, owes=owes), shipped_at=NOON - 9 * DAY
+    )
+    known = NOON - 9 * DAY
+    told = Told(
+        known,
+        ("order_confirmed", f"arrived_country:{n}", f"customs_processing:{n}", f"shipped:{n}"),
+        {n: ParcelTold(known)},
+    )
+    to = Address("test", "shop", f"c{n}")
+    proof = Proof("link", NOON + 30 * DAY, order=n)
+    chat = Conversation(to, buyer=n, proofs=(proof,), locale="en", last_inbound_at=NOON - 5 * DAY)
+    return {
+        Buyer: {"id": n, "shop": "Lantern", "key": str(n), "pushes": 0},
+        Order: {
+            "id": n, "shop": "Lantern", "source": "rest", "number": str(n), "number_key": str(n), "buyer_id": n,
+            "updated_at": NOON, "placed_at": order.placed_at, "country": country, "postcode": postcode,
+            "detail": codec.encode(Detail(locale="en")), "name": "", "email": "", "phone": "", "phone_e164": "",
+            "address": "", "city": "",
+        },
+        ParcelRow: {
+            "id": n, "order_id": n, "carrier": parcel.carrier, "number": parcel.number, "status": status.value,
+            "cause": "", "track": codec.encode(ParcelState(parcel.track)), "items": b"",
+            "shipped_at": parcel.shipped_at,
+        },
+        Watch: {
+            "order_id": n, "due_at": NOON - HOUR, "lease_until": 0.0, "owner": "",
+            "glance": codec.encode(watched(n, order)), "told": codec.encode(told),
+        },
+        SightRow: {
+            "parcel_id": n, "order_id": n, "glance": codec.encode(sight(parcel, Where(country, postcode), NOON)),
+        },
+        ConversationRow: {
+            "lane": f"c/{to}", "channel": to.channel, "account": to.account, "chat": to.chat, "buyer_id": n,
+            "holder": "bot", "version": 0, "state": codec.encode(chat), "last_inbound_at": chat.last_inbound_at,
+        },
+        ConsentRow: {
+            "buyer_id": n, "lane": f"c/{to}", "purpose": "parcel_updates", "source": "test", "given": True,
+            "at": NOON - 5 * DAY,
+        },
+    }  # fmt: skip
+
+
+async def seed(store: Store, count: int, owing: float) -> None:
+    """Fill the tables."""
+    every = round(1 / owing) if owing else count + 1
+    for start in range(1, count + 1, PAGE):
+        tables: dict[Any, list[dict[str, Any]]] = {}
+        for n in range(start, min(start + PAGE, count + 1)):
+            for table, row in rows(n, owes=n % every == 0).items():
+                tables.setdefault(table, []).append(row)
+
+        async def write(connection: AsyncConnection, tables: dict[Any, list[dict[str, Any]]] = tables) -> None:
+            for table, batch in tables.items():
+                await connection.execute(insert(table), batch)
+
+        await store.database.write(write)
+
+
+async def round_(folder: Path, count: int, owing: float) -> dict[str, float]:
+    """Seed, look, tell; seconds and counts."""
+    clock = Clock()
+    clock.ahead = NOON - clock.now()
+    store = Store(f"sqlite:///{folder / 'wismo.db'}", clock)
+    await store.migrate()
+    await seed(store, count, owing)
+    await store.checkpoint()
+    async with home(store, folder) as house:
+        began, cpu = time.perf_counter(), time.process_time()
+        looked = 0
+        while found := await house.announcer.look():
+            looked += found
+            await store.checkpoint()
+        looking, looking_cpu = time.perf_counter() - began, time.process_time() - cpu
+        while claims := await store.claim(500):
+            await house.engine.handle(claims)
+        await house.engine.settle()
+        whole, whole_cpu = time.perf_counter() - began, time.process_time() - cpu
+    sent = select(func.count()).select_from(Outbox)
+    async with store.database.read() as connection:
+        owed = int(await connection.scalar(sent) or 0)
+    await store.close()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {
+        "looked": looked,
+        "owed": owed,
+        "looking_s": looking,
+        "telling_s": whole - looking,
+        "whole_s": whole,
+        "looking_cpu_s": looking_cpu,
+        "whole_cpu_s": whole_cpu,
+        "mib": peak,
+    }
+
+
+async def main() -> None:
+    """Print the rounds and their median."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--orders", type=int, default=1_000_000)
+    parser.add_argument("--owing", type=float, default=0.2)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--data", type=Path)
+    given = parser.parse_args()
+    results = []
+    for _ in range(given.rounds):
+        with TemporaryDirectory(dir=given.data, prefix="wismo-bench-") as folder:
+            results.append(await round_(Path(folder), given.orders, given.owing))
+        print(json.dumps({k: round(v, 2) for k, v in results[-1].items()}))
+    whole = statistics.median(r["whole_s"] for r in results)
+    goal = GOAL_SECONDS * given.orders / 1_000_000
+    print(
+        f"{given.orders:,} orders in {whole:.1f} s (goal {goal:.1f} s), {results[-1]['mib']:.0f} MiB (goal {GOAL_MIB})"
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

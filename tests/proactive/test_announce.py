@@ -1,0 +1,195 @@
+"""What is news, by what was told before: once each, never of the past, whatever the order of looks and scans."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.model.tracks import Status
+from bot.proactive.announce import Announced, Outlook, Rules, announce, milestone
+from bot.proactive.pushes import KINDS
+from bot.proactive.watching import Sight, Told, Watched
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+ORDER = Watched(7, "1042", country="DE", zone="Europe/Berlin", placed=NOW - HOUR, promised=date(2026, 12, 10))
+WINDOW = Outlook(date(2026, 12, 1), date(2026, 12, 5), "lane", 140, late=0.1)
+
+
+def look(
+    *parcels: Sight, told: Told | None = None, now: datetime = NOW, order: Watched = ORDER, outlook: Outlook = WINDOW
+) -> Announced:
+    return announce(order, parcels, told, {p.parcel: outlook for p in parcels}, now, Rules())
+
+
+def names(announced: Announced) -> list[str]:
+    return [p.template for p in announced.pushes]
+
+
+def sent(at: datetime = NOW, **more: object) -> Sight:
+    return Sight(1, "dhl", "8120000006", shipped=at, origin="CN", **more)  # type: ignore[arg-type]
+
+
+def test_a_new_order_is_confirmed_once() -> None:
+    first = look()
+    assert names(first) == ["order_confirmed"]
+    assert names(look(told=first.told, now=NOW + HOUR)) == []
+
+
+def test_an_old_order_is_not_confirmed() -> None:
+    assert names(look(order=replace(ORDER, placed=NOW - 10 * DAY))) == []
+
+
+def test_an_order_that_is_not_sent_for_three_days_is_told_and_is_a_case() -> None:
+    first = look()
+    assert first.again == ORDER.placed + timedelta(hours=72)  # type: ignore[operator]
+    late = look(told=first.told, now=first.again or NOW)
+    assert names(late) == ["not_shipped"]
+    assert [c.kind for c in late.cases] == ["not_shipped"]
+
+
+def test_what_was_not_sent_long_before_we_knew_of_it_is_no_news() -> None:
+    first = look(order=replace(ORDER, placed=NOW - 10 * DAY))
+    assert names(first) == []
+    assert [r.rule for r in first.reasons] == ["push.was_true_before"]
+
+
+def test_a_parcel_that_is_sent_is_told_with_its_window() -> None:
+    first = look(sent())
+    assert names(first) == ["shipped"]
+    assert first.told.parcels[1].last == WINDOW.last
+
+
+def test_a_label_alone_is_not_shipped() -> None:
+    label = Sight(1, "dhl", "8120000006", Status.LABEL_CREATED, since=NOW)
+    assert names(look(label)) == []
+
+
+def test_what_was_true_when_the_parcel_became_known_is_not_told() -> None:
+    old = sent(NOW - 9 * DAY, status=Status.OUT_FOR_DELIVERY, since=NOW - 2 * HOUR, seen=NOW - 2 * HOUR)
+    first = look(old)
+    assert names(first) == []
+    assert {r.rule for r in first.reasons} == {"push.was_true_before"}
+
+
+def test_history_that_comes_after_the_parcel_became_known_is_still_history() -> None:
+    known = look(sent(NOW - 9 * DAY))
+    then = sent(NOW - 9 * DAY, status=Status.DELIVERED, since=NOW - DAY, seen=NOW - DAY)
+    assert names(look(then, told=known.told, now=NOW + HOUR)) == []
+
+
+def test_each_day_out_for_delivery_is_told_once() -> None:
+    told = look(sent()).told
+    for day in (1, 2):
+        out = sent(status=Status.OUT_FOR_DELIVERY, since=NOW + DAY, seen=NOW + day * DAY)
+        for again in range(2):
+            found = look(out, told=told, now=NOW + day * DAY + HOUR)
+            assert names(found) == (["out_for_delivery"] if again == 0 else [])
+            told = found.told
+
+
+def test_a_moved_window_is_told_with_the_old_one() -> None:
+    told = look(sent()).told
+    near = replace(WINDOW, last=date(2026, 12, 6))
+    far = replace(WINDOW, first=date(2026, 12, 4), last=date(2026, 12, 8))
+    assert names(look(sent(), told=told, now=NOW + DAY, outlook=near)) == []
+    moved = look(sent(), told=told, now=NOW + DAY, outlook=far)
+    assert names(moved) == ["window_moved"]
+    assert moved.pushes[0].facts["old_last"] == WINDOW.last
+    assert names(look(sent(), told=moved.told, now=NOW + 2 * DAY, outlook=far)) == []
+
+
+def test_a_delay_is_told_in_two_steps_and_the_second_is_a_case() -> None:
+    told = look(sent()).told
+    late = replace(WINDOW, late=0.8)
+    first = look(sent(), told=told, now=NOW + DAY, outlook=late)
+    assert names(first) == ["delayed"]
+    assert names(look(sent(), told=first.told, now=NOW + 3 * DAY, outlook=late)) == []
+    second = look(sent(), told=first.told, now=NOW + 4 * DAY, outlook=late)
+    assert names(second) == ["delayed_again"]
+    assert [c.kind for c in second.cases] == ["delayed"]
+    assert names(look(sent(), told=second.told, now=NOW + 9 * DAY, outlook=late)) == []
+
+
+def test_a_stall_is_told_and_its_end_too() -> None:
+    told = look(sent(moved=NOW)).told
+    stuck = replace(WINDOW, stuck=True, quiet_days=12)
+    first = look(sent(moved=NOW), told=told, now=NOW + 12 * DAY, outlook=stuck)
+    assert names(first) == ["stalled"]
+    assert names(look(sent(moved=NOW), told=first.told, now=NOW + 13 * DAY, outlook=stuck)) == []
+    over = look(sent(moved=NOW + 13 * DAY), told=first.told, now=NOW + 13 * DAY)
+    assert names(over) == ["stall_over"]
+    assert over.pushes[0].needs == first.pushes[0].key
+
+
+def test_silence_of_the_time_before_we_knew_the_parcel_is_no_stall() -> None:
+    stuck = replace(WINDOW, stuck=True, quiet_days=30)
+    assert names(look(sent(NOW - 30 * DAY), outlook=stuck)) == []
+
+
+def test_a_parcel_waiting_at_a_pickup_point_is_reminded_of() -> None:
+    told = look(sent()).told
+    ready = sent(status=Status.PICKUP_READY, since=NOW + DAY, seen=NOW + DAY)
+    first = look(ready, told=told, now=NOW + DAY)
+    assert names(first) == ["pickup_ready"]
+    later = look(ready, told=first.told, now=NOW + 4 * DAY + HOUR)
+    assert names(later) == ["pickup_reminder"]
+
+
+def test_after_the_end_there_is_nothing_more_to_look_for() -> None:
+    told = look(sent()).told
+    came = sent(status=Status.DELIVERED, since=NOW + 5 * DAY, seen=NOW + 5 * DAY)
+    last = look(came, told=told, now=NOW + 5 * DAY)
+    assert names(last) == ["delivered"]
+    assert last.again is None
+
+
+def test_a_cancelled_order_is_not_spoken_of() -> None:
+    assert names(look(sent(), order=replace(ORDER, cancelled=True))) == []
+
+
+def test_an_arrival_in_the_country_it_came_from_is_no_news() -> None:
+    here = Sight(1, "dhl", "1", Status.ARRIVED_DESTINATION, since=NOW, origin="DE")
+    assert milestone(here, "DE") == ""
+    assert milestone(replace(here, origin="CN"), "DE") == "arrived_country"
+
+
+SIGHTS = st.builds(
+    Sight,
+    parcel=st.just(1),
+    carrier=st.just("dhl"),
+    number=st.just("8120000006"),
+    status=st.sampled_from(list(Status)),
+    cause=st.sampled_from(["", "held", "info_required", "duty_due", "lost", "deadline_near", "not_home"]),
+    since=st.one_of(st.none(), st.integers(-60, 60).map(lambda d: NOW + d * DAY / 2)),
+    seen=st.one_of(st.none(), st.integers(-60, 60).map(lambda d: NOW + d * DAY / 2)),
+    handed=st.one_of(st.none(), st.integers(-60, 60).map(lambda d: NOW + d * DAY / 2)),
+    shipped=st.one_of(st.none(), st.integers(-60, 60).map(lambda d: NOW + d * DAY / 2)),
+    origin=st.sampled_from(["", "CN", "DE"]),
+)
+OUTLOOKS = st.builds(
+    Outlook,
+    first=st.just(date(2026, 12, 1)),
+    last=st.dates(date(2026, 12, 1), date(2027, 1, 30)),
+    late=st.one_of(st.none(), st.floats(0, 1)),
+    stuck=st.booleans(),
+    quiet_days=st.integers(0, 60),
+)
+
+
+@given(st.lists(st.tuples(SIGHTS, OUTLOOKS, st.integers(0, 72)), max_size=12))
+def test_any_looks_give_each_push_once_and_none_of_the_past(looks: list[tuple[Sight, Outlook, int]]) -> None:
+    told, now, keys = None, NOW, []
+    for sight, outlook, hours in looks:
+        now += hours * HOUR
+        found = announce(ORDER, [sight], told, {1: outlook}, now, Rules())
+        again = announce(ORDER, [sight], found.told, {1: outlook}, now, Rules())
+        assert again.pushes == ()
+        for push in found.pushes:
+            assert push.at + KINDS[push.template].lasts > now or push.template == "order_confirmed"
+            assert push.at >= NOW or push.template == "shipped"
+        assert found.again is None or found.again > now
+        keys += [p.key for p in found.pushes]
+        told = found.told
+    assert len(keys) == len(set(keys))

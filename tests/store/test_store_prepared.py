@@ -1,0 +1,71 @@
+"""Statements that run straight on sqlite3 say the same as through SQLAlchemy."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.model.clock import Clock
+from bot.store import Store
+from bot.store.tables import Buyer, Inbox, Lane, core
+
+LANES = select(core(Lane).c.key).where(core(Lane).c.key.in_(bindparam("keys", expanding=True)))
+EVENT = insert(core(Inbox)).returning(core(Inbox).c.id, core(Inbox).c.received_at, core(Inbox).c.body)
+NAMED = update(core(Buyer)).where(core(Buyer).c.id == bindparam("row")).values(key=bindparam("to"))
+
+
+def ran(tmp_path: Path, times: int) -> list[object]:
+    """What each kind of statement gives when it is run for the so-manieth time."""
+
+    async def run() -> list[object]:
+        store = Store(f"sqlite:///{tmp_path / 'shop.db'}", Clock())
+        await store.migrate()
+        at = datetime(2026, 11, 25, 3, 4, 5, 678, tzinfo=UTC)
+
+        async def work(connection: AsyncConnection) -> list[object]:
+            told: list[object] = []
+            for turn in range(times):
+                told.clear()
+                rows = [
+                    {"port": "p", "key": f"{turn}/{i}", "lane": "c/a", "state": 0, "received_at": at, "body": b"\x00x",
+                     "attempts": 0, "error": ""}
+                    for i in range(3)
+                ]  # fmt: skip
+                told += [tuple(r)[1:] for r in await connection.execute(EVENT, rows)]
+                told.append((await connection.execute(LANES, {"keys": []})).first())
+                told.append((await connection.execute(LANES, {"keys": ["x", "y", "z"]})).all())
+                told.append((await connection.execute(NAMED, {"row": 1, "to": "k"})).rowcount)
+            return told
+
+        found = await store.database.write(work)
+        await store.close()
+        return found
+
+    return asyncio.run(run())
+
+
+def test_a_statement_gives_the_same_the_first_and_every_later_time(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert ran(tmp_path / "a", 1) == ran(tmp_path / "b", 3)
+
+
+def test_lists_of_any_length_find_what_they_name(tmp_path: Path) -> None:
+    async def run() -> None:
+        store = Store(f"sqlite:///{tmp_path / 'shop.db'}", Clock())
+        await store.migrate()
+        rows = [{"key": f"c/{i}", "ready": 0, "owner": "", "attempts": 0} for i in range(9)]
+
+        async def work(connection: AsyncConnection) -> None:
+            await connection.execute(insert(core(Lane)), rows)
+            for size in (1, 2, 3, 5, 8, 9, 0):
+                keys = [f"c/{i}" for i in range(size)]
+                found = (await connection.execute(LANES, {"keys": keys})).scalars()
+                assert sorted(found) == keys
+
+        await store.database.write(work)
+        await store.close()
+
+    asyncio.run(run())

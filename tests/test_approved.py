@@ -1,0 +1,131 @@
+"""WhatsApp's approved templates come from the same files: what is submitted, and what is filled in."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bot.approved import Approvals, Body, body_faults
+from bot.catalogue import Entry, read_catalogue
+from bot.model.markup import plain
+from bot.model.messages import Address, Approved, Reply
+from bot.render import Renderer
+from tests.house import TEMPLATES
+
+RENDERER = Renderer([TEMPLATES], "en")
+CATALOGUE = read_catalogue(TEMPLATES / "catalogue.yaml")
+APPROVALS = Approvals(RENDERER, CATALOGUE)
+MAPPED = [e for e in CATALOGUE.entries.values() if e.forms]
+FIRST, LAST = datetime(2026, 11, 26, 23, 30, tzinfo=UTC), datetime(2026, 11, 29, 12, tzinfo=UTC)
+
+
+def reply(template: str, locale: str = "en", **facts: Any) -> Reply:
+    """A reply as the engine makes it."""
+    return Reply(Address("whatsapp", "1", "2"), template, facts, "k", locale, "Europe/Berlin")
+
+
+def filled(body: Body, approved: Approved) -> str:
+    """What the platform shows: its text with the values in place."""
+    text = body.text
+    for name, value in approved.parameters:
+        text = text.replace("{{" + name + "}}", value)
+    return text
+
+
+def test_a_body_is_the_template_with_placeholders() -> None:
+    body = APPROVALS.body("stalled", "en")
+    assert body.text.startswith(
+        "There has been no news of your parcel for order {{number}} from {{carrier}} for {{silent_days}}, "
+    )
+    assert body.text.endswith("Reply STOP to stop these messages.")
+    assert body.samples == (("number", "1042"), ("carrier", "DHL"), ("silent_days", "6 days"))
+    assert (body.name, body.category, body.language) == ("wismo_stalled", "UTILITY", "en_US")
+
+
+def test_the_values_are_what_the_template_prints_in_the_readers_zone() -> None:
+    told = reply("shipped", "de", number="1042", carrier="dhl", tracking="RB1", first=FIRST, last=LAST)
+    assert APPROVALS.form(told) == Approved(
+        "wismo_shipped_window",
+        "de",
+        (
+            ("number", "1042"),
+            ("carrier", "DHL"),
+            ("tracking", "RB1"),
+            ("first", "Fr., 27. November"),
+            ("last", "So., 29. November"),
+        ),
+    )
+
+
+def test_the_fullest_form_whose_facts_are_known_is_taken() -> None:
+    names = [
+        getattr(APPROVALS.form(reply("order_confirmed", number="1", **more)), "name", None)
+        for more in ({}, {"dispatch_by": FIRST.date()}, {"first": FIRST, "last": LAST}, {"first": FIRST})
+    ]
+    assert names == [
+        "wismo_order_confirmed",
+        "wismo_order_confirmed_dispatch",
+        "wismo_order_confirmed_window",
+        "wismo_order_confirmed",
+    ]
+
+
+@pytest.mark.parametrize("duties", ["seller", "buyer", "unknown"])
+def test_who_pays_is_a_form_of_its_own(duties: str) -> None:
+    form = APPROVALS.form(reply("customs_duty", number="1", carrier="dhl", duties=duties))
+    assert form is not None
+    assert form.name == "wismo_customs_duty" + ("" if duties == "unknown" else f"_{duties}")
+
+
+def test_what_is_no_notice_has_no_form() -> None:
+    assert APPROVALS.form(reply("where", number="1")) is None
+    assert APPROVALS.form(reply("nowhere")) is None
+
+
+def test_a_language_that_has_no_such_template_is_told_in_the_next_of_the_chain() -> None:
+    form = APPROVALS.form(reply("out_for_delivery", "sv", number="1", carrier="ups"))
+    assert form is not None
+    assert form.language == "en_US"
+
+
+@pytest.mark.parametrize("locale", RENDERER.locales)
+@pytest.mark.parametrize("entry", MAPPED, ids=lambda e: e.name)
+def test_filled_in_it_reads_as_the_free_text_does(entry: Entry, locale: str) -> None:
+    for form in entry.forms:
+        known = {p: {**entry.always, **entry.sometimes}[p] for p in form.parameters}
+        facts = {**known, **form.when, **({"stop_hint": True} if "stop_hint" in entry.sometimes else {})}
+        told = replace(reply(entry.name, locale), facts=facts)
+        approved = APPROVALS.form(told)
+        assert approved is not None
+        assert filled(APPROVALS.body(entry.name, locale, approved.name), approved) == plain(RENDERER.text(told))
+
+
+@pytest.mark.parametrize("locale", RENDERER.locales)
+def test_the_platform_takes_every_body_of_a_language(locale: str) -> None:
+    bodies = list(APPROVALS.bodies(locale))
+    assert len({b.name for b in bodies}) == len(bodies)
+    assert not [(b.name, fault) for b in bodies for fault in body_faults(b)]
+
+
+GOOD = Body("wismo_x", "UTILITY", "en", "Order {{number}} is here.", (("number", "1042"),), ("Yes",))
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (replace(GOOD, name="Wismo-X"), "is no name"),
+        (replace(GOOD, text="{{number}} is here."), "begins or ends"),
+        (replace(GOOD, text="This is order {{number}}."), "begins or ends"),
+        (replace(GOOD, text="It {{number}}: {{number}} is."), "twice"),
+        (replace(GOOD, text="It {{number}}, {{carrier}} is.", samples=(("number", "1"), ("carrier", "x"))), "no word"),
+        (replace(GOOD, text="It is {{carrier}} now."), "nobody gives"),
+        (replace(GOOD, text="It is here."), "is not in the text"),
+        (replace(GOOD, samples=(("number", " "),)), "no example"),
+        (replace(GOOD, text="a" * 1020 + " {{number}} b"), "1024 fit"),
+        (replace(GOOD, buttons=("x" * 26,)), "longer than 25"),
+    ],
+)
+def test_what_the_platform_refuses_is_named(body: Body, fault: str) -> None:
+    assert not list(body_faults(GOOD))
+    assert any(fault in found for found in body_faults(body))

@@ -1,0 +1,123 @@
+"""What becomes of messages after they were said: receipts, people who are gone, files that do not come, whole pipe."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.errors import Misconfigured, Refused, Temporary, Unknown, Unreachable
+from bot.model.events import conversation_lane
+from bot.model.messages import Media, Receipt, State
+from bot.ports import Item
+from bot.sender import Sender
+from bot.store import Store, codec
+from bot.store.queue import Arrival
+from tests.house import Home, home
+from tests.test_engine import order
+
+
+@pytest.fixture
+async def house(store: Store, tmp_path: Path) -> AsyncIterator[Home]:
+    async with home(store, tmp_path) as made:
+        await made.seed(order("1042"))
+        yield made
+
+
+async def tell(house: Home, receipt: Receipt) -> None:
+    """A receipt as an adapter would deliver it."""
+    lane = conversation_lane(receipt.sender)
+    await house.store.receive([Arrival("wismo", Item(receipt.id, lane, codec.pack(receipt)))])
+    await house.work()
+
+
+def receipt(house: Home, state: State, outbound: str, **more: object) -> Receipt:
+    told = Receipt(f"r-{state}-{outbound}", house.clock.now(), house.address(), state, outbound_id=outbound)
+    return replace(told, **more)  # type: ignore[arg-type]
+
+
+async def test_a_person_who_blocked_us_is_marked_until_they_write_again(house: Home) -> None:
+    house.wire.failing = [Unreachable("blocked")]
+    assert await house.say("hello") == []
+    await house.work()
+    assert not (await house.conversation()).reachable
+    await house.say("I am back")
+    assert (await house.conversation()).reachable
+
+
+async def test_a_receipt_that_says_the_person_is_gone_marks_them_too(house: Home) -> None:
+    (sent,) = await house.say("hello")
+    await tell(house, receipt(house, State.FAILED, sent.id, reason="131026 undeliverable", gone=True))
+    assert not (await house.conversation()).reachable
+    ((error, count),) = await house.store.send_errors(5)
+    assert ("131026" in error, count) == (True, 1)
+
+
+async def test_a_receipt_settles_what_nobody_knew_and_nothing_is_sent_twice(house: Home) -> None:
+    house.wire.receipts = True
+    house.wire.failing = [Unknown("the line broke")]
+    assert await house.say("hello") == []
+    assert (await house.store.health()).unsent == 1
+    await tell(house, receipt(house, State.SENT, "1", platform_id="wamid.1"))
+    assert (await house.store.health()).unsent == 0
+    await asyncio.sleep(0.6)
+    assert await house.send() == []
+
+
+async def test_whoever_left_their_number_leaves_their_proofs(house: Home) -> None:
+    await house.ask("order 1042, postcode 10115")
+    await house.hear("", kind="moved")
+    await house.work()
+    assert await house.send() == []
+    assert "I need to know that it is yours" in await house.ask("where is my order 1042?")
+
+
+async def test_a_file_that_does_not_come_at_once_is_asked_for_again(house: Home) -> None:
+    tries = []
+
+    async def fetched(media: Media) -> AsyncIterator[bytes]:
+        tries.append(media.ref)
+        if len(tries) == 1:
+            raise Temporary("the line broke")
+        yield b"\x89PNG\r\n\x1a\n" + b"0" * 64
+
+    house.wire.fetch = fetched  # type: ignore[method-assign]
+    await house.hear("", media=["image"])
+    await house.work()
+    assert await house.send() == []
+    await asyncio.sleep(1.1)
+    await house.work()
+    (answer,) = await house.send()
+    assert "photo" in answer.text
+    assert list(house.engine.house.vault.folder.glob("??/*"))
+
+
+async def test_a_file_that_never_comes_is_answered_all_the_same(house: Home) -> None:
+    async def refused(media: Media) -> AsyncIterator[bytes]:
+        raise Refused("too old")
+        yield b""
+
+    house.wire.fetch = refused  # type: ignore[method-assign]
+    (answer,) = await house.say("", media=["image"])
+    assert "I cannot judge it myself" in answer.text
+
+
+async def test_an_account_whose_platform_does_not_say_who_we_are_is_the_one_that_was_written_to(house: Home) -> None:
+    """Slack's auth.test fails: answers leave all the same."""
+
+    async def unknown() -> str:
+        raise Misconfigured("auth.test says no", key="channels.slack.bot_token")
+
+    house.wire.account = unknown  # type: ignore[method-assign]
+    sender = Sender(house.store, house.sender.accounts, house.clock)
+    sending = asyncio.create_task(sender.run())
+    await house.hear("where is my order 1042?")
+    await house.work()
+    for _ in range(60):
+        if house.wire.sent:
+            break
+        await asyncio.sleep(0.1)
+    await sender.stop()
+    await sending
+    assert len(house.wire.sent) == 1

@@ -1,0 +1,55 @@
+"""What words add to a code, and what they never do: `said.csv` holds sentences as carriers word them, written by us."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.model.tracks import OffsetFrom, Scan, Status
+from bot.tracking.phrases import refine
+from bot.tracking.vocabulary import CAUSES, known, terminal
+
+with Path(__file__).with_name("said.csv").open(encoding="utf-8") as file:
+    SAID = [(row["code_says"], row["means"], row["text"]) for row in csv.DictReader(file)]
+TEXTS = st.sampled_from([text for _, _, text in SAID]) | st.text(max_size=40)
+
+
+def scan(status: str, text: str, cause: str = "") -> Scan:
+    return Scan("X", text, "", None, None, OffsetFrom.UNKNOWN, Status(status), cause)
+
+
+@pytest.mark.parametrize(("code", "means", "text"), SAID)
+def test_a_sentence_means_what_it_says(code: str, means: str, text: str) -> None:
+    read = refine(scan(code, text))
+    assert f"{read.status.value}/{read.cause}".rstrip("/") == means
+
+
+@pytest.mark.parametrize("text", sorted({text for _, _, text in SAID}))
+def test_no_sentence_delivers_returns_or_loses_what_a_code_did_not(text: str) -> None:
+    for status in set(Status) - {Status.DELIVERED}:
+        read = refine(scan(status, text))
+        assert read.status is status or not terminal(read.status, read.cause)
+
+
+@given(TEXTS)
+def test_an_unknown_code_neither_delivers_nor_frightens(text: str) -> None:
+    for status in (Status.UNKNOWN, Status.IN_TRANSIT):
+        read = refine(replace(scan(status, text), known=False))
+        assert read.status not in {Status.DELIVERED, Status.RETURNING, Status.RETURNED, Status.EXCEPTION}
+
+
+@given(TEXTS, st.sampled_from([(s, c) for s, causes in CAUSES.items() for c in causes]))
+def test_any_code_with_any_words_stays_in_the_vocabulary_and_settles(text: str, said: tuple[Status, str]) -> None:
+    read = refine(scan(said[0], text, said[1]))
+    assert known(read.status, read.cause)
+    assert refine(read) == read
+
+
+def test_signed_with_a_cause_can_be_at_a_station_too_but_collected_is_collected() -> None:
+    assert refine(scan("delivered", "已签收，签收人：菜鸟驿站", "signed")).status is Status.PICKUP_READY
+    assert refine(scan("delivered", "Delivered to parcel locker", "collected")).status is Status.DELIVERED
+    kept = refine(scan("delivered", "Delivered, front door", "signed"))
+    assert (kept.status, kept.cause) == (Status.DELIVERED, "signed")
