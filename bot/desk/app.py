@@ -17,6 +17,7 @@ from bot.desk.gate import Gate, Pace, Page
 from bot.desk.house import DeskHouse
 from bot.desk.live import Live, Stream
 from bot.model.staff import Role
+from bot.store.desk import MOST_LINES
 
 STATIC = {"desk.css": "text/css", "desk.js": "text/javascript", "icon.svg": "image/svg+xml"}
 FOREVER = "public, max-age=31536000, immutable"
@@ -36,6 +37,10 @@ def build_mark(content: Mapping[str, bytes]) -> str:
 def pages_folder() -> Path:
     """Where the pages' templates lie."""
     return Path(str(resources("bot.desk") / "pages"))
+
+
+NEWEST = 40
+"""So many of a conversation's newest messages are read again for a page that has the older ones."""
 
 
 async def home(house: DeskHouse, request: Request) -> Response:
@@ -117,7 +122,7 @@ def create_desk(house: DeskHouse) -> Starlette:
 
 async def _parts(house: DeskHouse, stream: Stream, here: Sequence[str]) -> dict[str, str]:
     """What is new of the case that a stream follows."""
-    sheet = await conversation.gather(house, stream.case or 0)
+    sheet = await conversation.gather(house, stream.case or 0, NEWEST if stream.lines else MOST_LINES)
     if sheet is None:
         return {}
     if sheet.line.touched == stream.seen:

@@ -35,6 +35,10 @@ MOST_LINES = 200
 """So many messages of a conversation are read from each side; older ones stand in the export."""
 
 
+SIBLINGS = 8
+"""So many other cases of a conversation are shown."""
+
+
 class _Known(msgspec.Struct):
     """As much of a conversation's record as a line of the inbox shows."""
 
@@ -241,21 +245,21 @@ def _line(r: Any) -> CaseLine:
 
 
 async def _talk(connection: AsyncConnection, case: int, most: int) -> Talk | None:
-    line = next(iter(await _read_lines(connection, _lines().where(_cases.c.id == case))), None)
-    if line is None:
+    lane = select(_cases.c.lane).where(_cases.c.id == case).scalar_subquery()
+    rows = (await connection.execute(_lines().where(_cases.c.lane == lane).order_by(_cases.c.id.desc()))).all()
+    found = next((row for row in rows if row.id == case), None)
+    if found is None:
         return None
-    lane = line.case.conversation
-    state = await connection.scalar(select(_conversations.c.state).where(_conversations.c.lane == lane))
-    record = codec.record(lane, state or b"")
-    others = _lines().where(_cases.c.lane == lane, _cases.c.id != case).order_by(_cases.c.id.desc()).limit(8)
+    line = _line(found)
+    record = codec.record(line.case.conversation, found.record or b"")
     wanted = [i for i in dict.fromkeys((line.case.order, record.focus)) if i is not None]
-    found = (await orders.find(connection, (), (), set(wanted)))[0] if wanted else {}
+    dossiers = (await orders.find(connection, (), (), set(wanted)))[0] if wanted else {}
     return Talk(
         line,
         record,
-        await _paper(connection, lane, most),
-        await _read_lines(connection, others),
-        [found[i] for i in wanted if i in found],
+        await _paper(connection, line.case.conversation, most),
+        [_line(row) for row in rows if row.id != case][:SIBLINGS],
+        [dossiers[i] for i in wanted if i in dossiers],
     )
 
 
