@@ -172,6 +172,8 @@ async def show(house: DeskHouse, request: Request, visit: Visit) -> Response:
     sheet = await gather(house, case)
     if sheet is None:
         return HTMLResponse(house.pages.draw("missing.html", case=case, **frame(visit)), 404)
+    live.first_look(visit, case)
+    live.first_look(visit, 0)
     await house.staff.audit(Audited(visit.name, "looked at a case", case, sheet.line.case.order))
     look = Look.parse(request.query_params)
     rows = [] if look.view == "resolved" else live.board.view(look, visit.name, house.now())

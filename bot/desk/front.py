@@ -30,6 +30,7 @@ async def inbox(house: DeskHouse, request: Request, visit: Visit) -> Response:
         found = await house.reading.resolved(look.words, ROWS, look.page * ROWS)
     else:
         found = live.board.view(look, visit.name, house.now())
+    live.first_look(visit, 0)
     await house.staff.audit(Audited(visit.name, "looked at a list", detail=look.view))
     facts = {
         "rows": [(line, row(house, line)) for line in found],
@@ -57,4 +58,7 @@ async def stream(house: DeskHouse, request: Request, visit: Visit) -> Response:
     page = Stream(visit, Look.parse(request.query_params), int(case) if case.isdecimal() else None)
     if SEEN.fullmatch(seen):
         page.seen = float(seen)
+    if live.first_look(visit, page.case or 0):
+        # Its page was drawn by another process, or never: what a stream shows is looked at all the same.
+        await house.staff.audit(Audited(visit.name, "followed a case" if page.case else "followed a list", page.case))
     return StreamingResponse(live.stream(page), media_type="text/event-stream", headers={"x-accel-buffering": "no"})

@@ -30,6 +30,7 @@ CLOCK_SECONDS = 20.0
 """So often pages look again though nothing happened: a promise may have become late."""
 ALIVE_SECONDS = 15.0
 OVERLAP_SECONDS = 3.0
+MOST_LOOKS = 20_000
 MOST_STREAMS = 12
 """So many pages one session may have open at once; the one that was opened first closes."""
 
@@ -71,12 +72,14 @@ Parts = Callable[[Stream, tuple[str, ...]], Coroutine[Any, Any, dict[str, str]]]
 
 class Live:
     """The watcher, the board, and the streams. `row` draws a line of the inbox; `parts` what a stream's page has not
-    of its case, in named parts."""
+    of its case, in named parts. `looked` are sessions with the cases (0: the inbox) that the audit log has them
+    looking at."""
 
     def __init__(self, house: DeskHouse, row: Draw, parts: Parts) -> None:
         self.house = house
         self.board = Board()
         self.streams: dict[Stream, None] = {}
+        self.looked: set[tuple[str, int]] = set()
         self._row = row
         self._parts = parts
         self._bell = Bell(house.store.database)
@@ -115,6 +118,16 @@ class Live:
             mine = stream.case in changed
             if mine or (changed and stream.look is not None):
                 stream.ring(case=mine)
+
+    def first_look(self, visit: Visit, case: int) -> bool:
+        """Whether this session is not known yet to look at this; from now on it is."""
+        key = (visit.key, case)
+        if key in self.looked:
+            return False
+        if len(self.looked) >= MOST_LOOKS:
+            self.looked.clear()
+        self.looked.add(key)
+        return True
 
     def watching(self, case: int) -> tuple[str, ...]:
         """Who has this case open now."""

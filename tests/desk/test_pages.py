@@ -1,5 +1,6 @@
 """Every page and act by who may see it, and that nothing a buyer writes becomes anything but text."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 
@@ -110,6 +111,19 @@ async def test_the_list_is_exported_with_what_it_shows(desk: DeskHome) -> None:
     rows = (await lead.get("/desk/export.csv")).text.splitlines()
     assert rows[0].lstrip("\ufeff").startswith("case,opened")
     assert rows[1].startswith("1,")
+
+
+async def test_a_stream_that_no_page_asked_for_is_written_down_too(desk: DeskHome) -> None:
+    await desk.home.say("I want to talk to a human")
+    mei = await desk.visitor("Mei")
+    live = desk.app.state.live
+    asking = asyncio.create_task(mei.get("/desk/stream?case=1"))
+    while not live.streams:
+        await asyncio.sleep(0.01)
+    live.end_streams()
+    await asking
+    lines = [(line.staff, line.what, line.case) for _, _, line in await desk.book.audited()]
+    assert ("Mei", "followed a case", 1) in lines
 
 
 async def test_looking_at_a_buyer_is_written_down(desk: DeskHome) -> None:
