@@ -202,7 +202,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
         for name, channel in adapters.channels.items()
     }
     sending |= {
-        f"{KIND}:{name}": Account(f"{KIND}:{name}", courier, adapters.rates.get(name, Rates(0, 0)))
+        f"{KIND}:{name}": Account(f"{KIND}:{name}", courier, _pace(courier, adapters.rates.get(name)))
         for name, courier in _couriers(config, adapters, office).items()
     }
     sender = Sender(store, sending, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
@@ -225,6 +225,11 @@ def places_of(config: Config) -> dict[str, Address]:
         for name, part in config.desk.channels.items()
         for queue, chat in part.queues.items()
     }
+
+
+def _pace(courier: Courier, account: Rates | None) -> Rates:
+    own = courier.rate
+    return Rates(own.per_second, own.per_recipient, own.burst) if own is not None else account or Rates(0, 0)
 
 
 def _couriers(config: Config, adapters: Adapters, office: Office) -> dict[str, Courier]:

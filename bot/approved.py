@@ -21,6 +21,8 @@ from bot.render import PLACED, Placeholder, Renderer
 
 LONGEST = 1024
 """Characters of a body."""
+VALUE = 120
+"""Characters of a parameter's value, so that a body with six of them stays within `LONGEST` when it is filled in."""
 BUTTON = 25
 """Characters of a quick reply's title."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -75,7 +77,7 @@ class Approvals:
 
     def _values(self, reply: Reply, form: Form, locale: str) -> tuple[tuple[str, str], ...]:
         known = self._printed(self._catalogue.entries[reply.template], form, locale)
-        return tuple((p, plain(self._renderer.printed(known[p], reply))) for p in form.parameters)
+        return tuple((p, _cut(plain(self._renderer.printed(known[p], reply)))) for p in form.parameters)
 
     def _printed(self, entry: Entry, form: Form, locale: str) -> Mapping[str, str]:
         """The expression that the template prints for each parameter."""
@@ -94,6 +96,10 @@ class Approvals:
         return self._catalogue.languages.get(locale, locale)
 
 
+def _cut(value: str) -> str:
+    return value if len(value) <= VALUE else value[: VALUE - 1].rstrip() + "…"
+
+
 def _blank(entry: Entry, locale: str, facts: Mapping[str, Any]) -> Reply:
     return replace(Reply(Address("lint", "", ""), entry.name, {}, "lint", locale), facts=facts)
 
@@ -109,8 +115,8 @@ def body_faults(body: Body) -> Iterator[str]:
     yield from (f"the parameter {n} stands in the text twice" for n in set(placed) if placed.count(n) > 1)
     yield from (f"nobody gives the parameter {n}" for n in set(placed) - set(names))
     yield from (f"the parameter {n} has no example" for n, sample in body.samples if not sample.strip())
-    if len(body.text) > LONGEST:
-        yield f"has {len(body.text)} characters; {LONGEST} fit"
+    if (most := len(_HERE.sub("", body.text)) + VALUE * len(names)) > LONGEST:
+        yield f"has up to {most} characters when it is filled in; {LONGEST} fit"
     if _EDGE.search(body.text):
         yield "begins or ends with a parameter"
     if _APART.search(body.text):

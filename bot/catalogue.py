@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+_NOTHING: tuple[Any, ...] = (None, "", [], ())
+"""What is no value: the platform refuses an empty parameter."""
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -20,7 +23,7 @@ class Form:
 
     def fits(self, facts: Mapping[str, Any]) -> bool:
         """Whether these facts can be said with it: every parameter is known, and what it fixes is so."""
-        return all(facts.get(p) is not None for p in self.parameters) and all(
+        return all(facts.get(p) not in _NOTHING for p in self.parameters) and all(
             facts.get(name) == value for name, value in self.when.items()
         )
 

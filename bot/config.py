@@ -244,6 +244,8 @@ class ChannelDeskPart(_Part):
     Nobody else can act, whoever is in the channel.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
     queues: dict[str, str] = Field(min_length=1)
     staff: dict[str, str] = Field(min_length=1)
 

@@ -20,7 +20,7 @@ from bot.model.clock import Clock
 from bot.model.events import Event
 from bot.model.markup import plain
 from bot.model.messages import Address, Choice, Inbound, Limits, Outbound, Reply
-from bot.ports import Channel, Desk, Item
+from bot.ports import Channel, Desk, Item, Rate
 from bot.render import Renderer, read_phrases
 from bot.store import Store
 from bot.store.desks import CaseFile, Said
@@ -60,6 +60,11 @@ class Courier(Channel):
         self.name = name
         self._desk = desk
         self.office = office
+
+    @property
+    def rate(self) -> Rate | None:
+        """The desk's own pace, where it has one."""
+        return self._desk.rate
 
     async def account(self) -> str:
         """The desk's own key: its channels are named by the config, so nobody has to be asked."""

@@ -78,6 +78,16 @@ def test_who_pays_is_a_form_of_its_own(duties: str) -> None:
     assert form.name == "wismo_customs_duty" + ("" if duties == "unknown" else f"_{duties}")
 
 
+def test_an_empty_fact_is_no_parameter_and_a_long_one_is_cut() -> None:
+    facts = {"number": "1", "carrier": "dhl"}
+    bare = APPROVALS.form(reply("pickup_ready", place="", **facts))
+    full = APPROVALS.form(reply("pickup_ready", place="Shop " * 60, **facts))
+    assert bare is not None
+    assert full is not None
+    assert bare.name == "wismo_pickup_ready"
+    assert len(dict(full.parameters)["place"]) <= 120
+
+
 def test_what_is_no_notice_has_no_form() -> None:
     assert APPROVALS.form(reply("where", number="1")) is None
     assert APPROVALS.form(reply("nowhere")) is None
@@ -122,7 +132,7 @@ GOOD = Body("wismo_x", "UTILITY", "en", "Order {{number}} is here.", (("number",
         (replace(GOOD, text="It is {{carrier}} now."), "nobody gives"),
         (replace(GOOD, text="It is here."), "is not in the text"),
         (replace(GOOD, samples=(("number", " "),)), "no example"),
-        (replace(GOOD, text="a" * 1020 + " {{number}} b"), "1024 fit"),
+        (replace(GOOD, text="a" * 950 + " {{number}} b"), "1024 fit"),
         (replace(GOOD, buttons=("x" * 26,)), "longer than 25"),
     ],
 )

@@ -284,7 +284,7 @@ async def test_an_aggregator_lets_go_of_a_journey_that_is_over(store: Store) -> 
     tracker = Tracker(store, [feed], store.clock)
     await tracker.sweep()
     assert feed.stopped == []
-    await store.database.write(lambda c: c.execute(text("UPDATE parcel SET status = 'returned' WHERE number = 'A1'")))
+    await store.database.write(lambda c: c.execute(text("UPDATE look SET status = 'returned' WHERE number = 'A1'")))
     store.clock.forward(timedelta(days=1))
     await tracker.sweep()
     assert feed.stopped == ["A1"]

@@ -120,7 +120,7 @@ def _listen(port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((LOOPBACK, port))
-        listening.listen()  # whoever calls before its server is up waits, and is not refused
+        listening.listen(128)  # before anybody serves it, so that an early call waits and is not refused
     except OSError:
         stop(f"✗ port {port} is in use; choose another: wismo demo --port {port + 1}", 2)
     return listening

@@ -1,6 +1,7 @@
 """`wismo run` and `wismo migrate`."""
 
 import asyncio
+import gc
 import logging
 import signal
 from contextlib import suppress
@@ -36,6 +37,7 @@ async def _serve(config: Config, role: Role, file: Path) -> None:
             asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with composition.open_app(config) as app:
         await ready(app.store)
+        _settle_memory()
         desk = role == "all" and config.desk.web
         beside = asyncio.create_task(keep_desk(file, stop) if desk else follow_parent(stop))
         try:
@@ -43,6 +45,14 @@ async def _serve(config: Config, role: Role, file: Path) -> None:
         finally:
             stop.set()
             await beside
+
+
+def _settle_memory() -> None:
+    """Keep the collector off what stays for good, and let it look for cycles less often: 8 % of a message's CPU,
+    and its longest pauses."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5000, 20, 20)
 
 
 def migrate(config: ConfigOption = DEFAULT) -> None:

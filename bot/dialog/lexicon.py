@@ -6,12 +6,14 @@ words in a row. What the concepts mean together is the same in every language an
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 
 import yaml
+
+from bot.dialog.likeness import Likeness
 
 CUES = ("order_cue", "tracking_cue", "phone_cue", "postcode_cue", "email_cue")
 COURTESY = "greeting_thanks"
@@ -21,6 +23,7 @@ FIRST_JOINED = 0x2E80
 REMEMBERED = 1000
 LONG_WORD = 5
 """Letters of a word in which a slip is forgiven: shorter ones are too near to one another."""
+_DIGITS = re.compile(r"\S*\d\S*")
 _REPEATED = re.compile(r"(\w)\1{2,}")
 _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ`´](?=\w)")
 _ELIDED = re.compile(r"\b(l|d|j|n|s|c|m|t|qu)['’ʼ`´](?=\w)")
@@ -201,6 +204,9 @@ class Lexicon:
     languages: Mapping[str, str]
     joined_languages: Mapping[str, str]
     cues: Mapping[str, "Cue"]
+    likeness: Likeness
+    likened: frozenset[str]
+    """The languages of which there are sentences to be like."""
 
     @classmethod
     def load(cls) -> "Lexicon":
@@ -223,7 +229,10 @@ class Lexicon:
             for name in names
         }
         joined = {name: code for name, code in languages.items() if _unspaced(name[0])}
-        return cls(words, begins, languages, joined, _cues(read.values()))
+        lines = [line.split("|", 2) for line in (folder / "sentences.txt").read_text(encoding="utf-8").splitlines()]
+        likeness = Likeness.learn(_sentences(words, lines))
+        likened = frozenset(language for language, _, _ in lines)
+        return cls(words, begins, languages, joined, _cues(read.values()), likeness, likened)
 
     def intents(self, concepts: Collection[str], words: int) -> tuple[tuple[str, float], ...]:
         """The intents that the concepts carry, likeliest first; of one intent its best rule counts."""
@@ -236,6 +245,13 @@ class Lexicon:
             # "It came, thank you": courtesy goes along with what is said and does not compete with it.
             best.pop(COURTESY, None)
         return tuple(sorted(best.items(), key=lambda pair: -pair[1]))
+
+
+def _sentences(words: Mapping[str, Words], lines: Iterable[Sequence[str]]) -> Iterator[tuple[str, str, set[str]]]:
+    """The sentences to learn from, as (language, intent, words), as the model reads them: without numbers."""
+    for language, intent, said in lines:
+        text = folded(_DIGITS.sub(" ", said))
+        yield intent, text, words[language].concepts(text, tokens_of(text))[0]
 
 
 def _unspaced(letter: str) -> bool:

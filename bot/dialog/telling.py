@@ -3,8 +3,8 @@
 Never a full address, phone, e-mail or signature; a carrier's text is masked and passed on as data.
 """
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from bot.model.orders import Duties, Order
 from bot.model.parcels import Parcel
 from bot.model.tracks import Action, Status
 from bot.model.zones import only_zone
-from bot.tracking.eta import Prediction, predict, route_of
+from bot.tracking.eta import Prediction, foresee, locate, route_of
 from bot.tracking.masking import mask
 from bot.tracking.numbers import not_tracked_through
 from bot.tracking.stall import silence
@@ -50,7 +50,8 @@ def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> d
     """One parcel's standing, who said so and as of when; what is not known is left out."""
     route = route_of(parcel, order, ZoneInfo(zone_of(order, facts, now)), facts.shop.country)
     down = facts.feeds_down.get(parcel.carrier) or facts.feeds_down.get(parcel.track.source if parcel.track else "")
-    quiet = silence(parcel, route, now, facts.tables, feed_down_since=down)
+    where = locate(parcel, route, now)
+    quiet = silence(parcel, route, now, facts.tables, feed_down_since=down, where=where) if where else None
     told: dict[str, Any] = {
         "carrier": parcel.carrier,
         "number": parcel.number,
@@ -80,7 +81,8 @@ def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> d
         told["not_asked"] = True
     if not_tracked_through(parcel.carrier, parcel.number) and not terminal(parcel.status, parcel.cause):
         told["untracked"] = True
-    told |= _window(parcel, predict(parcel, route, now, facts.tables), now)
+    today = now.astimezone(route.zone).date()
+    told |= _window(parcel, foresee(where, route, today, facts.tables, parcel.eta) if where else None, now)
     if down is not None:
         told["down_since"] = down
     return told
@@ -101,6 +103,11 @@ def _window(parcel: Parcel, found: Prediction | None, now: datetime) -> Mapping[
         return {}
     told = {"first": found.p10, "last": found.p90, "basis": found.basis.word, "late": False}
     return told | ({"basis_n": found.basis.count} if found.basis.count else {})
+
+
+def latest(ends: Iterable[date | datetime]) -> date | datetime:
+    """The last of several windows' ends: carriers give moments, what was learned gives days."""
+    return max(ends, key=lambda end: end.date() if isinstance(end, datetime) else end)
 
 
 def public_facts(parcel: Parcel, now: datetime) -> dict[str, Any]:

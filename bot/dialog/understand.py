@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from bot.dialog.entities import entities
 from bot.dialog.language import NONE, SURE, LanguageModel, by_script
-from bot.dialog.lexicon import Lexicon, folded, tokens_of
+from bot.dialog.lexicon import COURTESY, Lexicon, folded, tokens_of
 from bot.dialog.turn import Entity, Understanding
 from bot.model.conversations import Conversation
 from bot.model.messages import Inbound, Kind
@@ -21,6 +21,10 @@ STRONG = 0.8
 """An intent at this score in the guessed language ends the search; else the other languages are tried."""
 CLEAR = 0.7
 """Below this the message is read again with one-letter slips forgiven."""
+ALIKE, GUESSED = 0.72, 0.5
+"""Scores of what a sentence is most like: by far, and only somewhat."""
+NEAR, FAR, FARTHER = 2.0, 5.0, 8.0
+"""Leads of the likeness: worth a question, worth acting on, worth more than a rule that is unsure itself."""
 LONG = 3
 """So many words make a message long enough to change the language of a chat."""
 BARE_NUMBER, OTHER = 0.56, 0.3
@@ -68,12 +72,15 @@ def understand(
         intents = lexicon.intents(concepts, len(tokens_of(folded(left))))
     if text and not intents:
         intents = _unsaid(found, left)
+    yes = _yes(left, read, lexicon)
+    if read.locale in lexicon.likened and intents and intents[0][1] < CLEAR and yes is None:
+        intents = _likened(left, read, intents, lexicon)
     return Understanding(
         text=text,
         intents=intents,
         words_of=read.locale,
         entities=(*links, *found),
-        yes=_yes(left, read, lexicon),
+        yes=yes,
         angry=bool(read.concepts & ANGER) or _shouted(text),
         locale=locale,
         asked_locale=asked,
@@ -95,6 +102,20 @@ def _unsaid(found: Sequence[Entity], left: str) -> tuple[tuple[str, float], ...]
         return (("wismo", BARE_NUMBER),)
     numbers = any(e.kind in {"number", "tracking"} for e in found)
     return (("wismo", BARE_NUMBER),) if numbers and len(tokens_of(left)) < LONG else (("other", OTHER),)
+
+
+def _likened(
+    left: str, read: _Read, intents: tuple[tuple[str, float], ...], lexicon: Lexicon
+) -> tuple[tuple[str, float], ...]:
+    """The intents with the one that the sentence is most like: acted on where that leads by far, else asked about."""
+    text = folded(left)
+    guess, lead = lexicon.likeness.guess(text, read.concepts)
+    far = FAR if intents[0][1] < BARE_NUMBER else FARTHER
+    score = ALIKE if lead >= far else GUESSED if lead >= NEAR else 0.0
+    if not score or guess in {"other", COURTESY}:
+        return intents
+    best = dict(intents) | {guess: max(score, dict(intents).get(guess, 0.0))}
+    return tuple(sorted(best.items(), key=lambda pair: -pair[1]))
 
 
 def _link(start: str) -> Entity:

@@ -29,7 +29,8 @@ class Handed:
 
     `told` is what the writer hears where they pressed or wrote: nothing where it is empty. `push` is the key of a
     notice that was held back and may go now, `unsay` of a reply to take back while it has not left, `reword` of one
-    to which `say` gives other words.
+    to which `say` gives other words, `bridge` of one that the channel's closed window kept back: the buyer is told
+    that an answer waits.
     """
 
     conversation: Conversation
@@ -44,6 +45,7 @@ class Handed:
     push: str = ""
     unsay: str = ""
     reword: str = ""
+    bridge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,15 @@ def _acknowledge(s: Scene) -> Handed:
     if s.case.acknowledged_at is not None and s.case.owner not in {"", s.done.staff}:
         return Handed(s.record, Reason("staff.not_theirs", {"owner": s.case.owner}), s.case, told="owned")
     case = acknowledged(s.case, s.done.staff, s.now)
-    return Handed(s.record, Reason("staff.acknowledged", {"staff": s.done.staff}), case, (s.line("acknowledged"),))
+    # Who waits in the queue hears whom they wait for.
+    waiting = s.record.holder == QUEUE and s.case.acknowledged_at is None
+    return Handed(
+        s.record,
+        Reason("staff.acknowledged", {"staff": s.done.staff}),
+        case,
+        (s.line("acknowledged"),),
+        template="case_ack" if waiting else "",
+    )
 
 
 def _tag(s: Scene) -> Handed:
@@ -222,6 +232,12 @@ def _send_push(s: Scene) -> Handed:
     return Handed(s.record, reason, s.case, push=s.done.ref)
 
 
+def _bridge(s: Scene) -> Handed:
+    if s.other:
+        return Handed(s.record, Reason("staff.not_theirs", {"holder": s.record.holder}), s.case, told="not_yours")
+    return Handed(s.record, Reason("staff.bridged", {"staff": s.done.staff}), s.case, bridge=s.done.ref)
+
+
 ACTS: Mapping[str, Callable[[Scene], Handed]] = {
     "take": _take,
     "reply": _reply,
@@ -234,6 +250,7 @@ ACTS: Mapping[str, Callable[[Scene], Handed]] = {
     "tag": _tag,
     "priority": _rank,
     "send_push": _send_push,
+    "bridge": _bridge,
 }
 ALIASES = {"close": "resolve"}
 LETS_GO = {"handback", "resolve", "send_push"}

@@ -10,7 +10,7 @@ from bot.proactive.watching import ParcelTold, Sight, Watched
 from bot.tracking.eta import Route, Tables, read
 from bot.tracking.numbers import not_tracked_through
 from bot.tracking.stages import Whereabouts
-from bot.tracking.stall import silent
+from bot.tracking.stall import silence
 from bot.tracking.transit import service_of
 
 
@@ -55,7 +55,7 @@ class Expectations:
         reading = read(where, route, today, tables, parcel.window)
         window = reading.window(today.toordinal()) if reading is not None else None
         bare = Parcel(parcel.parcel, 0, parcel.carrier, parcel.number, parcel.status, parcel.cause)
-        quiet = silent(bare, where, route, now, tables, self._alpha)
+        quiet = silence(bare, route, now, tables, self._alpha, where=where)
         late = None
         if promised is not None:
             late = 1.0 if promised < today else None

@@ -146,6 +146,17 @@ def awake(zones: Sequence[ZoneInfo], quiet: tuple[int, int], at: datetime) -> da
     return at
 
 
+def until_quiet(zones: Sequence[ZoneInfo], quiet: tuple[int, int], at: datetime) -> datetime:
+    """The first instant from `at` on, which is in nobody's quiet hours, that is in somebody's: what has not left by
+    then must not leave before it was judged again."""
+    starts = []
+    for zone in zones:
+        local = at.astimezone(zone)
+        start = datetime.combine(local.date(), time(quiet[0] // 60, quiet[0] % 60), zone)
+        starts.append(start if start > local else start + timedelta(days=1))
+    return min(starts).astimezone(UTC)
+
+
 def _quiet(zone: ZoneInfo, quiet: tuple[int, int], at: datetime) -> bool:
     local = at.astimezone(zone)
     minute, (start, end) = local.hour * 60 + local.minute, quiet

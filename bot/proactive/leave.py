@@ -16,7 +16,7 @@ from bot.model.conversations import Conversation
 from bot.model.events import Notice
 from bot.model.messages import Limits, Purpose, Reply
 from bot.model.zones import zones_of
-from bot.proactive.gate import Asked, House, Ledger, Verdict, judge, local_day
+from bot.proactive.gate import Asked, House, Ledger, Verdict, judge, local_day, until_quiet
 from bot.proactive.pushes import kind_of
 from bot.proactive.wording import OPTIONS, Situation, Words, word
 
@@ -133,6 +133,7 @@ def _zones(door: Door, found: Situation) -> tuple[ZoneInfo, ...]:
 
 
 def _reply(door: Door, notice: Notice, found: Situation, facts: Mapping[str, Any]) -> Reply:
+    night = until_quiet(_zones(door, found), door.house.quiet, door.now)
     return Reply(
         door.record.address,
         notice.template,
@@ -142,7 +143,7 @@ def _reply(door: Door, notice: Notice, found: Situation, facts: Mapping[str, Any
         zone=_zones(door, found)[0].key,
         purpose=Purpose.NOTICE,
         options=OPTIONS.get(notice.template, ()),
-        expires_at=notice.expires_at,
+        expires_at=min(night, notice.expires_at or night),
     )
 
 

@@ -133,11 +133,19 @@ async def _save_shipments(connection: AsyncConnection, order_id: int, order: Ord
         if number in known:
             await connection.execute(update(_parcels).where(_parcels.c.id == known[number]).values(**values))
             look = update(_looks).where(_looks.c.parcel_id == known[number])
-            await connection.execute(look.values(carrier=shipment.carrier))
+            await connection.execute(look.values(carrier=shipment.carrier, shipped_at=shipment.shipped_at))
         else:
             fresh = insert(_parcels).values(order_id=order_id, number=number, **values).returning(_parcels.c.id)
             parcel = await connection.scalar(fresh)
-            look_row = {"parcel_id": parcel, "shop": order.shop, "carrier": shipment.carrier, "due_at": due_at}
+            look_row = {
+                "parcel_id": parcel,
+                "order_id": order_id,
+                "shop": order.shop,
+                "carrier": shipment.carrier,
+                "number": number,
+                "shipped_at": shipment.shipped_at,
+                "due_at": due_at,
+            }
             await connection.execute(insert(_looks).values(**look_row))
 
 
@@ -208,7 +216,14 @@ async def numbered(connection: AsyncConnection, number: str) -> list[tuple[Parce
 
 
 _NUMBERED = (
-    select(_parcels, _looks.c.asked_at, _looks.c.checked_at, _orders.c.country, _orders.c.postcode)
+    select(
+        _parcels,
+        _looks.c.asked_at,
+        _looks.c.checked_at,
+        _orders.c.placed_at,
+        _orders.c.country,
+        _orders.c.postcode,
+    )
     .select_from(
         _parcels.join(_looks, _looks.c.parcel_id == _parcels.c.id, isouter=True).join(
             _orders, _orders.c.id == _parcels.c.order_id
@@ -280,7 +295,18 @@ async def save_parcels(connection: AsyncConnection, parcels: Sequence[tuple[Parc
         }
         for p, _ in parcels
     ]
-    looks = [{"row": p.id, "to_carrier": p.carrier, "checked": p.checked_at, "due": due} for p, due in parcels]
+    looks = [
+        {
+            "row": p.id,
+            "to_carrier": p.carrier,
+            "to_status": p.status.value,
+            "to_cause": p.cause,
+            "changed": p.changed_at,
+            "checked": p.checked_at,
+            "due": due,
+        }
+        for p, due in parcels
+    ]
     if rows:
         await connection.execute(_SAVE_PARCEL, rows)
         await connection.execute(_SAVE_LOOK, looks)
@@ -300,5 +326,12 @@ _SAVE_PARCEL = (
 _SAVE_LOOK = (
     update(_looks)
     .where(_looks.c.parcel_id == bindparam("row"))
-    .values(carrier=bindparam("to_carrier"), checked_at=bindparam("checked"), due_at=bindparam("due"))
+    .values(
+        carrier=bindparam("to_carrier"),
+        status=bindparam("to_status"),
+        cause=bindparam("to_cause"),
+        changed_at=bindparam("changed"),
+        checked_at=bindparam("checked"),
+        due_at=bindparam("due"),
+    )
 )

@@ -249,7 +249,7 @@ class Store:
             more = await outbox.mark(connection, marks)
             for m in marks:
                 if m.row.purpose == "staff" and (news := _NEWS.get(m.state)):
-                    await desks.outcome(connection, self.database, m.row.key, news, m.error, m.at)
+                    await desks.outcome(connection, self.database, m.row.key, news, desks.why(m.error), m.at)
             await bell.touch(connection, self.database, list({m.row.lane for m in marks}), now)
             return await self._depart(connection, departures) if more else []
 
@@ -458,7 +458,7 @@ class Store:
         return await self.database.view(lambda c: casebook.open_cases(c, ids))
 
     async def held_pushes(self, cases: Sequence[int], keys: Sequence[str]) -> dict[str, bytes]:
-        """Pushes that were held back in these cases, under these keys."""
+        """Of lines of these cases by their keys: what was held back, and what a reply said."""
         return await self.database.view(lambda c: casebook.held(c, cases, keys))
 
     async def case_file(self, case: int, most: int) -> desks.CaseFile | None:

@@ -14,7 +14,6 @@ from bot.store import codec
 from bot.store.database import Database
 from bot.store.outbox import advance, machine_now
 from bot.store.tables import Feed, Look, Order, core
-from bot.store.tables import Parcel as ParcelRow
 
 DOWN_AFTER = 3
 """Failures in a row before a source is said to be down."""
@@ -22,7 +21,6 @@ DAY = 86_400.0
 SPREAD, AT_ONCE, RESERVE = 0.6, 0.2, 0.2
 """A day's budget: most of it is spread evenly, a part may go at once, and a part is kept for buyers who ask now."""
 
-_parcels = core(ParcelRow)
 _orders = core(Order)
 _looks = core(Look)
 _feeds = core(Feed)
@@ -130,21 +128,19 @@ _LINE = (
 )
 _DUE = (
     select(
-        _parcels.c.id,
-        _parcels.c.carrier,
-        _parcels.c.number,
-        _parcels.c.status,
-        _parcels.c.cause,
-        _parcels.c.changed_at,
+        _looks.c.parcel_id,
+        _looks.c.carrier,
+        _looks.c.number,
+        _looks.c.status,
+        _looks.c.cause,
+        _looks.c.changed_at,
         _looks.c.heard,
-        func.coalesce(_parcels.c.shipped_at, _orders.c.placed_at),
+        func.coalesce(_looks.c.shipped_at, _orders.c.placed_at),
         _orders.c.phone,
         _orders.c.postcode,
         _orders.c.country,
     )
-    .select_from(
-        _looks.join(_parcels, _parcels.c.id == _looks.c.parcel_id).join(_orders, _orders.c.id == _parcels.c.order_id)
-    )
+    .select_from(_looks.join(_orders, _orders.c.id == _looks.c.order_id))
     .where(_looks.c.parcel_id.in_(bindparam("ids", expanding=True)))
 )
 

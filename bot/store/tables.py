@@ -45,6 +45,26 @@ class Instant(TypeDecorator[datetime]):
         at: datetime | None = value
         return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """On SQLite straight to its text: a message binds and reads ten instants, at 3 us by the general way."""
+        return _to_text if dialect.name == "sqlite" else super().bind_processor(dialect)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """On SQLite straight from its text."""
+        return _from_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+
+def _to_text(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError("a naive time cannot be stored")
+    return value.astimezone(UTC).isoformat(" ", "microseconds")[:26]  # as SQLAlchemy writes it, without an offset
+
+
+def _from_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+
 
 def core(kind: Any) -> Table:
     """The Core table of a model: the hot path builds its statements once, without objects."""
@@ -244,8 +264,9 @@ class Parcel(SQLModel, table=True):
 class Look(SQLModel, table=True):
     """When a parcel is next asked about (`due_at`, None for never again), was last asked about and last answered for.
 
-    Apart from the parcel, whose row is wide: a sweep that hears nothing new writes here alone. `heard` is a
-    fingerprint of what a source last said.
+    Apart from the parcel, whose row is wide: a sweep that hears nothing new reads and writes here alone, so what it
+    needs of the parcel stands here too, written with it. At a million parcels their own rows are gigabytes, which
+    no page cache holds. `heard` is a fingerprint of what a source last said.
     """
 
     __table_args__ = (
@@ -267,6 +288,12 @@ class Look(SQLModel, table=True):
     asked_at: datetime | None = _when()
     checked_at: datetime | None = _when()
     heard: str = ""
+    order_id: int = 0
+    number: str = ""
+    status: str = Field(default="unknown")
+    cause: str = ""
+    shipped_at: datetime | None = _when()
+    changed_at: datetime | None = _when()
 
 
 class CaseRow(SQLModel, table=True):

@@ -26,6 +26,8 @@ ENOUGH = 10
 OVERDUE = 7
 """So many days after a carrier's date has passed, it tells nothing any more."""
 
+OWN = frozenset({"lane", "destination"})
+"""Evidence as particular as what is published, or more."""
 PROMISE_DAYS = 3
 """Promises are told apart in groups of so many days."""
 
@@ -188,10 +190,15 @@ def read(where: Whereabouts, route: Route, today: date, tables: Tables, given: W
     """The best evidence there is for this parcel, None where nothing speaks."""
     if given is not None and today.toordinal() <= given.last.date().toordinal() + OVERDUE:
         return _of_carrier(given, route, tables.residuals)
-    keys = chain(route.service, route.origin, route.destination)
+    from_here = None
+    near = tables.lanes.get(rest(where.stage))
+    if near is not None:
+        keys = chain(route.service, route.origin, route.destination)
+        from_here = _of_lane(near, keys, where.entered.toordinal())
+        if from_here is not None and from_here.basis.kind in OWN:
+            return from_here
     prior = published(route.service, route.origin, route.destination)
-    from_here = _of_lane(tables.of(rest(where.stage)), keys, where.entered.toordinal())
-    if from_here is not None and (prior is None or from_here.basis.kind in {"lane", "destination"}):
+    if from_here is not None and prior is None:
         return from_here
     start = (where.handed or where.entered).toordinal()
     keys = chain(route.service, route.origin, route.destination, promise_days(route, start))

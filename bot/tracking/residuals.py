@@ -55,13 +55,13 @@ class Residuals:
             weight = lanes.weight(end if known and end is not None else now - 1)
             for key in keys:
                 tally = lanes.tally(key)
-                tally.left[last] += weight
+                if known:
+                    tally.end(last, weight)
+                else:
+                    tally.leave(last, weight)
                 if entry:
                     # Nobody watched it before the date was said: it is not at risk there.
-                    tally.left[entry - 1] -= weight
-                if known:
-                    tally.ended[last] += weight
-                    tally.count += 1
+                    tally.leave(entry - 1, -weight)
 
 
 def fit(given: Iterable[Given], now: int) -> Residuals:

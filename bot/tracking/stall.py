@@ -94,19 +94,16 @@ def silence(
     tables: Tables,
     alpha: float | None = None,
     feed_down_since: datetime | None = None,
+    where: Whereabouts | None = None,
 ) -> Silence | None:
-    """Whether the parcel has been quiet for longer than usual in its stage; None while that cannot be told."""
-    where = locate(parcel, route, now)
-    if feed_down_since is not None or where is None:
+    """Whether the parcel has been quiet for longer than usual in its stage; None while that cannot be told.
+
+    `where` is what `locate` said, where the caller knows it already.
+    """
+    if feed_down_since is not None or _may_stand(parcel):
         return None
-    return silent(parcel, where, route, now, tables, alpha)
-
-
-def silent(
-    parcel: Parcel, where: Whereabouts, route: Route, now: datetime, tables: Tables, alpha: float | None = None
-) -> Silence | None:
-    """`silence` of a parcel whose whereabouts are known and whose feed answers; its timeline is not read."""
-    if _may_stand(parcel):
+    where = where or locate(parcel, route, now)
+    if where is None:
         return None
     # By the morning of a day only the days before it are over.
     days = (now.astimezone(route.zone).date() - where.moved).days

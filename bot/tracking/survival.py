@@ -7,10 +7,11 @@ of `lean` spans. Windows, late risk and stalls are read off the same curve S(t),
 than t days. Pure, standard library only.
 """
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 from operator import add, mul
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ LEAN = 10.0
 (`tests/benchmarks/histories.py`), and leave less room for a bad month."""
 ROOT_LEAN = 1.0
 QUANTILES = (0.1, 0.5, 0.9)
+KEPT = 300_000
+"""So many windows are kept ready, about 90 MB at most; most parcels share theirs with others."""
 _TINY = 1e-12
 
 Keys = tuple[str, ...]
@@ -70,23 +73,46 @@ def prior_hazard(prior: Prior, days: int = DAYS) -> tuple[float, ...]:
 
 
 class Tally:
-    """One key's table. Weights are relative to the lanes' `base` day; `open` counts spans by their first day."""
+    """One key's table, as long as the oldest age seen. Weights are relative to the lanes' `base` day; `open` counts
+    spans by their first day."""
 
     __slots__ = ("count", "ended", "left", "open")
 
-    def __init__(self, days: int) -> None:
-        self.left = [0.0] * days
-        self.ended = [0.0] * days
+    def __init__(self) -> None:
+        self.left = array("d")
+        self.ended = array("d")
         self.open: dict[int, int] = {}
         self.count = 0
 
+    def end(self, age: int, weight: float) -> None:
+        """A span ended at this age."""
+        if age >= len(self.left):
+            self._reach(age + 1)
+        self.left[age] += weight
+        self.ended[age] += weight
+        self.count += 1
+
+    def leave(self, age: int, weight: float) -> None:
+        """A span was last seen at this age, without an end; a negative weight enters it at the next."""
+        if age >= len(self.left):
+            self._reach(age + 1)
+        self.left[age] += weight
+
     def absorb(self, other: "Tally") -> None:
         """Add all of another's."""
-        self.left = list(map(add, self.left, other.left))
-        self.ended = list(map(add, self.ended, other.ended))
+        n = len(other.left)
+        if n > len(self.left):
+            self._reach(n)
+        self.left[:n] = array("d", map(add, self.left, other.left))
+        self.ended[:n] = array("d", map(add, self.ended, other.ended))
         for start, count in other.open.items():
             self.open[start] = self.open.get(start, 0) + count
         self.count += other.count
+
+    def _reach(self, length: int) -> None:
+        more = array("d", bytes(8 * (length - len(self.left))))
+        self.left.extend(more)
+        self.ended.extend(more)
 
 
 class Lanes:
@@ -110,7 +136,7 @@ class Lanes:
         self._leaves: dict[Keys, Tally] = {}
         self._weights: dict[int, float] = {}
         self._hazards: dict[tuple[Keys, Prior | None], Sequence[float]] = {}
-        self._curves: dict[tuple[Keys, Prior | None], list[float]] = {}
+        self._curves: dict[tuple[Keys, Prior | None], Sequence[float]] = {}
         self._evidence: dict[tuple[Keys, int], Evidence | None] = {}
         self._windows: dict[tuple[Keys, int, tuple[float, ...], Prior | None], tuple[int, ...] | None] = {}
 
@@ -127,7 +153,7 @@ class Lanes:
         """The key's table, made if it is new."""
         tally = self.tallies.get(key)
         if tally is None:
-            tally = self.tallies[key] = Tally(self.days)
+            tally = self.tallies[key] = Tally()
         return tally
 
     def learn(self, spans: Iterable[Span]) -> None:
@@ -140,15 +166,12 @@ class Lanes:
                 continue
             tally = leaves.get(keys)
             if tally is None:
-                tally = leaves[keys] = Tally(self.days)
+                tally = leaves[keys] = Tally()
             if end is None or end >= now:
                 tally.open[start] = tally.open.get(start, 0) + 1
                 continue
             age = end - start
-            age = min(age, last)
-            tally.left[age] += (w := weight(start))
-            tally.ended[age] += w
-            tally.count += 1
+            tally.end(min(age, last), weight(start))
 
     def settle(self) -> None:
         """Add what was learned to the keys of its chains: each chain to its last key and to the chain above it."""
@@ -160,7 +183,7 @@ class Lanes:
                 if length > 1:
                     above = keys[:-1]
                     if above not in chains:
-                        chains[above] = Tally(self.days)
+                        chains[above] = Tally()
                     chains[above].absorb(tally)
         self.turn(self.now)
 
@@ -179,9 +202,7 @@ class Lanes:
             tally.open[start] -= 1
             if not tally.open[start]:
                 del tally.open[start]
-            tally.left[age] += weight
-            tally.ended[age] += weight
-            tally.count += 1
+            tally.end(age, weight)
 
     def turn(self, now: int) -> None:
         """Go on to a later day: what is open has been watched for longer, and the past has faded."""
@@ -195,43 +216,37 @@ class Lanes:
 
     def hazard(self, keys: Keys, prior: Prior | None = None) -> Sequence[float]:
         """The chain's hazard by age (§4). A `prior` of the chain's own counts like a parent, `lean` spans."""
-        found = self._hazards.get((keys, prior))
-        if found is not None:
-            return found
         if not keys:
-            hazard: Sequence[float] = prior_hazard(prior or self.prior, self.days)
-        else:
-            hazard = self._leaning(keys, prior)
-        self._hazards[keys, prior] = hazard
-        return hazard
-
-    def _leaning(self, keys: Keys, prior: Prior | None) -> Sequence[float]:
-        parent = self.hazard(keys[:-1], prior)
+            return prior_hazard(prior or self.prior, self.days)
+        parent = self._hazards.get((keys[:-1], prior))
+        if parent is None:
+            # Kept for parents alone: there are many more lanes than ways above them.
+            parent = self._hazards[keys[:-1], prior] = self.hazard(keys[:-1], prior)
         tally = self.tallies.get(keys[-1])
-        if tally is None:
-            return parent
-        left = tally.left.copy()
+        return parent if tally is None else self._leaning(tally, parent, rooted=prior is None and len(keys) == 1)
+
+    def _leaning(self, tally: Tally, parent: Sequence[float], *, rooted: bool) -> Sequence[float]:
+        left = tally.left.tolist() + [0.0] * (self.days - len(tally.left))
         for start, count in tally.open.items():
             age = self.now - 1 - start
             if age >= 0:
                 left[min(age, self.days - 1)] += count * self.weight(start)
-        lean = self.lean if prior is not None or len(keys) > 1 else ROOT_LEAN
         # Weights stand relative to the base day; the parent's spans are of today.
-        lean *= 2.0 ** ((self.now - self.base) / self.half_life)
+        lean = (ROOT_LEAN if rooted else self.lean) * 2.0 ** ((self.now - self.base) / self.half_life)
         risk = list(accumulate(reversed(left)))
         risk.reverse()
-        return [(e + lean * h) / (r + lean) for e, h, r in zip(tally.ended, parent, risk, strict=True)]
+        ended = chain(tally.ended, repeat(0.0))
+        return array("d", [(e + lean * h) / (r + lean) for e, h, r in zip(ended, parent, risk, strict=False)])
 
-    def curve(self, keys: Keys, prior: Prior | None = None) -> list[float]:
+    def curve(self, keys: Keys, prior: Prior | None = None) -> Sequence[float]:
         """Minus S by age, which rises and can so be searched. S of the last age is 0."""
         found = self._curves.get((keys, prior))
         if found is not None:
             return found
         # A sum of fading weights can miss 1 by a rounding; `min` in a loop this hot costs as much as the rest.
         lasting = [1.0 - h if h < 1.0 else 0.0 for h in self.hazard(keys, prior)]
-        curve = [-alive for alive in accumulate(lasting, mul)]
+        curve = self._curves[keys, prior] = array("d", [-alive for alive in accumulate(lasting, mul)])
         curve[-1] = 0.0
-        self._curves[keys, prior] = curve
         return curve
 
     def survival(self, keys: Keys, age: int, prior: Prior | None = None) -> float:
@@ -268,6 +283,8 @@ class Lanes:
         try:
             return self._windows[key]
         except KeyError:
+            if len(self._windows) >= KEPT:
+                self._windows.clear()
             found = self._windows[key] = self._window(keys, age, qs, prior)
             return found
 

@@ -27,7 +27,8 @@ class Row(NamedTuple):
     service: str
     origin: str
     destination: str
-    prior: Prior
+    low: int
+    high: int
 
 
 def service_of(carrier: str, number: str) -> str:
@@ -46,32 +47,43 @@ def calendar_days(days: int, unit: str) -> int:
 
 @cache
 def _table() -> tuple[Row, ...]:
-    read = []
-    for row in rows("transit.csv"):
-        low, high = int(row["low"]), calendar_days(int(row["high"]), row["unit"])
-        prior = Prior(low, max((low + high) // 2, low + 1), max(high, low + 2))
-        read.append(Row(row["carrier"], row["service"], row["origin"], row["destination"], prior))
-    return tuple(read)
+    return tuple(
+        Row(
+            row["carrier"],
+            row["service"],
+            row["origin"],
+            row["destination"],
+            int(row["low"]),
+            calendar_days(int(row["high"]), row["unit"]),
+        )
+        for row in rows("transit.csv")
+    )
 
 
 @lru_cache(maxsize=4096)
 def published(service: str, origin: str, destination: str) -> Prior | None:
     """The carrier's published transit time for this way, the most particular there is; None where there is none.
 
-    `service` is the carrier, or the carrier, a slash and the service.
+    `service` is the carrier, or the carrier, a slash and the service. Where the service is not known, all that
+    the carrier has on this way are possible, from the fastest to the slowest.
     """
     carrier, _, kind = service.partition("/")
     fitting = [
         row
         for row in _table()
         if row.carrier == carrier
-        and row.service in {"", kind}
+        and (not kind or row.service in {"", kind})
         and row.origin in {"", origin}
         and (row.destination in {"", destination} or destination in CONTINENTS.get(row.destination, "").split())
     ]
-    return max(fitting, key=_particular).prior if fitting else None
+    if not fitting:
+        return None
+    best = max(_particular(row, kind) for row in fitting)
+    meant = [row for row in fitting if _particular(row, kind) == best]
+    low, high = min(row.low for row in meant), max(row.high for row in meant)
+    return Prior(low, max((low + high) // 2, low + 1), max(high, low + 2))
 
 
-def _particular(row: Row) -> tuple[int, ...]:
+def _particular(row: Row, kind: str) -> tuple[int, ...]:
     there = 0 if not row.destination else 1 if row.destination in CONTINENTS else 2
-    return (bool(row.service), there, bool(row.origin))
+    return (bool(kind and row.service), there, bool(row.origin))

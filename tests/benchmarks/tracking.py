@@ -118,7 +118,12 @@ async def sweep(folder: Path, parcels: int) -> Callable[[], Awaitable[float]]:
                 insert(ParcelRow), [same | {"id": n, "order_id": n, "number": f"LX{n:09d}CN"} for n in numbers]
             )
             look = {"shop": "S", "carrier": "china-post", "heard": heard, "checked_at": NOW, "asked_at": NOW}
-            due = [look | {"parcel_id": n, "due_at": NOW - timedelta(seconds=n % 3600)} for n in numbers]
+            look |= {"status": "in_transit", "shipped_at": NOW, "changed_at": NOW}
+            due = [
+                look
+                | {"parcel_id": n, "order_id": n, "number": f"LX{n:09d}CN", "due_at": NOW - timedelta(seconds=n % 3600)}
+                for n in numbers
+            ]
             await connection.execute(insert(Look), due)
     await store.database.checkpoint()
     tracker = Tracker(store, [Memory(track)], clock)

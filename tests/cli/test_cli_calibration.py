@@ -1,5 +1,6 @@
 """`wismo calibration`: a table of anybody's deliveries, or the shop's own parcels."""
 
+import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,11 @@ from typer.testing import CliRunner
 
 from bot.cli.calibrating import _table
 from bot.cli.main import create_cli
+from bot.model.clock import Clock
+from bot.store import Store
+from bot.store.store import sqlite_url
 from tests.benchmarks.histories import HEADER, SHAPES, World
+from tests.store.test_store_lanes import fill
 
 runner = CliRunner()
 
@@ -79,6 +84,15 @@ def test_the_shops_own_parcels_are_asked_without_a_file(tmp_path: Path) -> None:
     done = runner.invoke(create_cli(), ["calibration", "--config", str(config), "--json"])
     assert done.exit_code == 1
     assert json.loads(done.stdout)["history"]["rows"] == 0
+
+    async def sell() -> None:
+        store = Store(sqlite_url(tmp_path / "data" / "wismo.db"), Clock())
+        await fill(store, 30)
+        await store.close()
+
+    asyncio.run(sell())
+    done = runner.invoke(create_cli(), ["calibration", "--config", str(config), "--json"])
+    assert json.loads(done.stdout)["history"]["journeys"] == 30
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,8 @@ class MemoryStore:
 
     async def held_pushes(self, cases: Sequence[int], keys: Sequence[str]) -> dict[str, bytes]:
         lines = [x for case in cases for x in self.lines.get(case, ())]
-        return {x.key: x.data for x in lines if x.what == "push" and x.key in keys}
+        wanted = [x for x in lines if x.what in {"push", "reply"} and x.key in keys]
+        return {x.key: x.data if x.what == "push" else x.text.encode() for x in wanted}
 
     async def case_history(self, case: int) -> list[CaseEvent]:
         return list(self.lines.get(case, ()))

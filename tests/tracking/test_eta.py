@@ -25,6 +25,7 @@ from bot.tracking.eta import (
     rest,
     route_of,
 )
+from bot.tracking.numbers import rows
 from bot.tracking.residuals import Given
 from bot.tracking.stages import Stage
 from bot.tracking.survival import Span
@@ -175,6 +176,23 @@ def test_published_times_are_found_by_the_most_particular_row() -> None:
     assert published("china-post", "CN", "BR") != published("china-post", "CN", "ZA")
     assert published("nobody", "CN", "BR") is None
     assert published("fedex/priority", "", "") is not None
+
+
+def test_a_service_that_is_not_known_may_be_any_of_its_carriers() -> None:
+    unknown, express, expedited = (published(s, "CN", "DE") for s in ("ups", "ups/express", "ups/expedited"))
+    assert unknown is not None
+    assert express is not None
+    assert expedited is not None
+    assert (unknown.p10, unknown.p90) == (express.p10, expedited.p90)
+
+
+def test_every_published_time_names_its_source_and_its_date() -> None:
+    for row in rows("transit.csv"):
+        assert row["source"]
+        assert row["as_of"]
+        assert 0 <= int(row["low"]) <= int(row["high"])
+        assert row["unit"] in {"business", "calendar"}
+        assert row["confidence"] in {"carrier", "second-hand"}
 
 
 def test_an_order_not_yet_sent_has_a_dispatch_and_a_receipt() -> None:

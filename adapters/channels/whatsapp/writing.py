@@ -1,9 +1,10 @@
 """An Outbound as the body of a WhatsApp message. Pure."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from bot.model.markup import runs
-from bot.model.messages import Approved, Outbound
+from bot.model.messages import Approved, Choice, Outbound
 
 BUTTONS = 3
 _BREAK = "\u200b"
@@ -13,7 +14,7 @@ _MARKERS = str.maketrans({c: c + _BREAK for c in "*_~`"})
 def content(message: Outbound) -> dict[str, Any]:
     """Everything of a message's body but the addressee and its media."""
     if message.approved is not None:
-        return approved(message.approved)
+        return approved(message.approved, message.choices)
     text = encode(message.text)
     if message.choices:
         return _interactive(_choices(message, text))
@@ -50,11 +51,21 @@ def _choices(message: Outbound, text: str) -> dict[str, Any]:
     return {"type": "list", "body": {"text": text}, "action": {"button": message.menu, "sections": [{"rows": rows}]}}
 
 
-def approved(wanted: Approved) -> dict[str, Any]:
+def approved(wanted: Approved, choices: Sequence[Choice]) -> dict[str, Any]:
     """A template message; a parameter holds no newline, tab or run of spaces."""
     parameters = [{"type": "text", "parameter_name": n, "text": " ".join(v.split())} for n, v in wanted.parameters]
-    body = [{"type": "body", "parameters": parameters}] if parameters else []
+    components: list[dict[str, Any]] = [{"type": "body", "parameters": parameters}] if parameters else []
+    # The titles were approved with the text; without a payload a press would come back as its title.
+    components += [
+        {
+            "type": "button",
+            "sub_type": "quick_reply",
+            "index": str(index),
+            "parameters": [{"type": "payload", "payload": choice.value}],
+        }
+        for index, choice in enumerate(choices)
+    ]
     return {
         "type": "template",
-        "template": {"name": wanted.name, "language": {"code": wanted.language}, "components": body},
+        "template": {"name": wanted.name, "language": {"code": wanted.language}, "components": components},
     }

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bot.dialog.identity import proves
 from bot.dialog.say import answer, hand_over
-from bot.dialog.telling import is_open, order_facts, public_facts, worst_first, zone_of
+from bot.dialog.telling import is_open, latest, order_facts, public_facts, worst_first, zone_of
 from bot.dialog.turn import Decision, Dossier, Reason, Turn
 from bot.model.cases import CaseDraft
 from bot.model.messages import Option
@@ -74,7 +74,7 @@ def several(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
 def _window(turn: Turn, dossier: Dossier) -> dict[str, object]:
     parcels = order_facts(dossier, turn.facts, turn.now)["parcels"]
     last = [p["last"] for p in parcels if "last" in p]
-    return {"last": max(last)} if last else {}
+    return {"last": latest(last)} if last else {}
 
 
 def public(turn: Turn, number: str) -> Decision:
