@@ -28,7 +28,20 @@ from bot.store.queue import Arrival
 from bot.store.staff import Audited
 
 KINDS = frozenset(
-    {"take", "reply", "note", "handback", "resolve", "snooze", "assign", "ack", "tag", "priority", "send_push"}
+    {
+        "take",
+        "reply",
+        "note",
+        "handback",
+        "resolve",
+        "snooze",
+        "assign",
+        "ack",
+        "tag",
+        "priority",
+        "send_push",
+        "bridge",
+    }
 )
 PATIENCE = 4.0
 LONGEST = 8000
@@ -134,6 +147,8 @@ def _worded(visit: Visit, line: CaseLine, done: StaffAct, history: set[str]) -> 
         return (False, f"{speaker(line)} was faster and speaks now.") if other else taken
     if done.kind == "send_push":
         return True, "Sent."
+    if done.kind == "bridge" and "too_late" in history:
+        return False, "No approved template is there for it: the buyer must write first."
     if not history:
         return False, f"Not done: {speaker(line)} speaks now." if other else "Nothing changed."
     words = {
@@ -144,6 +159,7 @@ def _worded(visit: Visit, line: CaseLine, done: StaffAct, history: set[str]) -> 
         "snooze": "It sleeps.",
         "assign": f"Given to {done.whom or 'you'}.",
         "ack": "It is yours.",
+        "bridge": "The buyer is told that an answer waits; it goes when they open the window.",
     }
     return True, words.get(done.kind, "Done.")
 

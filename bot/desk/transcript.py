@@ -2,7 +2,7 @@
 and what happened to the case. Pure; the rows come from the store, the reading of a platform's message from its port.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
@@ -42,6 +42,7 @@ HAPPENED: Mapping[str, str] = {
     "on_its_way": "Was on its way when a person took over",
     "withdrawn": "Taken back when a person took over",
     "edited": "{who} changed a reply",
+    "bridged": "{who} told the buyer that an answer waits",
     "undone": "{who} took a reply back",
     "too_late": "{who} was too late",
     "push_sent": "{who} sent what was held back",
@@ -76,7 +77,8 @@ class Shown:
 class Line:
     """One line. `side` is buyer, bot, staff, note or event; `state` how far it came, `bad` that it failed.
 
-    `why` are the rules by which the bot said it; `push` is the key of a notice that staff may send.
+    `why` are the rules by which the bot said it; `push` is the key of a notice that staff may send, `bridge` the act of
+    a reply that a closed window kept back, of which the buyer can be told by an approved template.
     """
 
     key: str
@@ -90,6 +92,7 @@ class Line:
     choices: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
     push: str = ""
+    bridge: str = ""
 
 
 Decode = Callable[[str, Item], Event | None]
@@ -101,7 +104,10 @@ def read(paper: Paper, decode: Decode) -> list[Line]:
     released = {h.data.decode(): h.who for h in paper.history if h.what == "push_sent"}
     said_by |= released
     lines = [line for row in paper.written if (line := _written(row, paper, decode)) is not None]
-    lines += [_said(row, said_by, paper) for row in paper.said if row.body]
+    bridged = {h.data.decode() for h in paper.history if h.what == "bridged"}
+    shut = {f"staff:{h.data.decode()}" for h in paper.history if h.what == "failed" and h.text == "closed"}
+    shut -= {f"staff:{act}" for act in bridged}
+    lines += [_said(row, said_by, shut, paper) for row in paper.said if row.body]
     lines += [line for row in paper.history if (line := _happened(row, released)) is not None]
     return sorted(lines, key=lambda line: (line.at, line.side == "event", line.key))
 
@@ -165,7 +171,7 @@ def _files(row: WrittenRow, paper: Paper) -> tuple[Shown, ...]:
     )
 
 
-def _said(row: SaidRow, said_by: Mapping[str, str], paper: Paper) -> Line:
+def _said(row: SaidRow, said_by: Mapping[str, str], shut: Container[str], paper: Paper) -> Line:
     message = codec.outbound(row.body or b"")
     staff = row.purpose == "staff"
     failed = row.state == OutboxState.DEAD or row.receipt == "failed"
@@ -182,6 +188,7 @@ def _said(row: SaidRow, said_by: Mapping[str, str], paper: Paper) -> Line:
         files=tuple(Shown(0, m.name or "file", m.mime, m.size or 0) for m in message.media),
         choices=tuple(c.title for c in message.choices),
         why=() if staff else paper.reasons.get(row.key.split(":", 1)[0], ()),
+        bridge=row.key.removeprefix("staff:") if failed and row.key in shut else "",
     )
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from bot.desk.acts import nap
+from bot.errors import Closed
 from bot.model.staff import Role
 from tests.deskhouse import Browser, DeskHome
 from tests.house import NOON
@@ -157,6 +158,20 @@ async def test_an_answer_kept_ready_is_filled_with_the_facts_and_never_breaks_ou
     assert "from Lantern" in (await lead.get("/desk/cases/1")).text
     for body in ("{{ ''.__class__.__mro__ }}", "{% for i in range(10) %}", "{{ nothing_known }}", "{{ 1 / 0 }}"):
         assert (await lead.post("/desk/canned", {"title": "Bad", "body": body})).status_code == 400, body
+
+
+async def test_a_reply_that_the_window_kept_back_shows_the_way_out(waiting: DeskHome) -> None:
+    mei = await waiting.visitor("Mei")
+    async with at_work(waiting):
+        await act(mei, "reply", "It comes tomorrow.")
+        waiting.home.wire.failing.append(Closed("the window is shut"))
+        await waiting.home.send()
+        page = (await mei.get("/desk/cases/1")).text
+        assert "not delivered" in page
+        assert "Tell the buyer that an answer waits" in page
+        ref = page.split('name="ref" value="')[1].split('"')[0]
+        told = (await act(mei, "bridge", ref=ref)).json()
+    assert told["told"].startswith(("The buyer is told", "No approved template"))
 
 
 def test_a_case_sleeps_as_long_as_was_asked() -> None:
