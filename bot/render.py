@@ -23,6 +23,7 @@ from jinja2 import (
     FileSystemLoader,
     StrictUndefined,
     Template,
+    TemplateError,
     TemplateNotFound,
     UndefinedError,
     meta,
@@ -218,6 +219,18 @@ class Renderer:
             self._templates[name, locale] = known
         return known
 
+    def fill(self, source: str, facts: Mapping[str, Any], locale: str, zone: str) -> str:
+        """A text that staff wrote as a template, filled in as plain text for them to read and send.
+
+        Raises `Refused` with what is wrong with it: a fact that is not there, or no template at all.
+        """
+        book = self._books[self.chain(locale)[0]]
+        environment = book.environment.overlay(autoescape=False, finalize=None)
+        try:
+            return _BLANK.sub("\n\n", environment.from_string(source).render(facts, zone=zone).strip())
+        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise Refused(f"{type(error).__name__}: {error}") from error
+
     def choices(self, reply: Reply) -> tuple[Choice, ...]:
         """The reply's options as they are titled in its language."""
         return tuple(Choice(o.value, self._title(o, reply.locale)) for o in reply.options)
@@ -256,6 +269,26 @@ class Renderer:
         )
         head = [replace(last, text=p, choices=(), media=(), menu="", ask_contact="") for p in parts[:-1]]
         return (*head, last)
+
+
+class Pages:
+    """Web pages from a folder of templates. Everything is escaped that is not itself a template's markup."""
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any], filters: Mapping[str, Callable[..., Any]]) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(folder),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals |= dict(facts)
+        self._environment.filters |= dict(filters)
+
+    def draw(self, name: str, /, **facts: Any) -> str:
+        """The page (or part of one) of this name."""
+        return self._environment.get_template(name).render(facts)
 
 
 def read_phrases(path: Path) -> dict[str, Any]:

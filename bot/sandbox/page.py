@@ -149,7 +149,9 @@ def _bubbles(owner: Phone) -> list[Bubble]:
 
 def _staff(town: Town, stage: Backstage) -> None:
     with ui.element("section").classes("card"):
-        ui.html(f"<h2>Staff corner</h2><p>You are {STAFF} from customer service.</p>", sanitize=False)
+        told = f"You are {STAFF} from customer service."
+        desk = '<a href="/staff-desk" target="_blank" rel="noopener">Open the staff desk</a>'
+        ui.html(f"<h2>Staff corner</h2><p>{told} {desk}</p>", sanitize=False)
         for skin, platform in zip(SKINS, town.chats, strict=True):
             _desk(stage, skin, stage.addresses[platform.name])
 

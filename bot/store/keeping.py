@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.model.orders import number_key
 from bot.store import codec
 from bot.store.database import Database
+from bot.store.stafftables import AuditRow
 from bot.store.tables import (
     Alias,
     Bucket,
@@ -45,6 +46,7 @@ _inbox, _outbox, _lane, _orders, _parcels = map(core, (Inbox, Outbox, Lane, Orde
 _conversations, _aliases, _cases, _consents = map(core, (Conversation, Alias, CaseRow, ConsentRow))
 _links, _guesses, _decisions, _media, _buckets = map(core, (LinkRow, Guess, DecisionRow, MediaRow, Bucket))
 _feeds, _buyers, _looks, _case_events, _threads = map(core, (Feed, Buyer, Look, CaseEventRow, CaseThread))
+_audit = core(AuditRow)
 
 _pushes, _follows, _watches, _sights = map(core, (PushRow, Follow, Watch, SightRow))
 
@@ -216,6 +218,7 @@ async def expire(connection: AsyncConnection, keep: Retention, now: datetime) ->
         delete(_media).where(_media.c.at < before(keep.messages)),
         delete(_guesses).where(_guesses.c.at < before(7)),
         delete(_decisions).where(_decisions.c.at < before(keep.messages)),
+        delete(_audit).where(_audit.c.at < before(keep.messages)),
         delete(_pushes).where(_pushes.c.at < before(keep.messages)),
         update(_parcels)
         .where(

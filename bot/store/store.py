@@ -21,6 +21,7 @@ from bot.model.parcels import Parcel
 from bot.proactive.campaign import Outcome, Plan
 from bot.proactive.sighting import Home
 from bot.store import (
+    bell,
     campaigns,
     casebook,
     desks,
@@ -241,6 +242,7 @@ class Store:
         await self._mark(mark)
 
     async def _mark_all(self, marks: Sequence[outbox.Mark]) -> Sequence[None]:
+        now = self.clock.now()
         departures = self._departures()
 
         async def work(connection: AsyncConnection) -> list[Departing]:
@@ -248,6 +250,7 @@ class Store:
             for m in marks:
                 if m.row.purpose == "staff" and (news := _NEWS.get(m.state)):
                     await desks.outcome(connection, self.database, m.row.key, news, desks.why(m.error), m.at)
+            await bell.touch(connection, self.database, list({m.row.lane for m in marks}), now)
             return await self._depart(connection, departures) if more else []
 
         await self._send(await self.database.write(work))

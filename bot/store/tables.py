@@ -297,10 +297,14 @@ class Look(SQLModel, table=True):
 
 
 class CaseRow(SQLModel, table=True):
-    """A case for a person. `detail` is the whole value as JSON; the columns beside it are what lists ask for."""
+    """A case for a person. `detail` is the whole value as JSON; the columns beside it are what lists ask for.
+
+    `touched` is the machine time at which something of it last changed that staff see.
+    """
 
     __tablename__ = "cases"
     __table_args__ = (
+        Index("case_touched", "touched"),
         Index(
             "case_open",
             "queue",
@@ -332,6 +336,7 @@ class CaseRow(SQLModel, table=True):
     acknowledged_at: datetime | None = _when()
     snoozed_until: datetime | None = _when()
     detail: bytes = _json()
+    touched: float = _machine()
 
 
 class CaseEventRow(SQLModel, table=True):
