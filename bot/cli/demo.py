@@ -13,6 +13,7 @@ import tempfile
 import webbrowser
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,6 +48,8 @@ from bot.store.queue import Arrival
 LOOPBACK = "127.0.0.1"
 CATCH_UP_SECONDS = 45.0
 Entrance = Callable[[Request], Awaitable[Response]]
+SETTLE_SECONDS = 1.0
+HOUR = timedelta(hours=1)
 
 
 def demo(
@@ -199,4 +202,29 @@ def _backstage(page: Any, town: Any, app: composition.App) -> Any:
     async def parcels(number: str) -> Sequence[Parcel]:
         return [p for d in await app.store.find_orders([number_key(number)]) for p in d.parcels]
 
-    return page.Backstage(conversation, case, act, orders, parcels, addresses)
+    turning = asyncio.Lock()
+
+    async def forward(by: timedelta) -> None:
+        """Hour by hour, as time would pass: what is due in the morning is not found at night."""
+        async with turning:
+            end = app.clock.now() + by
+            while (left := end - app.clock.now()) > timedelta(0):
+                town.forward(min(HOUR, left))
+                await _settled(app)
+
+    return page.Backstage(conversation, case, act, orders, parcels, forward, addresses)
+
+
+async def _settled(app: composition.App) -> None:
+    """Until what this hour brought has been told; a second at most, so that the clock can be seen to turn."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SETTLE_SECONDS):
+            await asyncio.sleep(0.02)
+            while await app.announcer.look() + await app.store.wake() or await _busy(app):
+                app.worker.wake.set()
+                await asyncio.sleep(0.02)
+
+
+async def _busy(app: composition.App) -> bool:
+    left = await app.store.health()
+    return bool(left.waiting or left.unsent)

@@ -80,12 +80,14 @@ class Phrase:
 class Words:
     """One language's words. `joined` languages are written without spaces: a word is found anywhere.
 
+    `letters` are how many make a word on average, where nothing else tells how long a message is.
     `prefixes` are what the language writes together with the word that follows (Arabic's "and", "the", "to").
     """
 
     locale: str
     joined: bool = False
     prefixes: tuple[str, ...] = ()
+    letters: int = 0
     whole: dict[str, frozenset[str]] = field(default_factory=dict)
     stems: dict[str, frozenset[str]] = field(default_factory=dict)
     phrases: dict[str, list[Phrase]] = field(default_factory=dict)
@@ -201,6 +203,7 @@ class Lexicon:
 
     words: Mapping[str, Words]
     begins: Mapping[str, Sequence[Rule]]
+    rank: Mapping[str, int]
     languages: Mapping[str, str]
     joined_languages: Mapping[str, str]
     cues: Mapping[str, "Cue"]
@@ -218,6 +221,7 @@ class Lexicon:
             if entry.name.endswith(".yaml")
         }
         begins: dict[str, list[Rule]] = {}
+        rank = {intent: place for place, intent in enumerate(read["intents"])}
         for rule in _rules(read.pop("intents")):
             for concept in rule.every[0]:
                 begins.setdefault(concept, []).append(rule)
@@ -232,7 +236,7 @@ class Lexicon:
         lines = [line.split("|", 2) for line in (folder / "sentences.txt").read_text(encoding="utf-8").splitlines()]
         likeness = Likeness.learn(_sentences(words, lines))
         likened = frozenset(language for language, _, _ in lines)
-        return cls(words, begins, languages, joined, _cues(read.values()), likeness, likened)
+        return cls(words, begins, rank, languages, joined, _cues(read.values()), likeness, likened)
 
     def intents(self, concepts: Collection[str], words: int) -> tuple[tuple[str, float], ...]:
         """The intents that the concepts carry, likeliest first; of one intent its best rule counts."""
@@ -244,7 +248,8 @@ class Lexicon:
         if len(best) > 1:
             # "It came, thank you": courtesy goes along with what is said and does not compete with it.
             best.pop(COURTESY, None)
-        return tuple(sorted(best.items(), key=lambda pair: -pair[1]))
+        # Of equal ones the file's order decides: a set's own is another in each process.
+        return tuple(sorted(best.items(), key=lambda pair: (-pair[1], self.rank[pair[0]])))
 
 
 def _sentences(words: Mapping[str, Words], lines: Iterable[Sequence[str]]) -> Iterator[tuple[str, str, set[str]]]:
@@ -266,7 +271,8 @@ def tokens_of(text: str) -> list[str]:
 
 def _words(locale: str, raw: Mapping[str, object]) -> Words:
     prefixes = tuple(folded(p.strip()) for p in str(raw.get("prefixes") or "").split(",") if p.strip())
-    words = Words(locale, joined=bool(raw.get("joined", False)), prefixes=prefixes)
+    letters = int(str(raw.get("letters") or 0))
+    words = Words(locale, joined=bool(raw.get("joined", False)), prefixes=prefixes, letters=letters)
     concepts = raw["concepts"]
     assert isinstance(concepts, Mapping)  # noqa: S101 - our own file
     for concept, listed in concepts.items():

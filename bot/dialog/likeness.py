@@ -1,7 +1,7 @@
 """What a sentence is most like, of those whose meaning is known. Asked where the rules see nothing clear.
 
 A naive Bayes model over pieces of words and the concepts of the lexicon, made from `words/sentences.txt` when the bot
-starts (some tenths of a second) and kept in a table of one megabyte: no file of weights can grow stale. It is eager,
+starts (some tenths of a second) and kept in a table of half a megabyte: no file of weights can grow stale. It is eager,
 as such models are, so what it says counts less than a rule.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import log
 from zlib import crc32
 
-ROWS = 1 << 14
+ROWS = 1 << 13
 """Pieces of words share the rows of the table by their checksum."""
 LONGEST = 120
 """Characters that are looked at."""

@@ -172,7 +172,7 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
 def _in(locale: str, words: str, tokens: Sequence[str], lexicon: Lexicon) -> _Read:
     """What one language makes of it; only where nothing is clear are one-letter slips forgiven."""
     language = lexicon.words[locale]
-    length = (len(words) + 1) // 2 if language.joined else len(tokens)
+    length = -(-len(words) // language.letters) if language.letters else len(tokens)
     concepts, known = language.concepts(words, tokens)
     intents = lexicon.intents(concepts, length)
     if known and not (intents and intents[0][1] >= CLEAR) and not language.joined:

@@ -40,7 +40,7 @@ def test_nearly_all_known_sentences_are_understood_in_every_language() -> None:
     assert set(total) >= LANGUAGES
     for language in LANGUAGES:
         assert right[language] >= 0.96 * total[language], language
-        assert spoken[language] >= 0.97 * total[language], language
+        assert spoken[language] >= 0.96 * total[language], language
 
 
 def test_most_unseen_sentences_are_understood() -> None:

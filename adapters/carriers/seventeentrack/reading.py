@@ -185,7 +185,9 @@ def _latest(providers: Sequence[Map]) -> Map:
 
 
 def _alike(event: Map, newest: Map) -> bool:
-    """Whether this is the event that the word for the whole was made from."""
+    """Whether this is the event that the word for the whole was made from, and has none of its own."""
+    if event.get("sub_status") or event.get("stage"):
+        return False
     same = ("time_iso", "time_utc", "description")
     return bool(newest) and all(a_text(event.get(k)) == a_text(newest.get(k)) for k in same)
 
