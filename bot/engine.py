@@ -132,6 +132,7 @@ class Engine:
             expect=house.expect,
             approve=house.approve,
             takeover=self.takeover,
+            chat_of={c.kind: c.chat_of for c in house.channels.values()},
         )
         self._alone: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(SLOW_LANES)
