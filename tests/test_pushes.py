@@ -212,7 +212,39 @@ async def test_what_failed_while_it_was_on_its_way_is_not_tried_again_after_a_st
     house.wire.failing.append(Temporary("busy", retry_after=0.0))
     await house.sender._send(("test", "shop"), house.sender.accounts["wire"], row)
     assert [m.purpose for m in await house.send()] == ["answer"]
-    assert "outbox.expired" in {w.rule for w in await store.reasons_about("8120000006")}
+    await house.work()
+    assert await house.send() == []
+    assert (await store.reasons_about("8120000006"))[-1].rule == "gate.no_consent"
+
+
+async def test_what_the_night_caught_in_the_outbox_is_told_in_the_morning(house: Home, store: Store) -> None:
+    await house.seed(ORDER)
+    await opted_in(house)
+    await house.pass_time()
+    await house.seed(shipped())
+    await house.pass_time(DAY)
+    house.clock.forward(2 * HOUR)
+    await house.hear_of(track((Status.DELIVERED, NOON + DAY + 2 * HOUR)))
+    await house.announcer.look()
+    await house.work()
+    night = datetime(2026, 11, 25, 20, 30, tzinfo=UTC)
+    house.clock.forward(night - house.clock.now())
+    assert await house.pass_time() == []
+    said = words(await house.pass_time(11 * HOUR)).lower()
+    assert "was delivered" in said
+    assert await house.pass_time(DAY) == []
+    assert "outbox.sent" in {w.rule for w in await store.reasons_about("8120000006")}
+
+
+async def test_a_withdrawal_that_the_shop_tells_of_stops_what_is_ready_to_leave(house: Home, store: Store) -> None:
+    house.wire.phones = True
+    await house.seed(replace(ORDER, consent=(GIVEN,)))
+    await house.announcer.look()
+    await house.work()
+    gone = replace(GIVEN, at=NOON, given=False, source="mail")
+    await house.seed(replace(ORDER, updated_at=NOON + HOUR, consent=(GIVEN, gone)))
+    assert await house.send() == []
+    assert "outbox.withdrawn" in {w.rule for w in await store.reasons_about("1042")}
 
 
 async def test_one_chats_wish_is_not_another_buyers_consent(house: Home, store: Store) -> None:

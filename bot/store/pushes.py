@@ -9,14 +9,18 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import String, bindparam, cast, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.events import Notice
+from bot.model.messages import Address
 from bot.model.orders import Consent
+from bot.ports import Item
+from bot.proactive.pushes import UPDATES, kind_of
 from bot.proactive.watching import Sight
 from bot.proactive.wording import Situation
-from bot.store import codec, orders
+from bot.store import codec, orders, queue
+from bot.store.database import Database
 from bot.store.tables import (
     Buyer,
     CampaignRow,
@@ -268,7 +272,8 @@ async def withdraw_unasked(connection: AsyncConnection, lane: str, buyers: Seque
     followed = (
         select(_follows.c.lane).join(_orders, _orders.c.id == _follows.c.order_id).where(_orders.c.buyer_id.in_(buyers))
     )
-    mine = or_(_outbox.c.lane == lane, _outbox.c.lane.in_(theirs), _outbox.c.lane.in_(followed))
+    told = select(_pushes.c.lane).where(_pushes.c.buyer_id.in_(buyers))
+    mine = or_(_outbox.c.lane == lane, *(_outbox.c.lane.in_(lanes) for lanes in (theirs, followed, told)))
     unasked = update(_outbox).where(mine, _outbox.c.purpose == "notice")
     gone = (OutboxState.SENDING, OutboxState.SENT)
     await connection.execute(unasked.where(_outbox.c.state.in_(gone)).values(expires_at=_PAST))
@@ -276,6 +281,49 @@ async def withdraw_unasked(connection: AsyncConnection, lane: str, buyers: Seque
 
 
 _PAST = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+async def stopped_by_shop(connection: AsyncConnection, order: int) -> None:
+    """The shop told us of a withdrawal: where that is the buyer's last word, nothing more leaves for them."""
+    buyer = await connection.scalar(select(_orders.c.buyer_id).where(_orders.c.id == order))
+    newest = select(_consents.c.given).where(_consents.c.buyer_id == buyer)
+    newest = newest.order_by(_consents.c.at.desc(), _consents.c.id.desc()).limit(1)
+    if buyer is None or await connection.scalar(newest):
+        return
+    await connection.execute(_COUNT, [{"buyer": buyer, "more": 1}])
+    await withdraw_unasked(connection, "", [buyer])
+
+
+async def again(connection: AsyncConnection, database: Database, lane: str, message: str, now: datetime) -> None:
+    """A push did not leave before its buyer's night began: it counts as not said, and is judged and worded again. One
+    that rests on facts of its own moment is not: it is worth no second look, and its fate is on record."""
+    gone = (_pushes.c.lane == lane, _pushes.c.message == message)
+    rows = (await connection.execute(select(_pushes).where(*gone, _pushes.c.template.not_in(_OF_THE_MOMENT)))).all()
+    if not rows:
+        return
+    # Its key is free again for what will be said instead.
+    held = (_outbox.c.lane == lane, _outbox.c.key == message)
+    await connection.execute(update(_outbox).where(*held).values(key=_outbox.c.key + "~" + cast(_outbox.c.id, String)))
+    await connection.execute(delete(_pushes).where(_pushes.c.id.in_([r.id for r in rows])))
+    to = Address.parse(lane.removeprefix("c/"))
+    waiting = [
+        Notice(
+            id=f"again:{r.id}:{r.key}",
+            to=to,
+            template=r.template,
+            fact_key=r.key,
+            purpose=UPDATES,
+            expires_at=r.at + kind_of(r.template).lasts,
+            order=r.order_id,
+            parcel=r.parcel_id,
+        )
+        for r in rows
+    ]
+    arrivals = [queue.Arrival("wismo", Item(n.id, lane, codec.pack(n))) for n in waiting]
+    await queue.receive(connection, database, arrivals, now)
+
+
+_OF_THE_MOMENT = ("window_moved", "stalled")
 
 
 async def ledger(connection: AsyncConnection, buyer: int) -> list[Consent]:

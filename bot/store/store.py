@@ -248,6 +248,8 @@ class Store:
             for m in marks:
                 if m.row.purpose == "staff" and (news := _NEWS.get(m.state)):
                     await desks.outcome(connection, self.database, m.row.key, news, m.error, m.at)
+                if m.row.purpose == "notice" and m.state == OutboxState.EXPIRED:
+                    await pushes.again(connection, self.database, m.row.lane, m.row.key, m.at)
             return await self._depart(connection, departures) if more else []
 
         await self._send(await self.database.write(work))

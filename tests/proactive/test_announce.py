@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.model.tracks import Status
 from bot.proactive.announce import Announced, Outlook, Rules, announce, milestone
-from bot.proactive.pushes import KINDS
+from bot.proactive.pushes import KINDS, Push
 from bot.proactive.watching import Sight, Told, Watched
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -165,7 +165,7 @@ def test_a_day_out_for_delivery_is_the_buyers_day() -> None:
     sydney = replace(ORDER, country="AU", zone="Australia/Sydney")
     told = look(sent(), order=sydney).told
     morning = datetime(2026, 11, 26, 22, 30, tzinfo=UTC)
-    keys = []
+    keys: list[str] = []
     for seen in (morning, morning + 3 * HOUR):
         out = sent(status=Status.OUT_FOR_DELIVERY, since=morning, seen=seen)
         found = look(out, told=told, now=seen, order=sydney)
@@ -184,7 +184,7 @@ def test_a_parcel_that_is_no_longer_late_is_not_said_to_be_late_again() -> None:
 
 def test_a_second_move_builds_on_the_first() -> None:
     told = look(sent()).told
-    moves = []
+    moves: list[Push] = []
     for day, last in ((1, date(2026, 12, 9)), (2, date(2026, 12, 12))):
         found = look(sent(), told=told, now=NOW + day * DAY, outlook=replace(WINDOW, last=last))
         told, moves = found.told, [*moves, *found.pushes]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from bot.dialog.turn import Desk, Shop
 from bot.model.cases import CaseDraft
@@ -36,7 +37,7 @@ def notice(n: int, template: str, **more: object) -> Notice:
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-def left(orders: list[Situation], *notices: Notice, outlook: Outlook = WINDOW, **more: object) -> Leaving:
+def left(orders: list[Situation], *notices: Notice, **more: Any) -> Leaving:
     door = Door(
         record=Conversation(CHAT, buyer=1, locale="en"),
         orders={o.id: o for o in orders},
@@ -44,12 +45,12 @@ def left(orders: list[Situation], *notices: Notice, outlook: Outlook = WINDOW, *
         shop=SHOP,
         house=House(urgent_a_day=2),
         limits=LIMITS,
-        words=Words(lambda o, p, t, now: outlook, Desk(True, NOON, NOON, ""), SHOP),
+        words=Words(lambda o, p, t, now: WINDOW, Desk(True, NOON, NOON, ""), SHOP),
         approve=lambda reply: True,
         held=False,
         now=NOON,
     )
-    return leave(replace(door, **more), notices)  # type: ignore[arg-type]
+    return leave(replace(door, **more), notices)
 
 
 def rules(leaving: Leaving) -> list[str]:
@@ -60,7 +61,7 @@ def test_a_chat_that_has_another_owner_now_is_told_nothing() -> None:
     somebody = Conversation(CHAT, buyer=None, phone="+33611223344")
     theirs = replace(order(1), phone="+4915112345678")
     out = notice(1, "shipped")
-    chat_of = {"chat_of": lambda phone: phone.removeprefix("+")}
+    chat_of: dict[str, Any] = {"chat_of": lambda phone: phone.removeprefix("+")}
     assert rules(left([theirs], out, record=somebody, **chat_of)) == ["gate.somebody_elses_chat"]
     assert rules(left([theirs], out, record=replace(somebody, buyer=2), **chat_of)) == ["gate.somebody_elses_chat"]
     assert rules(left([theirs], out, record=replace(somebody, phone=""), **chat_of)) == ["gate.passed"]
@@ -106,7 +107,7 @@ def test_a_window_that_is_back_where_it_was_has_not_moved() -> None:
 def test_the_first_push_of_a_chat_says_how_to_stop_and_a_windowed_platform_each_time() -> None:
     first = left([order(1)], notice(1, "shipped"))
     assert first.replies[0].facts["stop_hint"] is True
-    here = {"left": {1: replace(GIVEN, here=True)}}
+    here: dict[str, Any] = {"left": {1: replace(GIVEN, here=True)}}
     assert "stop_hint" not in left([order(1)], notice(1, "shipped"), **here).replies[0].facts
     windowed = left([order(1)], notice(1, "shipped"), limits=replace(LIMITS, window=True), **here)
     assert windowed.replies[0].facts["stop_hint"] is True
