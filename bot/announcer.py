@@ -5,8 +5,11 @@
 An order is leased while it is looked at. What the buyer hears, and when, is judged in their own lane.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+
+import structlog
 
 from bot.dialog.turn import Reason
 from bot.model.cases import CaseDraft
@@ -17,17 +20,22 @@ from bot.ports import Channel, Item
 from bot.proactive.announce import Announced, Outlook, Rules, announce
 from bot.proactive.pushes import UPDATES, Push
 from bot.proactive.reaching import Chat, choose
-from bot.proactive.watching import ParcelTold, Sight, Watched
+from bot.proactive.watching import ParcelTold, Sight, Told, Watched
 from bot.store import Store
 from bot.store.codec import pack
 from bot.store.queue import Arrival
 from bot.store.watching import Due, Looked, Reach
 from bot.tracking.vocabulary import terminal
 
+DAY = timedelta(days=1)
 ORDERS = 1000
 """Looked at together."""
+PAUSE = 100
+"""After so many looks the loop does what else waits for it."""
 TOGETHER_SECONDS = 1.0
 """News of one buyer that come within this time are told together."""
+
+log = structlog.get_logger()
 
 Expect = Callable[[Watched, Sight, ParcelTold | None, datetime], Outlook]
 
@@ -59,7 +67,7 @@ class Announcer:
             return 0
         now = self.clock.now()
         down = await self.store.feeds_down()
-        found = [self._announced(d, down, now) for d in due]
+        found = [await self._looked(place, d, down, now) for place, d in enumerate(due)]
         telling = [d.order.order for d, a in zip(due, found, strict=True) if a.pushes or a.cases]
         addresses = await self.addresses(telling)
         looks = []
@@ -70,6 +78,17 @@ class Announcer:
             looks.append(Looked(one.order.order, one.token, announced.again, told, news, _reasons(one, announced, to)))
         await self.store.looked_at(looks)
         return len(due)
+
+    async def _looked(self, place: int, due: Due, down: frozenset[str], now: datetime) -> Announced:
+        """One look. An order that cannot be looked at costs its own news, not everybody's."""
+        if place % PAUSE == 0:
+            await asyncio.sleep(0)
+        try:
+            return self._announced(due, down, now)
+        except Exception as error:
+            log.error("announcer.look_failed", order=due.order.order, error=type(error).__name__)
+            reason = Reason("push.look_failed", {"error": type(error).__name__}, f"o/{due.order.order}")
+            return Announced(due.told or Told(known=now), reasons=(reason,), again=now + DAY)
 
     def _announced(self, due: Due, down: frozenset[str], now: datetime) -> Announced:
         before = due.told.parcels if due.told is not None else {}
@@ -100,7 +119,7 @@ def _news(due: Due, announced: Announced, to: Address | None, now: datetime, tog
     if to is None:
         return ()
     made = [_notice(due, p, to, now) for p in announced.pushes]
-    made += [_task(due, case, to, now) for case in announced.cases]
+    made += [_task(due, case, to, now, place) for place, case in enumerate(announced.cases)]
     return tuple(
         Arrival("wismo", Item(n.id, conversation_lane(to), pack(n), chats=(to.chat,), quiet=together)) for n in made
     )
@@ -122,22 +141,26 @@ def _notice(due: Due, push: Push, to: Address, now: datetime) -> Notice:
     )
 
 
-def _task(due: Due, case: CaseDraft, to: Address, now: datetime) -> Notice:
+def _task(due: Due, case: CaseDraft, to: Address, now: datetime, place: int) -> Notice:
     order = due.order.order
-    name = f"case:{order}:{case.kind}:{now:%Y%m%d}"
+    # Two parcels of an order may stand still on one day.
+    name = f"case:{order}:{case.kind}:{now:%Y%m%d%H%M%S}:{place}"
     return Notice(name, to, "", name, UPDATES, order=order, case=case)
 
 
 def _reasons(due: Due, announced: Announced, to: Address | None) -> tuple[Reason, ...]:
-    if not announced.reasons and not announced.pushes:
-        return ()
-    about = f"o/{due.order.order}"
-    left = tuple(Reason(r.rule, r.inputs, about) for r in announced.reasons)
     rule = "push.made" if to is not None else "push.nobody_to_tell"
-    return left + tuple(
+    pushes = [
         Reason(rule, {"push": p.template, "key": f"{due.order.order}:{p.key}"}, _about(due, p))
         for p in announced.pushes
-    )
+    ]
+    # A case is worked in its buyer's chat; where there is none staff find it by this record alone.
+    lost = [
+        Reason("case.no_chat", {"case": c.kind, "summary": c.summary}, f"o/{due.order.order}")
+        for c in announced.cases
+        if to is None
+    ]
+    return (*announced.reasons, *pushes, *lost)
 
 
 def _about(due: Due, push: Push) -> str:

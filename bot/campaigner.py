@@ -49,18 +49,24 @@ class Campaigner:
 
     async def _step(self, campaign: Campaign) -> int:
         now = self.clock.now()
-        why = should_stop(campaign.plan, await self.store.campaign_outcome(campaign))
+        outcome = await self.store.campaign_outcome(campaign)
+        why = should_stop(campaign.plan, outcome)
         if why:
             await self.store.set_campaign(campaign, STOPPED, why)
             return 0
         looked = await self.store.orders_after(campaign.cursor, LOOKED_AT)
+        if not looked and outcome.waiting:
+            # Everybody is found, yet not everybody has heard: the stop rule holds until they have.
+            await self.store.campaign_step(campaign, campaign.cursor, (), (), now + STEP)
+            return 0
         if not looked:
             await self.store.set_campaign(campaign, DONE)
             return 0
         meant = [d for d in looked if matches(d, campaign.plan.where)][: most(campaign.plan)]
         cursor = meant[-1].id if len(meant) == most(campaign.plan) else looked[-1].id
         addresses = await self.announcer.addresses([d.id for d in meant])
-        made = [_notice(campaign, d, to, now) for d in meant if (to := addresses[d.id]) is not None]
+        told = [(d, to) for d in meant if (to := addresses[d.id]) is not None]
+        made = [_notice(campaign, d, to, now, campaign.reached + n) for n, (d, to) in enumerate(told)]
         nobody = [
             Reason("push.nobody_to_tell", {"key": campaign.key, "verdict": "drop"}, f"o/{d.id}")
             for d in meant
@@ -83,7 +89,8 @@ class Campaigner:
             for dossier in fresh:
                 if dossier.buyer not in buyers:
                     buyers.add(dossier.buyer)
-                    _count(found, addresses[dossier.id], leaves_at(plan, _zone(dossier), now))
+                    place = sum(found.channels.values())
+                    _count(found, addresses[dossier.id], leaves_at(plan, _zone(dossier), now, place))
         found.buyers = len(buyers)
         return found
 
@@ -101,8 +108,8 @@ def _zone(dossier: Dossier) -> ZoneInfo:
     return zone_of(dossier.order.country, dossier.order.postcode)
 
 
-def _notice(campaign: Campaign, dossier: Dossier, to: Address, now: datetime) -> Arrival:
-    at = leaves_at(campaign.plan, _zone(dossier), now)
+def _notice(campaign: Campaign, dossier: Dossier, to: Address, now: datetime, place: int) -> Arrival:
+    at = leaves_at(campaign.plan, _zone(dossier), now, place)
     notice = Notice(
         id=f"{campaign.key}:{dossier.id}",
         to=to,

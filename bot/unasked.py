@@ -26,7 +26,8 @@ Approve = Callable[[Reply], Approved | None]
 
 @dataclass(frozen=True, slots=True)
 class Unasked:
-    """What leaves unasked. `limits` are by the channel's kind; `approve` gives the approved template of a reply."""
+    """What leaves unasked. `limits` and `chat_of` (the chat of a phone) are by the channel's kind; `approve` gives the
+    approved template of a reply."""
 
     renderer: Renderer
     limits: Mapping[str, Limits]
@@ -36,6 +37,7 @@ class Unasked:
     expect: Expect
     approve: Approve
     takeover: Takeover
+    chat_of: Mapping[str, Callable[[str], str]]
 
     def left(self, written: Written, notices: Sequence[Notice], standing: Standing, now: datetime) -> Written:
         """What is to be told passes the gate, or waits in the lane, or is left out; each with its reason."""
@@ -48,13 +50,18 @@ class Unasked:
             worded = self._with_approved(leaving, worded)
         if offered:
             record = replace(record, offered=offered)
+        # A turn opens one case; what else staff have to know is a turn of its own.
+        now_due, next_turn = _first(leaving.cases, written)
         written = replace(
             written,
             conversation=record,
             worded=(*written.worded, *worded),
-            case=written.case or next(iter(leaving.cases), None),
+            case=written.case or next((n.case for n in now_due), None),
             pushed=tuple(_pushed(g) for g in leaving.gone),
-            events=(*written.events, *((conversation_lane(record.address), n, n.due_at) for n in leaving.later)),
+            events=(
+                *written.events,
+                *((conversation_lane(record.address), n, n.due_at) for n in (*leaving.later, *next_turn)),
+            ),
             reasons=(*written.reasons, *leaving.reasons),
         )
         for notice, reply in leaving.notes:
@@ -90,11 +97,14 @@ class Unasked:
         )
 
     def _door(self, record: Conversation, standing: Standing, now: datetime) -> Door:
+        lane = conversation_lane(record.address)
         return Door(
             record=record,
             orders=standing.orders,
             left={
-                i: Left([(s.key, s.urgent, s.at) for s in b.sent], b.count, b.consents)
+                i: Left(
+                    [(s.key, s.urgent, s.at) for s in b.sent], b.count, b.consents, any(s.lane == lane for s in b.sent)
+                )
                 for i, b in standing.buyers.items()
             },
             shop=self.shop,
@@ -104,6 +114,9 @@ class Unasked:
             approve=lambda reply: self.approve(reply) is not None,
             held=handoff.held_by_person(record),
             now=now,
+            chat_of=self.chat_of.get(record.address.channel, lambda phone: ""),
+            follows=standing.follows,
+            stopped=standing.stopped,
         )
 
     def _limits(self, record: Conversation) -> Limits:
@@ -130,6 +143,13 @@ class Unasked:
             return tuple(replace(w, outbound=replace(w.outbound, fallback=forms.get(w.key))) for w in worded)
         # As a template it is one message, however long the free text was.
         return tuple(replace(w, outbound=replace(w.outbound, approved=forms[w.key])) for w in worded if w.key in forms)
+
+
+def _first(cases: Sequence[Notice], written: Written) -> tuple[Sequence[Notice], Sequence[Notice]]:
+    """The case that this turn can open, where it opens none yet, and those of the next turn."""
+    most = 1 if written.case is None else 0
+    later = [replace(n, id=f"{n.id}+", template="") for n in cases[most:]]
+    return cases[:most], later
 
 
 def _pushed(gone: Gone) -> Pushed:

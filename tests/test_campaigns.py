@@ -84,6 +84,37 @@ async def test_a_stopped_campaign_goes_on_where_it_stopped(house: Home) -> None:
     assert made == 7
 
 
+async def test_no_more_than_the_rate_leave_in_a_minute(house: Home) -> None:
+    campaigner = await running(house, replace(PLAN, rate=4))
+    for _ in range(14):
+        await campaigner.step()
+        house.clock.forward(timedelta(seconds=11))
+    at = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
+    sent = [len(await house.pass_time(at + timedelta(minutes=m) - house.clock.now())) for m in range(4)]
+    assert sent == [1, 4, 4, 3]
+
+
+async def test_who_waits_for_their_hour_hears_nothing_of_a_campaign_that_was_stopped(house: Home) -> None:
+    campaigner = await running(house)
+    await campaigner.step()
+    campaign = await house.store.campaign("november")
+    assert campaign is not None
+    await house.store.set_campaign(campaign, STOPPED)
+    assert await house.pass_time(3 * HOUR) == []
+    assert await house.store.campaign_left_out(campaign) == {"campaign.stopped": 12}
+
+
+async def test_its_stop_rule_holds_until_the_last_has_heard(house: Home) -> None:
+    campaigner = await running(house)
+    for _ in range(3):
+        await campaigner.step()
+        house.clock.forward(timedelta(seconds=11))
+    campaign = await house.store.campaign("november")
+    assert campaign is not None
+    assert campaign.state == RUNNING
+    assert (await house.store.campaign_outcome(campaign)).waiting == 12
+
+
 async def test_a_dry_run_writes_nothing(house: Home) -> None:
     found = await Campaigner(house.store, house.announcer, house.clock).dry(PLAN)
     assert (found.orders, found.buyers, found.unreachable) == (12, 12, 0)

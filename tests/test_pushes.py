@@ -1,18 +1,27 @@
 """From a carrier's scan to a push on the phone, on both databases: consent, night, digest, stop, and once only."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from bot.errors import Temporary
 from bot.model.conversations import Conversation, Proof
+from bot.model.events import Notice, conversation_lane
 from bot.model.markup import plain
-from bot.model.messages import Outbound
+from bot.model.messages import Approved, Outbound, Receipt, State
 from bot.model.orders import Consent, Order, Shipment
 from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track
-from bot.store import Store
+from bot.ports import Item
+from bot.proactive.announce import Announced, Outlook
+from bot.store import Store, codec
+from bot.store.outbox import Mark
+from bot.store.pushes import Standing
+from bot.store.queue import Arrival
+from bot.store.tables import OutboxState
+from bot.store.watching import Due
 from tests.house import NOON, Home, fixed_clock, home
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -161,3 +170,187 @@ async def test_a_number_that_opted_in_at_the_checkout_is_told_without_ever_havin
     await house.seed(replace(ORDER, consent=(GIVEN,)))
     sent = await house.pass_time(HOUR)
     assert [m.to.chat for m in sent] == ["4915112345678"]
+
+
+async def test_a_push_that_was_judged_before_a_stop_in_another_chat_does_not_leave(house: Home, store: Store) -> None:
+    await house.seed(ORDER)
+    buyer = (await store.find_orders(["1042"]))[0].buyer
+    proof = Proof("phone", NOON + 30 * DAY, buyer=buyer)
+    for chat in ("anna", "home"):
+        met = Conversation(house.address(chat), buyer=buyer, locale="en", proofs=(proof,), last_inbound_at=NOON)
+        await store.save_conversations([met])
+        await house.say(chat=chat, choice="notify:on")
+    await house.pass_time()
+    await house.seed(shipped())
+    house.clock.forward(DAY)
+    await house.announcer.look()
+    judged = store.standing
+
+    async def and_then_they_say_stop(notices: Mapping[str, Sequence[Notice]]) -> dict[str, Standing]:
+        found = await judged(notices)
+        store.standing = judged  # type: ignore[method-assign]
+        await house.say("stop", chat="anna")
+        return found
+
+    store.standing = and_then_they_say_stop  # type: ignore[method-assign]
+    await house.work()
+    assert [m.text for m in await house.send() if m.purpose == "notice"] == []
+    assert "gate.no_consent" in {w.rule for w in await store.reasons_about("8120000006")}
+
+
+async def test_what_failed_while_it_was_on_its_way_is_not_tried_again_after_a_stop(house: Home, store: Store) -> None:
+    await house.seed(ORDER)
+    await opted_in(house)
+    await house.pass_time()
+    await house.seed(shipped())
+    house.clock.forward(DAY)
+    await house.announcer.look()
+    await house.work()
+    (row,) = await store.claim_outbox(("test", "shop"), house.sender.accounts["wire"].rates, 5)
+    await house.hear("stop")
+    await house.work()
+    house.wire.failing.append(Temporary("busy", retry_after=0.0))
+    await house.sender._send(("test", "shop"), house.sender.accounts["wire"], row)
+    assert [m.purpose for m in await house.send()] == ["answer"]
+    await house.work()
+    assert await house.send() == []
+    assert (await store.reasons_about("8120000006"))[-1].rule == "gate.no_consent"
+
+
+async def test_what_the_night_caught_in_the_outbox_is_told_in_the_morning(house: Home, store: Store) -> None:
+    await house.seed(ORDER)
+    await opted_in(house)
+    await house.pass_time()
+    await house.seed(shipped())
+    await house.pass_time(DAY)
+    house.clock.forward(2 * HOUR)
+    await house.hear_of(track((Status.DELIVERED, NOON + DAY + 2 * HOUR)))
+    await house.announcer.look()
+    await house.work()
+    night = datetime(2026, 11, 25, 20, 30, tzinfo=UTC)
+    house.clock.forward(night - house.clock.now())
+    assert await house.pass_time() == []
+    said = words(await house.pass_time(11 * HOUR)).lower()
+    assert "was delivered" in said
+    assert await house.pass_time(DAY) == []
+    assert "outbox.sent" in {w.rule for w in await store.reasons_about("8120000006")}
+
+
+async def test_a_withdrawal_that_the_shop_tells_of_stops_what_is_ready_to_leave(house: Home, store: Store) -> None:
+    house.wire.phones = True
+    await house.seed(replace(ORDER, consent=(GIVEN,)))
+    await house.announcer.look()
+    await house.work()
+    gone = replace(GIVEN, at=NOON, given=False, source="mail")
+    await house.seed(replace(ORDER, updated_at=NOON + HOUR, consent=(GIVEN, gone)))
+    assert await house.send() == []
+    assert "outbox.withdrawn" in {w.rule for w in await store.reasons_about("1042")}
+
+
+async def test_one_chats_wish_is_not_another_buyers_consent(house: Home, store: Store) -> None:
+    """Two buyers gave one number; one of them asked to be told, in its chat."""
+    house.wire.phones = True
+    other = replace(ORDER, number="2042", email="bert@example.org", buyer_ref="bert")
+    await house.seed(ORDER, other)
+    buyer = (await store.find_orders(["1042"]))[0].buyer
+    proof = Proof("order", NOON + 30 * DAY, order=(await store.find_orders(["1042"]))[0].id)
+    chat = "4915112345678"
+    met = Conversation(house.address(chat), buyer=buyer, locale="en", proofs=(proof,), last_inbound_at=NOON)
+    await store.save_conversations([met])
+    await house.say(chat=chat, choice="notify:on")
+    await house.pass_time()
+    await house.seed(replace(other, updated_at=NOON + HOUR, parcels=(Shipment("8120000017", "dhl", NOON),)))
+    assert await house.pass_time(DAY) == []
+    assert "gate.no_consent" in {w.rule for w in await store.reasons_about("8120000017")}
+
+
+async def test_a_follower_whose_chat_has_another_owner_hears_no_more(house: Home, store: Store) -> None:
+    await house.seed(ORDER)
+    await house.say("where is 1042? 50667", phone="+4915112345678")
+    await house.say(choice="notify:on")
+    await house.pass_time()
+    night = datetime(2026, 11, 24, 22, 0, tzinfo=UTC)
+    house.clock.forward(night - house.clock.now())
+    await house.seed(replace(shipped(), updated_at=night))
+    assert await house.pass_time() == []
+    await house.say("hello", phone="+33612345678")
+    assert await house.pass_time(11 * HOUR) == []
+    assert "gate.somebody_elses_chat" in {w.rule for w in await store.reasons_about("8120000006")}
+
+
+async def test_two_parcels_that_stand_still_are_two_cases_worth_of_news(house: Home, store: Store) -> None:
+    two = (Shipment("8120000006", "dhl", NOON), Shipment("8120000017", "dhl", NOON))
+    await house.seed(replace(ORDER, parcels=two))
+    await opted_in(house)
+    await house.pass_time()
+    for number in ("8120000006", "8120000017"):
+        await house.hear_of(track((Status.IN_TRANSIT, NOON + HOUR), number=number))
+    stuck = Outlook((NOON + 20 * DAY).date(), (NOON + 22 * DAY).date(), stuck=True, quiet_days=9)
+    house.announcer.expect = lambda *_: stuck
+    await house.pass_time(9 * DAY)
+    (case,) = await store.cases()
+    told = " ".join(line.text for line in await store.case_history(case.id))
+    assert "8120000006" in told
+    assert "8120000017" in told
+
+
+async def test_the_buttons_under_a_delivery_are_about_that_order(house: Home, store: Store) -> None:
+    await house.seed(replace(shipped(), updated_at=NOON), replace(ORDER, number="1043"))
+    buyer = (await store.find_orders(["1042"]))[0].buyer
+    proof = Proof("phone", NOON + 30 * DAY, buyer=buyer)
+    met = Conversation(house.address(), buyer=buyer, locale="en", proofs=(proof,), last_inbound_at=NOON)
+    await store.save_conversations([met])
+    await house.say(choice="notify:on")
+    await house.pass_time()
+    house.clock.forward(3 * HOUR)
+    await house.hear_of(track((Status.DELIVERED, NOON + 2 * HOUR)))
+    sent = await house.pass_time()
+    assert [c.value.rsplit(":", 1)[0] for c in sent[-1].choices] == ["w:well", "w:problem"]
+    await house.say(choice=sent[-1].choices[1].value)
+    cases = await store.cases()
+    assert [(c.kind, c.order) for c in cases] == [("damaged_missing", (await store.find_orders(["1042"]))[0].id)]
+
+
+async def test_an_order_that_cannot_be_looked_at_keeps_no_other_back(house: Home, store: Store) -> None:
+    await house.seed(ORDER, replace(ORDER, number="1043", email="bert@example.org"))
+    await opted_in(house)
+    sound, broken = house.announcer._announced, (await store.find_orders(["1043"]))[0].id
+
+    def announced(due: Due, down: frozenset[str], now: datetime) -> Announced:
+        if due.order.order == broken:
+            raise ValueError("a zone that nobody knows")
+        return sound(due, down, now)
+
+    house.announcer._announced = announced  # type: ignore[method-assign]
+    assert [m.purpose for m in await house.pass_time(HOUR)] == ["notice"]
+    assert {w.rule for w in await store.reasons_about("1043")} == {"push.look_failed"}
+
+
+@pytest.mark.parametrize("state", [OutboxState.SENDING, OutboxState.SENT])
+async def test_a_window_found_closed_sends_the_approved_template_once(
+    house: Home, store: Store, state: OutboxState
+) -> None:
+    """Whether the sender had written down that it was taken, or the receipt was faster."""
+    await house.seed(ORDER)
+    await opted_in(house)
+    await house.pass_time()
+    await house.seed(shipped())
+    house.clock.forward(DAY)
+    await house.announcer.look()
+    await house.work()
+    rates = house.sender.accounts["wire"].rates
+    (row,) = await store.claim_outbox(("test", "shop"), rates, 5)
+    body = codec.encode(replace(codec.outbound(row.body), fallback=Approved("wismo_shipped", "en_US")))
+    await store.mark(Mark(row, OutboxState.READY, NOON, body=body))
+    (row,) = await store.claim_outbox(("test", "shop"), rates, 5)
+    taken = Mark(row, OutboxState.SENT, house.clock.now(), "p9")
+    if state == OutboxState.SENT:
+        await store.mark(taken)
+    shut = Receipt("r1", NOON, house.address(), State.FAILED, outbound_id=str(row.id), closed=True)
+    item = Item("r1", conversation_lane(house.address()), codec.pack(shut))
+    await store.receive([Arrival("wismo", item)])
+    await house.work()
+    await store.mark(taken)
+    sent = await house.send()
+    assert [m.approved.name for m in sent if m.approved] == ["wismo_shipped"]
+    assert len(sent) == 1

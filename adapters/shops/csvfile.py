@@ -22,6 +22,8 @@ from bot.tracking.numbers import candidates, compact
 
 SOURCE = "csv"
 NEEDED = ("number",)
+_UNDATED = datetime.fromtimestamp(0, UTC)
+"""When somebody opted in whose order has no date: before anything else they said."""
 LONGEST_RECORD = 50
 """Lines of one record: a quote that is open for longer was never closed."""
 _HIGH = re.compile(rb"[\x80-\xff]+")
@@ -226,8 +228,16 @@ def _order(cells: Mapping_, now: datetime, country: str) -> Order:
         else "",
         duties=_duties(cells),
         promised=_day(cells, "promised"),
-        consent=(Consent("parcel_updates", "import", now),) if cells.get("consent", "").casefold() in _TRUE else (),
+        consent=_consent(cells),
     )
+
+
+def _consent(cells: Mapping_) -> tuple[Consent, ...]:
+    """The opt-in of the checkout, as old as the order: to import a file again is no new one, and says nothing against
+    a stop that came since."""
+    if cells.get("consent", "").casefold() not in _TRUE:
+        return ()
+    return (Consent("parcel_updates", "import", _stamp(cells, "placed_at") or _UNDATED),)
 
 
 def _item(cells: Mapping_) -> Item:

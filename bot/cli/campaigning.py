@@ -50,7 +50,7 @@ def run(name: Name, yes: YesOption = False, config: ConfigOption = DEFAULT) -> N
 
 @campaign.command("stop")
 def stop_(name: Name, config: ConfigOption = DEFAULT) -> None:
-    """Stop a campaign: nobody new is told; `run` goes on where it stopped."""
+    """Stop a campaign: nobody more is told, also not who waits for their hour; `run` goes on with the others."""
     complete(_stop(load(config), name))
 
 
@@ -132,7 +132,9 @@ async def _stop(config: Config, name: str) -> None:
         if found.state != RUNNING:
             stop(f"✗ {name} is {found.state}, not running")
         await app.store.set_campaign(found, STOPPED, "stopped by hand")
-        say(f"✓ {name} is stopped after {found.reached} buyers; what already waits for their hour still leaves")
+        say(
+            f"✓ {name} is stopped after {found.reached} buyers; those of them whose hour comes while it is are left out"
+        )
 
 
 async def _report(config: Config, name: str, *, as_json: bool) -> None:

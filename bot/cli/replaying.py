@@ -17,7 +17,7 @@ from bot.config import Config, build
 from bot.dialog.turn import Dossier
 from bot.model.orders import Order, Shipment, number_key
 from bot.model.tracks import Track
-from bot.replay import Happening, Heard, Said, Script, Unsaid, play
+from bot.replay import Happening, Heard, Said, Script, Unsaid, channel_like, play
 
 _SPEED = re.compile(r"(\d+(?:\.\d+)?)\s*([mhd])/s")
 _UNIT = {"m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -46,8 +46,11 @@ def replay(
     file = Path(what)
     settings = load(config) if config.is_file() or not file.is_file() else build(_ALONE, {})
     since, until, pace = _moment(begin), _moment(end), _pace(speed)
+    if since is not None and until is not None and until <= since:
+        stop(f"✗ --to {end} is not after --from {begin}", 2)
     try:
         script = read_script(file) if file.is_file() else complete(_of_order(settings, what, channel))
+        channel_like(script.channel)
     except ValueError as error:
         stop(f"✗ {what}: {error}", 2)
 
@@ -73,11 +76,14 @@ def read_script(file: Path) -> Script:
         raise ValueError("a script has `order` (as the REST takes it, with its `number`) and `events`")  # noqa: TRY004
     order = _order(raw["order"])
     happenings = [Happening(order.placed_at or order.updated_at, order=order)]
-    for place, event in enumerate(raw.get("events") or []):
+    events = raw.get("events") or []
+    if not isinstance(events, list):
+        raise ValueError("events: is no list")  # noqa: TRY004
+    for place, event in enumerate(events):
         happening = _happening(order, event, place)
         order = happening.order or order
         happenings.append(happening)
-    return Script(tuple(happenings), raw.get("channel", "whatsapp"), bool(raw.get("chat", False)))
+    return Script(tuple(happenings), str(raw.get("channel") or "whatsapp"), bool(raw.get("chat", False)))
 
 
 def _order(raw: dict[str, Any]) -> Order:
@@ -189,7 +195,7 @@ def _pace(speed: str) -> float:
     if not speed:
         return 0.0
     found = _SPEED.fullmatch(speed.strip())
-    if found is None:
+    if found is None or not float(found[1]):
         stop(f"✗ {speed} is no speed: write it as 6h/s or 1d/s", 2)
     return float(found[1]) * _UNIT[found[2]]
 

@@ -122,7 +122,7 @@ def _pressed(turn: Turn, choice: str) -> Decision | None:
     if choice.startswith("l:"):
         return talk.language(replace(turn, said=replace(turn.said, asked_locale=choice[2:])))
     if choice.startswith("w:"):
-        return of_order(turn, "received" if choice == "w:well" else "damaged_missing")
+        return of_order(turn, "received" if choice.startswith("w:well") else "damaged_missing")
     if choice.startswith("i:"):
         return _act(turn, choice[2:])
     if chosen_order(choice) is not None:

@@ -1,10 +1,14 @@
 """What a turn must look up before it can decide. Pure."""
 
+import re
+
 from bot.dialog.turn import Understanding, Wants
 from bot.model.conversations import Conversation
 
 MOST = 5
 """So many numbers of one message are looked up; more is no question but a list."""
+_OF_ORDER = re.compile(r"(?:o|w:well|w:problem):([0-9]{1,18})")
+"""Buttons that name an order: one of a list, and those under the push that says it came."""
 
 
 def wants(conversation: Conversation, said: Understanding) -> Wants:
@@ -32,6 +36,5 @@ def wants(conversation: Conversation, said: Understanding) -> Wants:
 
 def chosen_order(choice: str | None) -> int | None:
     """The order that a pressed button names, or None."""
-    if choice is None or not choice.startswith("o:") or not choice[2:].isdecimal():
-        return None
-    return int(choice[2:])
+    found = _OF_ORDER.fullmatch(choice or "")
+    return int(found[1]) if found else None

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from bot.dialog.turn import Reason
 from bot.model.cases import CaseDraft
@@ -85,11 +86,12 @@ class _Look:
             self.said.add(push.key)
             self.pushes.append(push)
 
-    def leave(self, key: str, rule: str) -> None:
+    def leave(self, key: str, rule: str, parcel: int | None = None) -> None:
         """Note that this will not be said, and why."""
         if key not in self.said:
             self.said.add(key)
-            self.reasons.append(Reason(rule, {"key": key}))
+            about = f"o/{self.order.order}" if parcel is None else f"p/{parcel}"
+            self.reasons.append(Reason(rule, {"push": key.split(":", 1)[0], "key": key}, about))
 
 
 def announce(
@@ -153,16 +155,16 @@ def _unsent(look: _Look) -> None:
 
 def _parcel(look: _Look, sight: Sight, outlook: Outlook) -> ParcelTold:
     told = look.told.parcels.get(sight.parcel) or ParcelTold(known=look.now)
-    true = list(_milestones(sight, told, look.order.country))
+    true = list(_milestones(sight, told, look.order))
     for place, fact in enumerate(true):
         if fact.key in look.said or (fact.at > look.now and fact.template == "pickup_reminder"):
             continue
         if fact.old:
-            look.leave(fact.key, "push.was_true_before")
+            look.leave(fact.key, "push.was_true_before", sight.parcel)
         elif fact.at + KINDS[fact.template].lasts <= look.now:
-            look.leave(fact.key, "push.too_old")
+            look.leave(fact.key, "push.too_old", sight.parcel)
         elif fact.template == "shipped" and place + 1 < len(true):
-            look.leave(fact.key, "push.superseded")
+            look.leave(fact.key, "push.superseded", sight.parcel)
         else:
             look.push(Push(fact.template, fact.key, fact.at, sight.parcel))
             told = _with_window(told, outlook)
@@ -174,7 +176,7 @@ def _parcel(look: _Look, sight: Sight, outlook: Outlook) -> ParcelTold:
 
 def milestone(sight: Sight, country: str) -> str:
     """The push that a parcel's present status is, or empty. `country` is where it goes: an arrival in the country
-    that it came from is no news."""
+    that it came from is no news, and one whose scan stands in a third country is none in theirs."""
     status, cause = sight.status, sight.cause
     if status is Status.CUSTOMS:
         asks = {"info_required": "customs_documents", "duty_due": "customs_duty"}
@@ -183,7 +185,8 @@ def milestone(sight: Sight, country: str) -> str:
     if status is Status.EXCEPTION:
         return {"lost": "lost", "destroyed": "lost", "address": "attempt_failed"}.get(cause, "")
     if status is Status.ARRIVED_DESTINATION:
-        return "" if sight.origin == country else "arrived_country"
+        elsewhere = bool(sight.country and country) and sight.country != country
+        return "" if sight.origin == country or elsewhere else "arrived_country"
     return _BY_STATUS.get(status, "")
 
 
@@ -208,16 +211,17 @@ class _Fact(NamedTuple):
     old: bool
 
 
-def _milestones(sight: Sight, told: ParcelTold, country: str) -> Iterator[_Fact]:
+def _milestones(sight: Sight, told: ParcelTold, order: Watched) -> Iterator[_Fact]:
     sent = min((at for at in (sight.shipped, sight.handed) if at is not None), default=None)
     if sent is not None and rank(sight.status) < rank(Status.OUT_FOR_DELIVERY):
         # The shop tells us some hours before or after; a journey long under way is no news.
         yield _Fact("shipped", f"shipped:{sight.parcel}", max(sent, told.known), told.known - sent > FRESH)
-    template = milestone(sight, country)
+    template = milestone(sight, order.country)
     if not template or sight.since is None:
         return
     at = sight.seen if template in _AGAIN and sight.seen is not None else sight.since
-    day = f":{at:%Y%m%d}" if template in _AGAIN else ""
+    # A day is the buyer's: what is scanned on both sides of midnight UTC is one morning in Sydney.
+    day = f":{at.astimezone(ZoneInfo(order.zone)):%Y%m%d}" if template in _AGAIN else ""
     yield _Fact(template, f"{template}:{sight.parcel}{day}", at, at <= told.known)
     if template == "pickup_ready":
         near = sight.cause == "deadline_near" and sight.seen is not None
@@ -243,25 +247,29 @@ def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> 
         # The parcel waits for the buyer, who was told so: a day further off each day is no news.
         return told
     facts = {"old_first": told.first, "old_last": told.last}
-    key = f"window_moved:{sight.parcel}:{told.last:%Y%m%d}:{outlook.last:%Y%m%d}"
-    look.push(Push("window_moved", key, look.now, sight.parcel, facts))
+    moves = f"window_moved:{sight.parcel}"
+    key = f"{moves}:{told.last:%Y%m%d}:{outlook.last:%Y%m%d}"
+    # The old days are news of an earlier move: who did not hear of that one cannot be told that they changed.
+    before = next((k for k in sorted(look.said) if k.startswith(moves) and k.endswith(f":{told.last:%Y%m%d}")), "")
+    look.push(Push("window_moved", key, look.now, sight.parcel, facts, before))
     return _with_window(told, outlook)
 
 
 def _late(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold | None:
     """The two steps of a delay; None where it is not late."""
     key, again = f"delayed:{sight.parcel}", f"delayed_again:{sight.parcel}"
+    late = outlook.late is not None and outlook.late >= look.rules.theta
     if told.late is not None:
-        if look.now >= told.late + look.rules.ladder and again not in look.said:
+        if late and look.now >= told.late + look.rules.ladder and again not in look.said:
             look.push(Push("delayed_again", again, look.now, sight.parcel, needs=key))
             case = CaseDraft("delayed", f"Order {look.order.number}: late for the second time.", look.order.order)
             look.cases.append(case)
         return told
-    if outlook.late is None or outlook.late < look.rules.theta:
+    if not late:
         return None
     promised = look.order.promised
     if promised is not None and promised < told.known.date():
-        look.leave(key, "push.was_true_before")
+        look.leave(key, "push.was_true_before", sight.parcel)
         return None
     if key in look.said:
         return None
@@ -277,18 +285,25 @@ def _stall(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> Par
         key = f"stall_over:{told.stalled}"
         look.push(Push("stall_over", key, look.now, sight.parcel, needs=f"stalled:{told.stalled}"))
         return replace(told, stalled="")
-    stand = f"{sight.parcel}:{sight.moved or sight.shipped or told.known:%Y%m%d}"
-    key = f"stalled:{stand}"
+    place = stand(sight) or f"{sight.parcel}:{told.known:%Y%m%d}"
+    key = f"stalled:{place}"
     if told.stalled or key in look.said:
         return told
     if look.now - told.known < SETTLED:
-        look.leave(key, "push.was_true_before")
+        look.leave(key, "push.was_true_before", sight.parcel)
         return told
     facts = {"silent_days": outlook.quiet_days}
     look.push(Push("stalled", key, look.now, sight.parcel, facts))
     summary = f"Order {look.order.number}: {sight.carrier} {sight.number} stands still for {outlook.quiet_days} days."
     look.cases.append(CaseDraft("stalled", summary, look.order.order))
-    return replace(told, stalled=stand)
+    return replace(told, stalled=place)
+
+
+def stand(sight: Sight) -> str:
+    """The name of a parcel's present stand: it has another once somebody had it in hand again; empty where no scan
+    and no shipment tells since when it stands."""
+    since = sight.moved or sight.shipped
+    return f"{sight.parcel}:{since:%Y%m%d}" if since is not None else ""
 
 
 def _again(look: _Look, parcels: Sequence[Sight], kept: Mapping[int, ParcelTold]) -> datetime | None:
@@ -303,7 +318,8 @@ def _again(look: _Look, parcels: Sequence[Sight], kept: Mapping[int, ParcelTold]
         due = now + DAY
         told = kept[sight.parcel]
         if told.late is not None and f"delayed_again:{sight.parcel}" not in look.said:
-            due = min(due, told.late + look.rules.ladder)
+            step = told.late + look.rules.ladder
+            due = min(due, step) if step > now else due
         if sight.status is Status.PICKUP_READY and sight.since and f"pickup_reminder:{sight.parcel}" not in look.said:
             due = min(due, sight.since + REMIND)
         soon = due if soon is None else min(soon, due)

@@ -91,8 +91,13 @@ def _passes(dossier: Dossier, text: str) -> bool:
     return day == bound if sign == "=" else day <= bound if sign == "<=" else day >= bound
 
 
-def leaves_at(plan: Plan, zone: ZoneInfo, now: datetime) -> datetime:
-    """The next instant at which it is the planned minute of the buyer's day."""
+def leaves_at(plan: Plan, zone: ZoneInfo, now: datetime, place: int = 0) -> datetime:
+    """When the buyer hears it who is the `place`-th of the campaign: at the next planned minute of their day, and so
+    much later that no more than `rate` leave in a minute."""
+    return _minute(plan, zone, now) + timedelta(minutes=place / plan.rate)
+
+
+def _minute(plan: Plan, zone: ZoneInfo, now: datetime) -> datetime:
     local = now.astimezone(zone)
     day = max(local.date(), plan.on) if plan.on else local.date()
     clock = time(plan.at // 60, plan.at % 60)

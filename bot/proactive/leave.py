@@ -11,23 +11,24 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.dialog.turn import Reason, Shop
-from bot.model.cases import CaseDraft
 from bot.model.conversations import Conversation
 from bot.model.events import Notice
 from bot.model.messages import Limits, Purpose, Reply
 from bot.model.zones import zones_of
 from bot.proactive.gate import Asked, House, Ledger, Verdict, judge, local_day, until_quiet
 from bot.proactive.pushes import kind_of
-from bot.proactive.wording import OPTIONS, Situation, Words, word
+from bot.proactive.wording import Situation, Words, options, word
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What left for one buyer before: (key, urgent, when) of each, how many by their row, what they consent to."""
+    """What left for one buyer before: (key, urgent, when) of each, how many by their row, what they consent to, and
+    whether any of it left in this chat."""
 
     sent: Sequence[tuple[str, bool, datetime]] = ()
     count: int = 0
     consents: frozenset[str] = frozenset()
+    here: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +45,22 @@ class Gone:
 @dataclass(frozen=True, slots=True)
 class Leaving:
     """What becomes of a lane's notices. `closed`: the replies leave as approved templates. `later` wait in the lane;
-    `notes` are for the person who speaks there."""
+    `notes` are for the person who speaks there; `cases` are notices of what staff have to do."""
 
     replies: tuple[Reply, ...] = ()
     closed: bool = False
     gone: tuple[Gone, ...] = ()
     later: tuple[Notice, ...] = ()
     notes: tuple[tuple[Notice, Reply], ...] = ()
-    cases: tuple[CaseDraft, ...] = ()
+    cases: tuple[Notice, ...] = ()
     reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What all notices of one lane are judged by. `approve` tells whether an approved template says a reply."""
+    """What all notices of one lane are judged by. `approve` tells whether an approved template says a reply;
+    `follows` are the orders that this chat asked to be told of, `chat_of` gives the chat of a phone (E.164) where the
+    platform has one; `stopped` are the keys of campaigns that were stopped."""
 
     record: Conversation
     orders: Mapping[int, Situation]
@@ -69,6 +72,9 @@ class Door:
     approve: Callable[[Reply], bool]
     held: bool
     now: datetime
+    chat_of: Callable[[str], str] = lambda phone: ""
+    follows: frozenset[int] = frozenset()
+    stopped: frozenset[str] = frozenset()
 
 
 def leave(door: Door, notices: Sequence[Notice]) -> Leaving:
@@ -89,7 +95,7 @@ def leave(door: Door, notices: Sequence[Notice]) -> Leaving:
             (notes if verdict.what == "note" else passed).append((notice, reply))
             closed = closed or verdict.template
     replies, gone = _sent(door, passed)
-    cases = tuple(n.case for n in notices if n.case is not None)
+    cases = tuple(n for n in notices if n.case is not None)
     return Leaving(replies, closed, gone, tuple(later), tuple(notes), cases, tuple(reasons))
 
 
@@ -97,12 +103,27 @@ def _judged(door: Door, notice: Notice, passed: Sequence[tuple[Notice, Reply]]) 
     found = door.orders.get(notice.order or 0)
     if found is None or found.buyer is None:
         return Verdict("drop", "push.order_is_gone"), None
+    if not _theirs(door, notice, found):
+        return Verdict("drop", "gate.somebody_elses_chat"), None
+    if notice.fact_key in door.stopped:
+        return Verdict("drop", "campaign.stopped"), None
     said = word(notice, found, door.words, door.now)
     if said is None:
         return Verdict("drop", "push.no_longer_so"), None
+    if door.limits.window or not (passed or door.left.get(found.buyer, Left()).here):
+        said["stop_hint"] = True
     reply = _reply(door, notice, found, said)
     verdict = judge(_asked(door, notice, found, reply, passed), door.house, door.now)
     return verdict, reply if verdict.what in {"go", "note"} else None
+
+
+def _theirs(door: Door, notice: Notice, found: Situation) -> bool:
+    """Whether this chat is still the one of whom it concerns: while a push waits a chat can get another owner."""
+    record = door.record
+    if (found.buyer is not None and record.buyer == found.buyer) or found.id in door.follows:
+        return True
+    chat = door.chat_of(found.phone) if found.phone else ""
+    return bool(chat) and chat == notice.to.chat and record.phone in {"", found.phone}
 
 
 def _asked(door: Door, notice: Notice, found: Situation, reply: Reply, passed: Sequence[tuple[Notice, Reply]]) -> Asked:
@@ -110,6 +131,8 @@ def _asked(door: Door, notice: Notice, found: Situation, reply: Reply, passed: S
     zones = _zones(door, found)
     start, end = local_day(zones[0], door.now)
     today = [urgent for _, urgent, at in left.sent if start <= at < end]
+    # Calm ones that leave together are one message; each urgent one is its own.
+    today += [True for n, _ in passed if kind_of(n.template).urgent and _buyer(door, n) == found.buyer]
     said = frozenset(key for key, _, _ in left.sent) | {n.fact_key for n, _ in passed}
     return Asked(
         key=notice.fact_key,
@@ -142,7 +165,7 @@ def _reply(door: Door, notice: Notice, found: Situation, facts: Mapping[str, Any
         door.record.locale or _known(found.order.locale, door.shop) or door.shop.locale,
         zone=_zones(door, found)[0].key,
         purpose=Purpose.NOTICE,
-        options=OPTIONS.get(notice.template, ()),
+        options=options(notice),
         expires_at=min(night, notice.expires_at or night),
     )
 
@@ -153,20 +176,26 @@ def _known(locale: str, shop: Shop) -> str:
 
 
 def _sent(door: Door, passed: Sequence[tuple[Notice, Reply]]) -> tuple[tuple[Reply, ...], tuple[Gone, ...]]:
-    calm = [(n, r) for n, r in passed if not kind_of(n.template).urgent]
     replies = [r for n, r in passed if kind_of(n.template).urgent]
     keys = {n.id: r.key for n, r in passed}
-    if len(calm) > 1:
-        digest = _digest([r for _, r in calm])
-        replies.append(digest)
-        keys |= {n.id: digest.key for n, _ in calm}
-    else:
-        replies += [r for _, r in calm]
+    calm: dict[int, list[tuple[Notice, Reply]]] = {}
+    for notice, reply in passed:
+        if not kind_of(notice.template).urgent:
+            calm.setdefault(_buyer(door, notice), []).append((notice, reply))
+    # A chat may be told of several buyers' orders; what is told of one stays apart from what is told of another.
+    for together in calm.values():
+        one = together[0][1] if len(together) == 1 else _digest([r for _, r in together])
+        replies.append(one)
+        keys |= {n.id: one.key for n, _ in together}
     return tuple(replies), tuple(_gone(door, n, keys[n.id]) for n, _ in passed)
 
 
+def _buyer(door: Door, notice: Notice) -> int:
+    return door.orders[notice.order or 0].buyer or 0
+
+
 def _gone(door: Door, notice: Notice, reply: str) -> Gone:
-    buyer = door.orders[notice.order or 0].buyer or 0
+    buyer = _buyer(door, notice)
     seen = door.left.get(buyer, Left()).count
     return Gone(notice, buyer, seen, kind_of(notice.template).urgent, reply)
 
@@ -174,12 +203,13 @@ def _gone(door: Door, notice: Notice, reply: str) -> Gone:
 def _digest(replies: Sequence[Reply]) -> Reply:
     """One message for several: a line for each, and gone when the first of them is no news any more."""
     lines = [{**reply.facts, "template": reply.template} for reply in replies]
+    hint = {"stop_hint": True} if any("stop_hint" in r.facts for r in replies) else {}
     ends = [r.expires_at for r in replies if r.expires_at is not None]
     first = replies[0]
     return replace(
         first,
         template="digest",
-        facts={"numbers": list(dict.fromkeys(str(r.facts["number"]) for r in replies)), "lines": lines},
+        facts={"numbers": list(dict.fromkeys(str(r.facts["number"]) for r in replies)), "lines": lines, **hint},
         key=f"digest:{first.key}",
         options=(),
         expires_at=min(ends, default=None),

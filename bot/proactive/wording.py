@@ -1,6 +1,7 @@
 """The facts of a push, read from the order as it stands when the push leaves. Pure.
 
-None where it is not so any more: a parcel that came meanwhile is not on its way, and one that moved is not held.
+None where it is not so any more: a parcel that came meanwhile is not on its way, one that moved does not stand still,
+and a window that is back where it was has not moved.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,26 +14,27 @@ from bot.model.events import Notice
 from bot.model.messages import Option
 from bot.model.orders import Order
 from bot.model.tracks import Status
-from bot.proactive.announce import Outlook, milestone
+from bot.proactive.announce import Outlook, milestone, stand
 from bot.proactive.sighting import watched
 from bot.proactive.watching import ParcelTold, Sight, Watched
 from bot.tracking.vocabulary import rank, terminal
 
-CAME = (Option("w:well", phrase="arrived_well"), Option("w:problem", phrase="arrived_problem"))
-OPTIONS: Mapping[str, tuple[Option, ...]] = {"delivered": CAME}
+CAME = (("w:well", "arrived_well"), ("w:problem", "arrived_problem"))
 _OPEN = frozenset({"window_moved", "delayed", "delayed_again", "stalled", "stall_over", "estimate"})
 _DATED = frozenset({"window_moved", "estimate"})
 _UNSENT = frozenset({"order_confirmed", "not_shipped"})
+_LATE = frozenset({"delayed", "delayed_again"})
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """An order with its parcels at a glance; `id` and `buyer` are the store's."""
+    """An order with its parcels at a glance; `id` and `buyer` are the store's, `phone` is E.164 or empty."""
 
     id: int
     buyer: int | None
     order: Order
     parcels: tuple[Sight, ...] = ()
+    phone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,32 @@ def word(notice: Notice, found: Situation, words: Words, now: datetime) -> dict[
     parcel = _meant(notice, found)
     if parcel is None or not _still(notice, parcel, order.country):
         return None
-    told |= _of_parcel(parcel, found, words, now)
-    return None if notice.template in _DATED and "last" not in told else told
+    outlook = Outlook()
+    if not terminal(parcel.status, parcel.cause):
+        outlook = words.outlook(watched(found.id, order), parcel, None, now)
+    told |= _of_parcel(parcel, found) | _expected(outlook)
+    return told if _fits(notice, parcel, outlook, told) else None
+
+
+def _fits(notice: Notice, parcel: Sight, outlook: Outlook, told: Mapping[str, Any]) -> bool:
+    """Whether what is expected of the parcel still bears the notice out."""
+    if notice.template in _DATED and "last" not in told:
+        return False
+    if notice.template == "window_moved":
+        return (told["first"], told["last"]) != (told.get("old_first"), told.get("old_last"))
+    if notice.template in _LATE:
+        # The last mile is under way: that it is late is no news beside that it comes today.
+        return rank(parcel.status) < rank(Status.OUT_FOR_DELIVERY)
+    if notice.template == "stalled":
+        return notice.fact_key.endswith(f"stalled:{stand(parcel)}") or outlook.stuck
+    return True
+
+
+def options(notice: Notice) -> tuple[Option, ...]:
+    """What can be pressed under a push. A press names its order: by then another may be spoken of."""
+    if notice.template != "delivered":
+        return ()
+    return tuple(Option(f"{value}:{notice.order}", phrase=phrase) for value, phrase in CAME)
 
 
 def _kept(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,7 +112,7 @@ def _still(notice: Notice, parcel: Sight, country: str) -> bool:
     return milestone(parcel, country) == notice.template
 
 
-def _of_parcel(parcel: Sight, found: Situation, words: Words, now: datetime) -> dict[str, Any]:
+def _of_parcel(parcel: Sight, found: Situation) -> dict[str, Any]:
     order = found.order
     told: dict[str, Any] = {
         "carrier": parcel.carrier,
@@ -104,8 +130,6 @@ def _of_parcel(parcel: Sight, found: Situation, words: Words, now: datetime) -> 
         told["country"] = country
     if parcel.scanned is not None:
         told["at"] = parcel.scanned
-    if not terminal(parcel.status, parcel.cause):
-        told |= _expected(words.outlook(watched(found.id, order), parcel, None, now))
     return told
 
 

@@ -5,7 +5,6 @@ processes that take the same step one succeeds.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Dossier
 from bot.proactive.campaign import Outcome, Plan
-from bot.store import codec, orders, why
+from bot.store import codec, orders, pushes, why
 from bot.store.tables import CampaignRow, ConsentRow, Inbox, InboxState, Order, Outbox, OutboxState, PushRow, core
 
 PLANNED, RUNNING, STOPPED, DONE = "planned", "running", "stopped", "done"
@@ -45,7 +44,7 @@ class Campaign:
     @property
     def key(self) -> str:
         """Under which a buyer hears of it once."""
-        return f"campaign:{self.id}"
+        return f"{pushes.CAMPAIGN}{self.id}"
 
 
 def _campaign(row: Any) -> Campaign:
@@ -90,13 +89,13 @@ async def set_state(
     note: str = "",
     due_at: datetime | None = None,
 ) -> None:
-    """Start, stop or end a campaign; a running one takes its next step at `due_at`."""
+    """Start, stop or end a campaign; a running one takes its next step at `due_at`. Only a running one comes to its
+    end: somebody may have stopped it meanwhile."""
     ended = now if state in {STOPPED, DONE} else None
-    await connection.execute(
-        update(_campaigns)
-        .where(_campaigns.c.id == campaign)
-        .values(state=state, note=note, due_at=due_at, ended_at=ended)
-    )
+    change = update(_campaigns).where(_campaigns.c.id == campaign)
+    if state == DONE:
+        change = change.where(_campaigns.c.state == RUNNING)
+    await connection.execute(change.values(state=state, note=note, due_at=due_at, ended_at=ended))
 
 
 async def due(connection: AsyncConnection, now: datetime) -> list[Campaign]:
@@ -131,46 +130,55 @@ async def stepped(connection: AsyncConnection, campaign: Campaign, cursor: int, 
 
 
 async def outcome(connection: AsyncConnection, campaign: Campaign) -> Outcome:
-    """How a campaign goes."""
-    rows = (
-        await connection.execute(
-            select(_pushes.c.lane, _outbox.c.state, _outbox.c.receipt)
-            .join(_outbox, (_outbox.c.lane == _pushes.c.lane) & (_outbox.c.key == _pushes.c.message))
-            .where(_pushes.c.key == campaign.key)
-        )
-    ).all()
-    receipts = Counter(row.receipt for row in rows)
-    dead = sum(row.state == OutboxState.DEAD or row.receipt == "failed" for row in rows)
-    lanes = [row.lane for row in rows]
+    """How a campaign goes. Counted by the database: a campaign may have a hundred thousand rows."""
+    rows = await connection.execute(
+        select(_outbox.c.state, _outbox.c.receipt, func.count().label("n"))
+        .select_from(_ours)
+        .where(_pushes.c.key == campaign.key)
+        .group_by(_outbox.c.state, _outbox.c.receipt)
+    )
+    states: Counter[int] = Counter()
+    receipts: Counter[str] = Counter()
+    for row in rows:
+        states[OutboxState.DEAD if row.receipt == "failed" else row.state] += row.n
+        receipts[row.receipt] += row.n
     return Outcome(
         made=campaign.reached,
-        sent=sum(row.state == OutboxState.SENT for row in rows) + dead,
+        sent=states[OutboxState.SENT] + states[OutboxState.DEAD],
         delivered=receipts["delivered"] + receipts["read"],
         read=receipts["read"],
-        failed=dead,
-        stopped=await _stops(connection, lanes, campaign.created_at),
+        failed=states[OutboxState.DEAD],
+        stopped=await _stops(connection, campaign),
         waiting=await _waiting(connection, campaign),
     )
 
 
-async def _stops(connection: AsyncConnection, lanes: Sequence[str], since: datetime) -> int:
-    said = select(func.count(_consents.c.lane.distinct())).where(
-        _consents.c.lane.in_(lanes), _consents.c.given.is_(False), _consents.c.at >= since
+_ours = _pushes.join(_outbox, (_outbox.c.lane == _pushes.c.lane) & (_outbox.c.key == _pushes.c.message))
+
+
+async def _stops(connection: AsyncConnection, campaign: Campaign) -> int:
+    """How many said stop after they were told."""
+    told = _consents.join(_pushes, (_pushes.c.lane == _consents.c.lane) & (_pushes.c.key == campaign.key))
+    said = (
+        select(func.count(_consents.c.lane.distinct()))
+        .select_from(told)
+        .where(_consents.c.given.is_(False), _consents.c.at >= _pushes.c.at)
     )
-    return int(await connection.scalar(said) or 0) if lanes else 0
+    return int(await connection.scalar(said) or 0)
 
 
 async def _waiting(connection: AsyncConnection, campaign: Campaign) -> int:
-    later = select(func.count()).select_from(_inbox).where(
-        _inbox.c.state.in_((InboxState.READY, InboxState.LATER)), _inbox.c.key.like(f"{campaign.key}:%")
-    )  # fmt: skip
+    """How many notices wait for their buyer's hour."""
+    mine = _inbox.c.key.startswith(f"{campaign.key}:", autoescape=True)
+    open_states = (InboxState.READY, InboxState.LATER)
+    later = select(func.count()).select_from(_inbox).where(_inbox.c.state.in_(open_states), mine)
     return int(await connection.scalar(later) or 0)
 
 
 async def left_out(connection: AsyncConnection, campaign: Campaign) -> dict[str, int]:
     """How many buyers did not hear of it, by the rule that kept it back."""
     rules: Counter[str] = Counter()
-    for _, record in await why.since(connection, 0):
+    async for record in why.stream(connection, campaign.created_at):
         if record.inputs.get("key") == campaign.key and record.inputs.get("verdict") == "drop":
             rules[record.rule] += 1
     return dict(rules)

@@ -351,6 +351,9 @@ async def reword(connection: AsyncConnection, lane: str, key: str, body: bytes) 
     return bool(changed.rowcount)
 
 
+_TAKEN = frozenset({OutboxState.SENDING, OutboxState.SENT, OutboxState.UNKNOWN})
+
+
 async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> str:
     """Note how far a message got, never backwards; the key of a staff message of which this is news, else empty."""
     where = (
@@ -366,14 +369,23 @@ async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> str:
     row = (await connection.execute(select(*(_outbox.c[n] for n in names)).where(where))).first()
     if row is None:
         return ""
-    if receipt.closed and row.state == OutboxState.SENT and row.body:
+    if receipt.closed and row.state in _TAKEN and row.body:
         message = codec.outbound(row.body)
         if message.fallback is not None:
-            # The platform took it and then found its window closed: the approved template says it instead.
+            # The platform took it and then found its window closed: the approved template says it instead. A sender
+            # that has not yet written down that it was taken must not do so any more.
             again = codec.encode(replace(message, approved=message.fallback, fallback=None))
             fresh = update(_outbox).where(_outbox.c.id == row.id)
             await connection.execute(
-                fresh.values(state=OutboxState.READY, body=again, platform_id="", receipt="", not_before=0.0)
+                fresh.values(
+                    state=OutboxState.READY,
+                    body=again,
+                    platform_id="",
+                    receipt="",
+                    not_before=0.0,
+                    owner="",
+                    lease_until=0.0,
+                )
             )
             return ""
     values: dict[str, object] = {}

@@ -5,20 +5,25 @@ number by then, somebody else was first: the turn is not written and its lane is
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import String, bindparam, cast, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.events import Notice
+from bot.model.messages import Address
 from bot.model.orders import Consent
+from bot.ports import Item
+from bot.proactive.pushes import UPDATES, kind_of
 from bot.proactive.watching import Sight
 from bot.proactive.wording import Situation
-from bot.store import codec, orders
+from bot.store import codec, orders, queue
+from bot.store.database import Database
 from bot.store.tables import (
     Buyer,
+    CampaignRow,
     ConsentRow,
     Conversation,
     Follow,
@@ -38,6 +43,10 @@ _conversations = core(Conversation)
 _follows = core(Follow)
 _orders = core(Order)
 _sights = core(SightRow)
+_campaigns = core(CampaignRow)
+
+CAMPAIGN = "campaign:"
+"""What the key of a campaign's push begins with; its id follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,7 @@ class Sent:
     key: str
     urgent: bool
     at: datetime
+    lane: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +71,13 @@ class Buyers:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the pushes of one lane rest on."""
+    """What the pushes of one lane rest on. `follows` are the orders that the chat asked to be told of, `stopped` the
+    keys of campaigns that were stopped."""
 
     orders: Mapping[int, Situation] = field(default_factory=dict)
     buyers: Mapping[int, Buyers] = field(default_factory=dict)
+    follows: frozenset[int] = frozenset()
+    stopped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +103,53 @@ async def standing(connection: AsyncConnection, notices: Mapping[str, Sequence[N
     counts = {r.id: r.pushes for r in await connection.execute(_COUNTS, {"ids": buyers})} if buyers else {}
     sent: dict[int, list[Sent]] = {}
     for row in await connection.execute(_SENT, {"ids": buyers}) if buyers else ():
-        sent.setdefault(row.buyer_id, []).append(Sent(row.key, row.urgent, row.at))
+        sent.setdefault(row.buyer_id, []).append(Sent(row.key, row.urgent, row.at, row.lane))
     given = await _consents_of(connection, list(notices), buyers)
+    follows = await _followed(connection, list(notices))
+    stopped = await _stopped(connection, {n.fact_key for mine in notices.values() for n in mine})
     return {
         lane: Standing(
             orders={n.order: found[n.order] for n in mine if n.order in found},
             buyers={
-                d.buyer: Buyers(tuple(sent.get(d.buyer, ())), counts.get(d.buyer, 0), given(lane, d.buyer))
+                d.buyer: Buyers(
+                    tuple(sent.get(d.buyer, ())),
+                    counts.get(d.buyer, 0),
+                    given(lane, d.buyer, follows=d.buyer in follows.get(lane, {}).values()),
+                )
                 for n in mine
                 if (d := found.get(n.order or 0)) is not None and d.buyer is not None
             },
+            follows=frozenset(follows.get(lane, {})),
+            stopped=stopped,
         )
         for lane, mine in notices.items()
     }
+
+
+async def _followed(connection: AsyncConnection, lanes: Sequence[str]) -> dict[str, dict[int, int | None]]:
+    """The orders that each chat asked to be told of, with whose they are."""
+    follows: dict[str, dict[int, int | None]] = {}
+    for row in await connection.execute(_FOLLOWED, {"lanes": list(lanes)}):
+        follows.setdefault(row.lane, {})[row.order_id] = row.buyer_id
+    return follows
+
+
+_FOLLOWED = (
+    select(_follows.c.lane, _follows.c.order_id, _orders.c.buyer_id)
+    .join(_orders, _orders.c.id == _follows.c.order_id)
+    .where(_follows.c.lane.in_(bindparam("lanes", expanding=True)))
+)
+
+
+async def _stopped(connection: AsyncConnection, keys: Set[str]) -> frozenset[str]:
+    """Of these keys, those of campaigns that were stopped: what waits for its hour stays in."""
+    ids = [int(key.removeprefix(CAMPAIGN)) for key in keys if key.startswith(CAMPAIGN)]
+    if not ids:
+        return frozenset()
+    rows = await connection.execute(
+        select(_campaigns.c.id).where(_campaigns.c.id.in_(ids), _campaigns.c.state == "stopped")
+    )
+    return frozenset(f"{CAMPAIGN}{i}" for i in rows.scalars())
 
 
 async def _situations(connection: AsyncConnection, ids: Sequence[int]) -> dict[int, Situation]:
@@ -111,7 +158,7 @@ async def _situations(connection: AsyncConnection, ids: Sequence[int]) -> dict[i
     for row in await connection.execute(_SIGHTS, {"ids": ids}):
         parcels.setdefault(row.order_id, []).append(_read_sight(row.glance))
     return {
-        row.id: Situation(row.id, row.buyer_id, orders.order_value(row), tuple(parcels.get(row.id, ())))
+        row.id: Situation(row.id, row.buyer_id, orders.order_value(row), tuple(parcels.get(row.id, ())), row.phone_e164)
         for row in await connection.execute(_ORDERS, {"ids": ids})
     }
 
@@ -124,13 +171,14 @@ _SIGHTS = (
     .order_by(_sights.c.parcel_id)
 )
 _COUNTS = select(_buyers.c.id, _buyers.c.pushes).where(_buyers.c.id.in_(bindparam("ids", expanding=True)))
-_SENT = select(_pushes.c.buyer_id, _pushes.c.key, _pushes.c.urgent, _pushes.c.at).where(
+_SENT = select(_pushes.c.buyer_id, _pushes.c.key, _pushes.c.urgent, _pushes.c.at, _pushes.c.lane).where(
     _pushes.c.buyer_id.in_(bindparam("ids", expanding=True))
 )
 
 
 class _Ledger:
-    """Which purposes hold for a (lane, buyer), by the newest row of either."""
+    """Which purposes hold for a (lane, buyer), by the newest row of either. A stop counts wherever it was said; what
+    was asked for counts for whoever asked: the buyer, or a chat that follows their orders."""
 
     def __init__(self, rows: Sequence[tuple[str, int | None, str, bool]]) -> None:
         self._by_lane: dict[str, list[int]] = {}
@@ -142,11 +190,13 @@ class _Ledger:
             if buyer is not None:
                 self._by_buyer.setdefault(buyer, []).append(place)
 
-    def __call__(self, lane: str, buyer: int) -> frozenset[str]:
+    def __call__(self, lane: str, buyer: int, *, follows: bool) -> frozenset[str]:
         purposes: set[str] = set()
         places = {*self._by_lane.get(lane, ()), *self._by_buyer.get(buyer, ())}
         for place in sorted(places):
-            _, _, purpose, given = self._rows[place]
+            _, whose, purpose, given = self._rows[place]
+            if given and whose != buyer and not (whose is None and follows):
+                continue
             (purposes.add if given else purposes.discard)(purpose)
         return frozenset(purposes)
 
@@ -166,14 +216,17 @@ _LEDGER = (
 )
 
 
-async def counted(connection: AsyncConnection, turns: Mapping[str, Sequence[Pushed]]) -> set[str]:
-    """Take the buyers' rows for these turns' pushes (by lane); the lanes that were too late."""
-    ids = sorted({p.buyer for pushed in turns.values() for p in pushed})
+async def counted(
+    connection: AsyncConnection, turns: Mapping[str, Sequence[Pushed]], stopping: Set[int] = frozenset()
+) -> set[str]:
+    """Take the buyers' rows for these turns' pushes (by lane); the lanes that were too late. Whoever says stop
+    (`stopping`) is counted too: a push that was judged before it must be judged again."""
+    ids = sorted({p.buyer for pushed in turns.values() for p in pushed} | stopping)
     if not ids:
         return set()
     counts = {r.id: r.pushes for r in await connection.execute(_TAKE, {"ids": ids})}
     late: set[str] = set()
-    more: dict[int, int] = {}
+    more: dict[int, int] = dict.fromkeys(stopping, 1)
     for lane, pushed in turns.items():
         if any(counts.get(p.buyer) != p.seen or p.buyer in more for p in pushed):
             late.add(lane)
@@ -213,17 +266,64 @@ _SAVE = insert(_pushes)
 
 
 async def withdraw_unasked(connection: AsyncConnection, lane: str, buyers: Sequence[int]) -> None:
-    """Take back what this chat, and every other of these buyers, would have been told unasked: they said stop."""
+    """Take back what this chat, and every other of these buyers, would have been told unasked: they said stop. What
+    is on its way now, or could come back because the platform finds its window closed, is not tried again."""
     theirs = select(_conversations.c.lane).where(_conversations.c.buyer_id.in_(buyers))
     followed = (
         select(_follows.c.lane).join(_orders, _orders.c.id == _follows.c.order_id).where(_orders.c.buyer_id.in_(buyers))
     )
-    mine = or_(_outbox.c.lane == lane, _outbox.c.lane.in_(theirs), _outbox.c.lane.in_(followed))
-    await connection.execute(
-        update(_outbox)
-        .where(mine, _outbox.c.state == OutboxState.READY, _outbox.c.purpose == "notice")
-        .values(state=OutboxState.WITHDRAWN)
-    )
+    told = select(_pushes.c.lane).where(_pushes.c.buyer_id.in_(buyers))
+    mine = or_(_outbox.c.lane == lane, *(_outbox.c.lane.in_(lanes) for lanes in (theirs, followed, told)))
+    unasked = update(_outbox).where(mine, _outbox.c.purpose == "notice")
+    gone = (OutboxState.SENDING, OutboxState.SENT)
+    await connection.execute(unasked.where(_outbox.c.state.in_(gone)).values(expires_at=_PAST))
+    await connection.execute(unasked.where(_outbox.c.state == OutboxState.READY).values(state=OutboxState.WITHDRAWN))
+
+
+_PAST = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+async def stopped_by_shop(connection: AsyncConnection, order: int) -> None:
+    """The shop told us of a withdrawal: where that is the buyer's last word, nothing more leaves for them."""
+    buyer = await connection.scalar(select(_orders.c.buyer_id).where(_orders.c.id == order))
+    newest = select(_consents.c.given).where(_consents.c.buyer_id == buyer)
+    newest = newest.order_by(_consents.c.at.desc(), _consents.c.id.desc()).limit(1)
+    if buyer is None or await connection.scalar(newest):
+        return
+    await connection.execute(_COUNT, [{"buyer": buyer, "more": 1}])
+    await withdraw_unasked(connection, "", [buyer])
+
+
+async def again(connection: AsyncConnection, database: Database, lane: str, message: str, now: datetime) -> None:
+    """A push did not leave before its buyer's night began: it counts as not said, and is judged and worded again. One
+    that rests on facts of its own moment is not: it is worth no second look, and its fate is on record."""
+    gone = (_pushes.c.lane == lane, _pushes.c.message == message)
+    rows = (await connection.execute(select(_pushes).where(*gone, _pushes.c.template.not_in(_OF_THE_MOMENT)))).all()
+    if not rows:
+        return
+    # Its key is free again for what will be said instead.
+    held = (_outbox.c.lane == lane, _outbox.c.key == message)
+    await connection.execute(update(_outbox).where(*held).values(key=_outbox.c.key + "~" + cast(_outbox.c.id, String)))
+    await connection.execute(delete(_pushes).where(_pushes.c.id.in_([r.id for r in rows])))
+    to = Address.parse(lane.removeprefix("c/"))
+    waiting = [
+        Notice(
+            id=f"again:{r.id}:{r.key}",
+            to=to,
+            template=r.template,
+            fact_key=r.key,
+            purpose=UPDATES,
+            expires_at=r.at + kind_of(r.template).lasts,
+            order=r.order_id,
+            parcel=r.parcel_id,
+        )
+        for r in rows
+    ]
+    arrivals = [queue.Arrival("wismo", Item(n.id, lane, codec.pack(n))) for n in waiting]
+    await queue.receive(connection, database, arrivals, now)
+
+
+_OF_THE_MOMENT = ("window_moved", "stalled")
 
 
 async def ledger(connection: AsyncConnection, buyer: int) -> list[Consent]:

@@ -250,6 +250,8 @@ class Store:
             for m in marks:
                 if m.row.purpose == "staff" and (news := _NEWS.get(m.state)):
                     await desks.outcome(connection, self.database, m.row.key, news, desks.why(m.error), m.at)
+                if m.row.purpose == "notice" and m.state == OutboxState.EXPIRED:
+                    await pushes.again(connection, self.database, m.row.lane, m.row.key, m.at)
             await bell.touch(connection, self.database, list({m.row.lane for m in marks}), now)
             return await self._depart(connection, departures) if more else []
 

@@ -253,7 +253,9 @@ async def commit(
     that were written."""
     ours = await queue.fence(connection, {w.claim.lane: w.claim.token for w in written})
     pushing = {w.claim.lane: w.pushed for w in written if w.pushed and w.claim.lane in ours}
-    if pushing and (late := await pushes.counted(connection, pushing)):
+    stopping = await _stopping(connection, [w for w in written if w.claim.lane in ours])
+    everybody = {b for whose in stopping.values() for b in whose if b is not None}
+    if late := await pushes.counted(connection, pushing, everybody):
         await queue.give_back(connection, [w.claim for w in written if w.claim.lane in late])
         ours -= late
     kept = [w for w in written if w.claim.lane in ours]
@@ -268,7 +270,7 @@ async def commit(
     records = [record for w in kept if (record := _record(w, cases)) is not None]
     await save_conversations(connection, database, records)
     await _save_worded(connection, database, kept, now)
-    await _save_ledgers(connection, kept, now)
+    await _save_ledgers(connection, kept, stopping, now)
     await _save_events(connection, database, kept, now)
     await pushes.save(connection, {w.claim.lane: w.pushed for w in kept if w.pushed}, now)
     await queue.finish(connection, {w.claim.lane: [e.id for e in w.claim.events] for w in kept})
@@ -415,16 +417,29 @@ def _new_message(database: Database) -> Any:
     return fresh.on_conflict_do_nothing()
 
 
-async def _consent_rows(connection: AsyncConnection, kept: Sequence[Written]) -> list[dict[str, Any]]:
-    """The ledger's new rows. Whoever says stop says so for all chats of whose orders they were told."""
+async def _stopping(connection: AsyncConnection, written: Sequence[Written]) -> dict[str, set[int | None]]:
+    """The lanes in which somebody says stop, each with whom that stops: whoever says so says it for all chats of whose
+    orders they were told."""
+    return {
+        w.claim.lane: {
+            w.conversation.buyer if w.conversation else None,
+            *(await watching.buyers_of_chat(connection, w.claim.lane)),
+        }
+        for w in written
+        if any(not c.given for c in w.consents)
+    }
+
+
+async def _consent_rows(
+    connection: AsyncConnection, kept: Sequence[Written], stopping: Mapping[str, set[int | None]]
+) -> list[dict[str, Any]]:
+    """The ledger's new rows."""
     rows: list[dict[str, Any]] = []
     for w in kept:
         if not w.consents:
             continue
-        mine = w.conversation.buyer if w.conversation else None
-        stops = any(not c.given for c in w.consents)
-        buyers = {mine, *(await watching.buyers_of_chat(connection, w.claim.lane))} if stops else {mine}
-        if stops:
+        buyers = stopping.get(w.claim.lane) or {w.conversation.buyer if w.conversation else None}
+        if w.claim.lane in stopping:
             await pushes.withdraw_unasked(connection, w.claim.lane, [b for b in buyers if b is not None])
         rows += [
             {
@@ -441,8 +456,10 @@ async def _consent_rows(connection: AsyncConnection, kept: Sequence[Written]) ->
     return rows
 
 
-async def _save_ledgers(connection: AsyncConnection, kept: Sequence[Written], now: datetime) -> None:
-    consents = await _consent_rows(connection, kept)
+async def _save_ledgers(
+    connection: AsyncConnection, kept: Sequence[Written], stopping: Mapping[str, set[int | None]], now: datetime
+) -> None:
+    consents = await _consent_rows(connection, kept, stopping)
     guesses = [
         {"kind": "miss", "lane": w.claim.lane, "subject": hashed(number_key(m)), "at": now}
         for w in kept

@@ -14,7 +14,7 @@ from bot.model.conversations import Conversation
 from bot.model.orders import Order
 from bot.proactive.sighting import Home, sight, watched
 from bot.proactive.watching import Sight, Told, Watched
-from bot.store import codec, orders
+from bot.store import codec, orders, pushes
 from bot.store.database import NOW, Database
 from bot.store.queue import Arrival
 from bot.store.tables import ConsentRow, Feed, Follow, Inbox, InboxState, SightRow, Watch, core
@@ -105,6 +105,8 @@ async def watch(connection: AsyncConnection, database: Database, order_id: int, 
     parcels = (await orders.parcels_of(connection, [order_id])).get(order_id, ())
     await save_sights(connection, database, [(order_id, sight(p, home, now)) for p in parcels])
     await touch(connection, database, [(order_id, watched(order_id, order))])
+    if any(not c.given for c in order.consent):
+        await pushes.stopped_by_shop(connection, order_id)
 
 
 async def save_sights(connection: AsyncConnection, database: Database, sights: Sequence[tuple[int, Sight]]) -> None:

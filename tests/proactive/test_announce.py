@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.model.tracks import Status
 from bot.proactive.announce import Announced, Outlook, Rules, announce, milestone
-from bot.proactive.pushes import KINDS
+from bot.proactive.pushes import KINDS, Push
 from bot.proactive.watching import Sight, Told, Watched
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -153,6 +153,47 @@ def test_an_arrival_in_the_country_it_came_from_is_no_news() -> None:
     here = Sight(1, "dhl", "1", Status.ARRIVED_DESTINATION, since=NOW, origin="DE")
     assert milestone(here, "DE") == ""
     assert milestone(replace(here, origin="CN"), "DE") == "arrived_country"
+
+
+def test_an_arrival_in_a_third_country_is_not_told_as_theirs() -> None:
+    there = Sight(1, "dhl", "1", Status.ARRIVED_DESTINATION, since=NOW, origin="CN", country="NL")
+    assert milestone(there, "DE") == ""
+    assert milestone(replace(there, country="DE"), "DE") == "arrived_country"
+
+
+def test_a_day_out_for_delivery_is_the_buyers_day() -> None:
+    sydney = replace(ORDER, country="AU", zone="Australia/Sydney")
+    told = look(sent(), order=sydney).told
+    morning = datetime(2026, 11, 26, 22, 30, tzinfo=UTC)
+    keys: list[str] = []
+    for seen in (morning, morning + 3 * HOUR):
+        out = sent(status=Status.OUT_FOR_DELIVERY, since=morning, seen=seen)
+        found = look(out, told=told, now=seen, order=sydney)
+        told, keys = found.told, keys + [p.key for p in found.pushes]
+    assert keys == ["out_for_delivery:1:20261127"]
+
+
+def test_a_parcel_that_is_no_longer_late_is_not_said_to_be_late_again() -> None:
+    told = look(sent()).told
+    first = look(sent(), told=told, now=NOW + DAY, outlook=replace(WINDOW, late=0.8))
+    recovered = look(sent(), told=first.told, now=NOW + 5 * DAY)
+    assert names(recovered) == []
+    assert recovered.cases == ()
+    assert recovered.again == NOW + 6 * DAY
+
+
+def test_a_second_move_builds_on_the_first() -> None:
+    told = look(sent()).told
+    moves: list[Push] = []
+    for day, last in ((1, date(2026, 12, 9)), (2, date(2026, 12, 12))):
+        found = look(sent(), told=told, now=NOW + day * DAY, outlook=replace(WINDOW, last=last))
+        told, moves = found.told, [*moves, *found.pushes]
+    assert [m.needs for m in moves] == ["", moves[0].key]
+
+
+def test_what_is_left_out_of_a_parcel_is_noted_about_the_parcel() -> None:
+    old = sent(NOW - 9 * DAY, status=Status.DELIVERED, since=NOW - DAY, seen=NOW - DAY)
+    assert {r.about for r in look(old).reasons} == {"p/1"}
 
 
 SIGHTS = st.builds(
