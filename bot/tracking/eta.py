@@ -63,8 +63,9 @@ class Basis:
 
     @property
     def word(self) -> str:
-        """What it is called towards buyers: lane (parcels like this one, however near), carrier or published."""
-        return self.kind if self.kind in {"carrier", "published"} else "lane"
+        """What it is called towards buyers: lane, carrier or published; alike where the parcels went other ways, of
+        which nothing more is said."""
+        return self.kind if self.kind in {"carrier", "published", "lane"} else "alike"
 
 
 @dataclass(frozen=True, slots=True)

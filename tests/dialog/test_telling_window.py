@@ -40,12 +40,12 @@ def dossier(now: datetime = NOW, eta: Window | None = None, days: int = 5) -> Do
 
 def told(some: Dossier, tables: Tables, now: datetime = NOW) -> dict[str, object]:
     (parcel,) = order_facts(some, Facts(SHOP, DESK, tables=tables), now)["parcels"]
-    return {k: v for k, v in parcel.items() if k in {"first", "last", "basis", "alike", "late", "again_last"}}
+    return {k: v for k, v in parcel.items() if k in {"first", "last", "basis", "basis_n", "late", "again_last"}}
 
 
 def test_without_a_carriers_date_the_lane_tells() -> None:
     found = told(dossier(), learned())
-    assert (found["basis"], found["alike"], found["late"]) == ("lane", 20, False)
+    assert (found["basis"], found["basis_n"], found["late"]) == ("lane", 20, False)
     assert found["first"] >= NOW.date()  # type: ignore[operator]
     assert told(dossier(), Tables()) == {}
 
@@ -76,7 +76,7 @@ def test_a_number_alone_shows_no_window() -> None:
 
 @pytest.mark.parametrize(
     ("locale", "words"),
-    [("en", "judging by 20 similar parcels"), ("de", "20 ähnlichen Paketen"), ("ru", "сравнили: 20")],
+    [("en", "We go by 20 parcels"), ("de", "auf 20 Pakete"), ("ru", "по 20 посылкам")],
 )
 async def test_the_answer_says_what_its_window_rests_on(tmp_path: Path, locale: str, words: str) -> None:
     async with sqlite_home(tmp_path) as house:
