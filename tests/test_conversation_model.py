@@ -86,7 +86,7 @@ class Conversations(RuleBasedStateMachine):
             witness = Witness()
             house.wire = witness
             account = house.sender.accounts["wire"]
-            house.sender.accounts = {"wire": type(account)("wire", witness, account.rates)}
+            house.sender.accounts = {**house.sender.accounts, "wire": type(account)("wire", witness, account.rates)}
             return house
 
         self.house = self.run(opened())
@@ -190,6 +190,7 @@ class Conversations(RuleBasedStateMachine):
                 self.run(self.house.work())
                 self._look()
                 self.run(self.house.send())
+                self.run(self.house.show())
             health = self.run(self.house.store.health())
             assert health.waiting == 0, "an event was left"
             assert health.unsent == 0, "an answer was left"

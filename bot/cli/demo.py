@@ -47,7 +47,7 @@ from bot.store.queue import Arrival
 
 LOOPBACK = "127.0.0.1"
 CATCH_UP_SECONDS = 45.0
-SETTLE_SECONDS = 1.0
+SETTLE_SECONDS = 0.4
 HOUR = timedelta(hours=1)
 Entrance = Callable[[Request], Awaitable[Response]]
 
@@ -205,18 +205,18 @@ def _backstage(page: Any, town: Any, app: composition.App) -> Any:
     turning = asyncio.Lock()
 
     async def forward(by: timedelta) -> None:
-        """Hour by hour, as time would pass: what is due in the morning is not found at night."""
+        """In steps, as time would pass: what is due in the morning is not found at night."""
         async with turning:
-            end = app.clock.now() + by
+            end, step = app.clock.now() + by, max(HOUR, by / 24)
             while (left := end - app.clock.now()) > timedelta(0):
-                town.forward(min(HOUR, left))
+                town.forward(min(step, left))
                 await _settled(app)
 
     return page.Backstage(conversation, case, act, orders, parcels, forward, addresses)
 
 
 async def _settled(app: composition.App) -> None:
-    """Until what this hour brought has been told; a second at most, so that the clock can be seen to turn."""
+    """Until what this step brought has been told, for a moment at most, so that the clock can be seen to turn."""
     with suppress(TimeoutError):
         async with asyncio.timeout(SETTLE_SECONDS):
             await asyncio.sleep(0.02)
