@@ -27,6 +27,9 @@ from bot.campaigner import Campaigner
 from bot.catalogue import Catalogue, read_catalogue
 from bot.config import Config, Faults, told
 from bot.courier import KIND, Courier, Office
+from bot.desk.app import build_mark, create_desk, pages_folder, static_files
+from bot.desk.house import DeskHouse, Provider, Settings
+from bot.desk.words import filters
 from bot.dialog.language import LanguageModel
 from bot.dialog.lexicon import Lexicon
 from bot.dialog.turn import Desk, Shop
@@ -39,10 +42,12 @@ from bot.model.clock import Clock
 from bot.model.messages import Address
 from bot.ports import Channel, Port, Posting, TrackingSource
 from bot.proactive.expecting import Expectations
-from bot.render import Renderer
+from bot.render import Pages, Renderer
 from bot.sender import Account, Sender
 from bot.store import Store
+from bot.store.desk import DeskBook
 from bot.store.outbox import Rates
+from bot.store.staff import StaffBook
 from bot.store.store import sqlite_url
 from bot.store.vault import Vault
 from bot.tracker import Tracker
@@ -197,7 +202,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
         for name, channel in adapters.channels.items()
     }
     sending |= {
-        f"{KIND}:{name}": Account(f"{KIND}:{name}", courier, adapters.rates.get(name, Rates(0, 0)))
+        f"{KIND}:{name}": Account(f"{KIND}:{name}", courier, _pace(courier, adapters.rates.get(name)))
         for name, courier in _couriers(config, adapters, office).items()
     }
     sender = Sender(store, sending, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
@@ -220,6 +225,11 @@ def places_of(config: Config) -> dict[str, Address]:
         for name, part in config.desk.channels.items()
         for queue, chat in part.queues.items()
     }
+
+
+def _pace(courier: Courier, account: Rates | None) -> Rates:
+    own = courier.rate
+    return Rates(own.per_second, own.per_recipient, own.burst) if own is not None else account or Rates(0, 0)
 
 
 def _couriers(config: Config, adapters: Adapters, office: Office) -> dict[str, Courier]:
@@ -259,6 +269,35 @@ def desk_at(config: Config, now: datetime) -> Desk:
     )
 
 
+def desk_house(app: App) -> DeskHouse:
+    """What the web desk works with, on the same store."""
+    config, oidc = app.config, app.config.desk.oidc
+    provider = None
+    if oidc is not None:
+        secret = oidc.client_secret.get_secret_value()
+        provider = Provider(oidc.issuer, oidc.client_id, secret, oidc.claim, oidc.title)
+    build = build_mark(static_files())
+    pages = Pages(pages_folder(), {"shop": config.shop.name, "build": build}, filters(config.shop.zone, app.clock.now))
+    return DeskHouse(
+        store=app.store,
+        staff=StaffBook(app.store.database, app.clock, config.desk.idle_hours),
+        reading=DeskBook(app.store.database),
+        clock=app.clock,
+        shop=app.shop,
+        opening=lambda now: desk_at(config, now),
+        zone=config.shop.zone,
+        locale=config.shop.locale,
+        hours=config.shop.hours,
+        renderer=app.renderer,
+        pages=pages,
+        vault=app.vault,
+        limits={c.kind: c.limits for c in app.adapters.channels.values()},
+        decode=lambda port, item: app.adapters.ports[port].decode(item) if port in app.adapters.ports else None,
+        http=app.http,
+        settings=Settings(config.desk.url, provider, config.database.media_bytes),
+    )
+
+
 def rules_of(config: Config) -> Rules:
     """The shop's timetable, queues and staff."""
     desk = config.desk
@@ -280,16 +319,21 @@ def rules_of(config: Config) -> Rules:
     )
 
 
-ROLES = ("all", "web", "worker", "sender")
+ROLES = ("all", "web", "worker", "sender", "desk")
 
 
 async def run(app: App, role: str, stop: asyncio.Event) -> None:
     """Run a role until `stop`; ends within ten seconds of it."""
     tasks: list[asyncio.Task[Any]] = []
     server: uvicorn.Server | None = None
+    desk = create_desk(desk_house(app)) if role == "desk" else None
     if role in {"all", "web"}:
         listening = bound(app.config.web.host, app.config.web.port)
         server = make_server(app.web, app.config.web.host, app.config.web.port)
+        tasks.append(asyncio.create_task(server.serve(sockets=[listening])))
+    if desk is not None:
+        listening = bound(app.config.desk.host, app.config.desk.port)
+        server = make_server(desk, app.config.desk.host, app.config.desk.port, lifespan=True)
         tasks.append(asyncio.create_task(server.serve(sockets=[listening])))
     if role in {"all", "worker"}:
         tasks.append(asyncio.create_task(app.worker.run()))
@@ -299,6 +343,8 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
+    if desk is not None:
+        desk.state.live.end_streams()
     if server is not None:
         server.should_exit = True
     app.worker.stop()
@@ -352,7 +398,7 @@ class _Server(uvicorn.Server):
         return nullcontext()
 
 
-def make_server(web: Any, host: str, port: int) -> uvicorn.Server:
+def make_server(web: Any, host: str, port: int, *, lifespan: bool = False) -> uvicorn.Server:
     """A web server in this event loop."""
     return _Server(
         uvicorn.Config(
@@ -361,7 +407,7 @@ def make_server(web: Any, host: str, port: int) -> uvicorn.Server:
             port=port,
             access_log=False,
             log_level="warning",
-            lifespan="off",
+            lifespan="on" if lifespan else "off",
             timeout_graceful_shutdown=3,
             server_header=False,
         )

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
@@ -164,6 +165,38 @@ class ProactivePart(_Part):
         )
 
 
+class OidcPart(_Part):
+    """An OIDC provider by which staff may sign in; `claim` of its token must equal a person's e-mail address."""
+
+    issuer: str = Field(pattern="^https?://")
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr
+    claim: str = "email"
+    title: str = "single sign-on"
+
+
+def _desk_url(url: str) -> str:
+    at = urlsplit(url)
+    plain = at.scheme == "http" and at.hostname in {"127.0.0.1", "localhost", "::1"}
+    if url and (not at.netloc or not (at.scheme == "https" or plain)):
+        raise ValueError("write it like https://desk.example.org; plain http is for this machine alone")
+    return url.rstrip("/")
+
+
+class WebDeskPart(_Part):
+    """Where the web desk is. `url` is how staff reach it, through a TLS proxy; without it: from this machine alone.
+
+    Whoever does nothing for `idle_hours` signs in again. `web` False: `wismo run` starts no desk beside the bot.
+    """
+
+    web: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(8081, ge=1, le=65535)
+    url: Annotated[str, AfterValidator(_desk_url)] = ""
+    idle_hours: float = Field(12.0, gt=0, le=168)
+    oidc: OidcPart | None = None
+
+
 class QueuePart(_Part):
     """Which cases come to a queue, by kind, language and shop; what is left out takes any."""
 
@@ -211,6 +244,8 @@ class ChannelDeskPart(_Part):
     Nobody else can act, whoever is in the channel.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
     queues: dict[str, str] = Field(min_length=1)
     staff: dict[str, str] = Field(min_length=1)
 
@@ -219,7 +254,7 @@ def _nobody(value: object) -> object:
     return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
 
 
-class DeskPart(_Part):
+class DeskPart(WebDeskPart):
     """How fast people mean to answer, in minutes and hours of opening time, and who they are.
 
     `ping_minutes` is how long somebody who was called has before the next is; after `handback_hours` of silence the

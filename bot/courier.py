@@ -20,7 +20,7 @@ from bot.model.clock import Clock
 from bot.model.events import Event
 from bot.model.markup import plain
 from bot.model.messages import Address, Choice, Inbound, Limits, Outbound, Reply
-from bot.ports import Channel, Desk, Item
+from bot.ports import Channel, Desk, Item, Rate
 from bot.render import Renderer, read_phrases
 from bot.store import Store
 from bot.store.desks import CaseFile, Said
@@ -45,6 +45,11 @@ class Office:
     decode: Callable[[str, Item], Event | None]
 
 
+def _card_id(case: int) -> str:
+    """By which a case's card is found again."""
+    return f"case-{case}"
+
+
 class Courier(Channel):
     """One desk, by the key under which it stands in the config."""
 
@@ -55,6 +60,11 @@ class Courier(Channel):
         self.name = name
         self._desk = desk
         self.office = office
+
+    @property
+    def rate(self) -> Rate | None:
+        """The desk's own pace, where it has one."""
+        return self._desk.rate
 
     async def account(self) -> str:
         """The desk's own key: its channels are named by the config, so nobody has to be asked."""
@@ -94,11 +104,18 @@ class Courier(Channel):
         if post is None or post.kind in {"mark", "tell"}:
             return None
         thread = await self.office.store.case_thread(post.case, message.to)
-        return await self._desk.find(message.to.chat, thread, message.id) if thread else None
+        if thread:
+            return await self._desk.find(message.to.chat, thread, message.id)
+        root = await self._desk.find(message.to.chat, "", _card_id(post.case))
+        file = await self.office.store.case_file(post.case, LAST_SAID) if root else None
+        if root is None or file is None:
+            return None
+        await self.office.store.save_thread(file.case, message.to, root)
+        return root if post.kind == "show" else None
 
     async def _opened(self, message: Outbound, file: CaseFile) -> str:
         card = await self._card(message, file)
-        thread = await self._desk.find(message.to.chat, "", card.id) or await self._desk.open(message.to.chat, card)
+        thread = await self._desk.open(message.to.chat, card)
         await self.office.store.save_thread(file.case, message.to, thread)
         return thread
 
@@ -121,7 +138,7 @@ class Courier(Channel):
         told["suggestion"] = self._suggested(told, file, dossier)
         values = [f"{act}:{file.case.id}:{file.record.version}" for act in buttons(file.case, file.record)]
         choices = self._titled([Choice(v, v.split(":", 1)[0]) for v in values])
-        return replace(message, id=f"case-{file.case.id}", text=self._text("staff/card", told), choices=choices)
+        return replace(message, id=_card_id(file.case.id), text=self._text("staff/card", told), choices=choices)
 
     def _said(self, said: Said) -> str:
         if said.item is None:

@@ -8,6 +8,7 @@ Parcel and order lanes have turns of their own; what they must tell people becom
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -47,9 +48,9 @@ from bot.render import Renderer
 from bot.store import Store, codec
 from bot.store.pushes import Standing
 from bot.store.queue import STRAY, Claim, Waiting
-from bot.store.turns import Gathered, Worded, Written
+from bot.store.turns import GUESS_HOUR, Gathered, Worded, Written
 from bot.store.vault import Vault
-from bot.takeover import Takeover
+from bot.takeover import READ_ANSWER, Takeover
 from bot.tracking.eta import Tables
 from bot.tracking.timeline import apply, next_check
 from bot.unasked import Approve, Expect, Unasked
@@ -122,7 +123,7 @@ class Engine:
 
     def __init__(self, house: House) -> None:
         self.house = house
-        self.takeover = Takeover(house.renderer, house.limits, house.shop, house.rules, house.places)
+        self.takeover = Takeover(house.renderer, house.limits, house.shop, house.rules, house.places, house.approve)
         self.unasked = Unasked(
             renderer=house.renderer,
             limits=house.limits,
@@ -135,6 +136,7 @@ class Engine:
             chat_of={c.kind: c.chat_of for c in house.channels.values()},
         )
         self._alone: set[asyncio.Task[None]] = set()
+        self._guessed: deque[datetime] = deque(maxlen=1000)
         self._room = asyncio.Semaphore(SLOW_LANES)
 
     async def handle(self, claims: Sequence[Claim]) -> None:
@@ -273,7 +275,7 @@ class Engine:
         if not ids:
             return lanes
         cases = await self.house.store.open_cases(ids)
-        refs = [a.ref for lane in lanes for a in lane.acts if a.kind == "send_push"]
+        refs = [_key(a) for lane in lanes for a in lane.acts if a.kind in {"send_push", "bridge"}]
         held = await self.house.store.held_pushes(ids, refs) if refs else {}
         return [replace(lane, case=cases.get(lane.conversation.case or 0), held=held) for lane in lanes]
 
@@ -308,11 +310,13 @@ class Engine:
             written = self.takeover.handed(written, act, lane.held, now)
         speaking = [m for m in lane.inbound if m.kind not in UNSPOKEN]
         if speaking:
+            written = self.takeover.heard(written, now)
+        if any(m.choice != READ_ANSWER for m in speaking):
             record = written.conversation or lane.conversation
             facts = self._facts(gathered, now)
             facts = replace(facts, desk=self.takeover.promised(facts.desk, written.ticket, now))
             turn = Turn(key, record, speaking, lane.said, facts, now)
-            written = self._decided(self.takeover.heard(written, now), decide(turn), now)
+            written = self._decided(written, decide(turn), now)
         written = self._told(written, lane.notices, standing, now)
         sent = [*(m.media for m in lane.inbound), *(a.media for a in lane.acts)]
         files = tuple(f for media in sent for f in media if f.digest)
@@ -340,11 +344,17 @@ class Engine:
             link=gathered.link,
             misses=gathered.misses,
             chat_misses=gathered.chat_misses,
+            shop_misses=self._guessed_lately(now),
             lookups=gathered.lookups,
             feeds_down=gathered.feeds_down,
             consents=gathered.consents,
             tables=self.house.tables(),
         )
+
+    def _guessed_lately(self, now: datetime) -> int:
+        while self._guessed and self._guessed[0] <= now - GUESS_HOUR:
+            self._guessed.popleft()
+        return len(self._guessed)
 
     def _decided(self, written: Written, decision: Decision, now: datetime) -> Written:
         before = written.conversation
@@ -353,6 +363,7 @@ class Engine:
         if decision.misses:
             # The alarm of a shop whose orders are being guessed at; the order and the chat are nobody's to read here.
             self.house.count("proof_missed", self.house.shop.name)
+            self._guessed.append(now)
             log.warning("proof.missed", shop=self.house.shop.name, slowed_seconds=decision.say_after.total_seconds())
         worded, offered = self._worded(decision.replies, after.version, decision.say_after.total_seconds())
         if decision.replies:
@@ -466,6 +477,11 @@ class Engine:
         delay = RETRY_SECONDS[min(attempts, len(RETRY_SECONDS) - 1)]
         dead = await self.house.store.fail(claim, describe(error), delay)
         log.warning("turn.failed", error=type(error).__name__, dead=dead, attempts=attempts + 1)
+
+
+def _key(act: StaffAct) -> str:
+    """The line of the history that an act is about."""
+    return act.ref if act.kind == "send_push" else f"{act.ref}:reply"
 
 
 def describe(error: BaseException) -> str:

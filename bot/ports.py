@@ -111,6 +111,9 @@ class Desk(ABC):
     whose values are `<act>:<case>:<holder's version or what it is about>`. Raises the errors of `bot.errors`.
     """
 
+    rate: Rate | None = None
+    """How fast a desk's channels may be written to, where that is not as fast as the account's chats."""
+
     @abstractmethod
     async def open(self, place: str, card: Outbound) -> str:
         """Show a new case; the id of its thread. `card.id` finds it again."""

@@ -6,7 +6,7 @@ Choices degrade by the channel's limits: buttons, else a list, else a numbered m
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from functools import lru_cache, partial
@@ -18,7 +18,17 @@ import yaml
 from babel import Locale
 from babel.dates import format_date, format_time
 from babel.lists import format_list
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateNotFound, UndefinedError, meta, pass_context
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateNotFound,
+    UndefinedError,
+    meta,
+    pass_context,
+)
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
@@ -31,6 +41,7 @@ _JOINER = "\u2060"
 _LINKS = re.compile(r"@|://|(?<=\w)\.(?=[a-zA-Z\u0400-\u04ff]{2})|(?<=^)/|(?<=\s)/|(?<=^)#|(?<=\s)#")
 _SIGNS = frozenset("@:/.#")
 """Without one of these a text cannot become a link, mention or command."""
+_INCLUDE = re.compile(r'{% include "([\w.]+)" %}\n?(\n?)')
 _BLANK = re.compile(r"\n{3,}")
 _RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
@@ -107,6 +118,20 @@ class _Environment(ImmutableSandboxedEnvironment):
         return super().getattr(obj, attribute)
 
 
+class _Loader(FileSystemLoader):
+    """Templates with their includes put in while they are read: at every message each include took a look-up and a
+    context of its own, 20 us."""
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        """The template's text."""
+        text, path, fresh = super().get_source(environment, template)
+        return _INCLUDE.sub(lambda m: self._included(environment, m[1], m[2]), text), path, fresh
+
+    def _included(self, environment: Environment, template: str, after: str) -> str:
+        text = self.get_source(environment, template)[0].removesuffix("\n")
+        return text + '{{ "" }}' + after if after else text  # else the last tag would swallow the next line's break
+
+
 class Renderer:
     """Words replies in every language that the folders hold; the seller's folder goes before ours, file by file."""
 
@@ -124,7 +149,7 @@ class Renderer:
 
     def _book(self, locale: str) -> _Book:
         environment = _Environment(
-            loader=FileSystemLoader([folder / locale for folder in self.folders]),
+            loader=_Loader([folder / locale for folder in self.folders]),
             autoescape=True,
             undefined=StrictUndefined,
             finalize=isolated if locale.split("-", maxsplit=1)[0] in _RIGHT_TO_LEFT else defang,
@@ -183,7 +208,9 @@ class Renderer:
         if known is None:
             for code in self.chain(locale):
                 try:
-                    known = self._books[code].environment.get_template(f"{name}.j2"), code
+                    template = self._books[code].environment.get_template(f"{name}.j2")
+                    template.globals = dict(template.globals)  # a chain of maps is slow, and read at every render
+                    known = template, code
                 except TemplateNotFound:
                     continue
                 break
@@ -191,6 +218,18 @@ class Renderer:
                 raise Refused(f"there is no template {name} in any language")
             self._templates[name, locale] = known
         return known
+
+    def fill(self, source: str, facts: Mapping[str, Any], locale: str, zone: str) -> str:
+        """A text that staff wrote as a template, filled in as plain text for them to read and send.
+
+        Raises `Refused` with what is wrong with it: a fact that is not there, or no template at all.
+        """
+        book = self._books[self.chain(locale)[0]]
+        environment = book.environment.overlay(autoescape=False, finalize=None)
+        try:
+            return _BLANK.sub("\n\n", environment.from_string(source).render(facts, zone=zone).strip())
+        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise Refused(f"{type(error).__name__}: {error}") from error
 
     def choices(self, reply: Reply) -> tuple[Choice, ...]:
         """The reply's options as they are titled in its language."""
@@ -230,6 +269,26 @@ class Renderer:
         )
         head = [replace(last, text=p, choices=(), media=(), menu="", ask_contact="") for p in parts[:-1]]
         return (*head, last)
+
+
+class Pages:
+    """Web pages from a folder of templates. Everything is escaped that is not itself a template's markup."""
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any], filters: Mapping[str, Callable[..., Any]]) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(folder),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals |= dict(facts)
+        self._environment.filters |= dict(filters)
+
+    def draw(self, name: str, /, **facts: Any) -> str:
+        """The page (or part of one) of this name."""
+        return self._environment.get_template(name).render(facts)
 
 
 def read_phrases(path: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The part of a conversation's turn in which staff act: the pure rules of `bot.handoff`, worded and written down."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from html import escape
@@ -13,12 +13,14 @@ from bot.model.events import Notice, StaffAct, Tick
 from bot.model.markup import plain
 from bot.model.messages import (
     Address,
+    Approved,
     Choice,
     DeskPost,
     Inbound,
     Kind,
     Limits,
     Media,
+    Option,
     Outbound,
     Purpose,
     Reply,
@@ -27,6 +29,11 @@ from bot.render import Renderer, split
 from bot.store import codec
 from bot.store.desks import Surface
 from bot.store.turns import Worded, Written
+
+READ_ANSWER = "read:answer"
+"""The button by which a buyer opens the window for an answer that waits."""
+BRIDGED = 99
+"""The part of a reply that is sent once more; no reply has so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,7 @@ class Takeover:
     shop: Shop
     rules: handoff.Rules
     places: Mapping[str, Address]
+    approve: Callable[[Reply], Approved | None]
 
     def handed(self, written: Written, act: StaffAct, held: Mapping[str, bytes], now: datetime) -> Written:
         """One staff act. `held` are pushes that were held back, by their key."""
@@ -64,11 +72,35 @@ class Takeover:
         if handed.reword:
             out = self._said(handed, act)[0].outbound
             done = replace(done, reword=(*done.reword, (handed.reword, act.staff, out)))
+        if handed.bridge:
+            return self._bridged(done, act, held.get(f"{handed.bridge}:reply", b"").decode())
         if handed.told:
             done = self._told(done, handed, act)
         elif act.undo_seconds and handed.say and not handed.reword:
             done = self._undoable(done, act)
         return self._announced(done, handed.template, act.id) if handed.template else done
+
+    def _bridged(self, written: Written, act: StaffAct, text: str) -> Written:
+        """The buyer hears by an approved template that an answer waits, and gets it when they open the window."""
+        record, case = written.conversation, written.ticket
+        assert record is not None  # noqa: S101 - a conversation's turn always has one
+        locale = record.locale or self.shop.locale
+        reply = Reply(record.address, "answer_waiting", {"shop": self.shop.name}, act.id, locale, purpose=Purpose.STAFF)
+        reply = replace(reply, options=(Option(READ_ANSWER, phrase="read_answer"),))
+        approved, limits = self.approve(reply), self.limits.get(record.address.channel)
+        if approved is None or limits is None or case is None or not text:
+            line = CaseEvent("too_late", "", act.staff, f"{act.id}:bridge", act.ref.encode())
+            return replace(written, history=(*written.history, line))
+        (out, *_) = self.renderer.render(reply, limits, record.version)
+        told = Worded(replace(out, approved=approved), f"bridge:{act.ref}", "answer_waiting")
+        waiting = (*(b for b in case.bridged if b[0] != act.ref), (act.ref, text))
+        line = CaseEvent("bridged", text, act.staff, f"{act.id}:bridge", act.ref.encode())
+        return replace(
+            written,
+            ticket=replace(case, bridged=waiting),
+            history=(*written.history, line),
+            worded=(*written.worded, told),
+        )
 
     def _said(self, handed: handoff.Handed, act: StaffAct) -> tuple[Worded, ...]:
         """The staff's own words and files, in messages as the channel takes them."""
@@ -123,7 +155,18 @@ class Takeover:
         if record is None or case is None:
             return written
         person = handoff.held_by_person(record)
-        return replace(written, ticket=files.buyer_wrote(case, self.rules, now, person=person))
+        written = replace(written, ticket=files.buyer_wrote(case, self.rules, now, person=person))
+        if not case.bridged or written.ticket is None:
+            return written
+        waited = tuple(
+            Worded(
+                Outbound("", record.address, escape(text, quote=False), purpose=Purpose.STAFF),
+                f"staff:{act}:{BRIDGED}",
+                "staff",
+            )
+            for act, text in case.bridged
+        )
+        return replace(written, ticket=replace(written.ticket, bridged=()), worded=(*written.worded, *waited))
 
     def held_back(self, written: Written, notice: Notice, worded: tuple[Worded, ...]) -> Written:
         """A push while a person speaks: a note in the case, with all that is needed to send it after all."""
@@ -221,6 +264,8 @@ class Takeover:
         facts: dict[str, object] = {}
         if template == "case_wait" and written.ticket is not None:
             facts |= {"desk_open": True, "desk_by": written.ticket.promised_by}
+        if template == "case_ack" and written.ticket is not None:
+            facts["staff"] = written.ticket.owner
         zone = self.shop.timezone
         reply = Reply(
             record.address, template, facts, f"{key}:{template}", record.locale or self.shop.locale, zone=zone

@@ -67,7 +67,11 @@ class Client(httpx.AsyncClient):
         try:
             response = await self._transport.handle_async_request(request)
             response.request = request
-            await response.aread()
+            try:
+                await response.aread()
+            except BaseException:
+                await response.aclose()
+                raise
         except httpx.RequestError as error:
             error.request = request
             raise
@@ -172,6 +176,7 @@ class _Connection(asyncio.Protocol):
         self._size = 0
         self._status = 0
         self._ended = False
+        self._lasts = False
         self._bounded = False
 
     # ---- one call ----------------------------------------------------------------------------------------
@@ -222,7 +227,7 @@ class _Connection(asyncio.Protocol):
         """The call is over; a connection in the middle of an answer cannot be used again."""
         self._busy = False
         self.since = time.monotonic()
-        self._pool.done(self, keep=keep and self._ended and self.open and self._parser.should_keep_alive())
+        self._pool.done(self, keep=keep and self._ended and self.open and self._lasts)
 
     def close(self) -> None:
         """Hang up."""
@@ -285,8 +290,9 @@ class _Connection(asyncio.Protocol):
         self._size += len(body)
 
     def on_message_complete(self) -> None:
-        """The end of an answer."""
+        """The end of an answer, which is when the parser knows whether the connection lasts."""
         self._ended = self._status >= _OK
+        self._lasts = self._parser.should_keep_alive()
 
 
 class _Body(httpx.AsyncByteStream):

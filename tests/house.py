@@ -42,10 +42,12 @@ from bot.store.vault import Vault
 from bot.tracking.eta import Tables
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
+ZONE = ZoneInfo("Asia/Shanghai")
 HOURS = parse_hours({"mon-fri": "09:00-18:00"})
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 """A Tuesday."""
 LEXICON, MODEL = Lexicon.load(), LanguageModel()
+RENDERER = Renderer([TEMPLATES], "en")
 
 
 def fixed_clock(at: datetime = NOON) -> Clock:
@@ -276,10 +278,10 @@ async def home(
     store: Store, folder: Path, shop: Shop | None = None, rates: Rates | None = None, rules: Rules | None = None
 ) -> AsyncIterator[Home]:
     """A bot on a store."""
-    renderer = Renderer([TEMPLATES], "en")
+    renderer = RENDERER
     shop = shop or Shop("Lantern", "CN", "Asia/Shanghai", "en", renderer.locales)
     wire = Wire()
-    zone = ZoneInfo("Asia/Shanghai")
+    zone = ZONE
 
     def desk(now: datetime) -> Opening:
         return Opening(HOURS.open_at(now, zone), HOURS.next_open(now, zone), HOURS.after(now, 60, zone), HOURS.text)

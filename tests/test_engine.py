@@ -185,3 +185,12 @@ async def test_what_cannot_be_read_becomes_a_dead_letter_at_once_and_its_neighbo
     (answer,) = await house.send()
     assert "1042" in answer.text
     assert len(await house.say("hello")) == 1
+
+
+async def test_guesses_from_many_chats_slow_the_whole_shops_answers_down(house: Home) -> None:
+    for n in range(40):
+        await house.hear(f"order {9000 + n}, postcode 99999", chat=f"thief{n}")
+    await house.work()
+    await house.send()
+    assert await house.say("order 8123, postcode 99998", chat="another") == []  # it waits
+    assert len(await house.say("order 1042, postcode 10115", chat="anna")) == 1

@@ -1,4 +1,4 @@
-"""Pushes under everything at once: scans in any order, clock jumps, stops, crashes, three schedulers, both databases."""
+"""Pushes under everything at once: scans in any order, clock jumps, stops, crashes, schedulers; both databases."""
 
 import asyncio
 import tempfile

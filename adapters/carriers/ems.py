@@ -89,6 +89,7 @@ DEEPEST = 8
 
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
 _DONE = re.compile(r"妥投|已签收|投递并签收")
+_BACK = re.compile(r"(?<![将可会])退回(?:[^。；]{0,4}(妥投|签收))?")
 _NOT_DONE = re.compile(
     r"[未没][^，。；]{0,2}(?:妥投|签收)|异常|失败|不成功|拒|退|请[^，。；]{0,20}[取领]|(?<!期)待|预计|将[于在会]|代收点|驿站|自提|柜|超市|便利店"
 )
@@ -160,6 +161,8 @@ def read_code(code: str, text: str) -> tuple[Code, bool]:
     """What an event says, and whether the table knew it."""
     table = codes("ems_event")
     known = code in table
+    if not code and (back := _BACK.search(text)):
+        return Code(Status.RETURNED if back[1] else Status.RETURNING), known
     if code == "704" or (not known and (not code or code.isdecimal())):
         # The platform's own numbers are no public list, and some answers have none: there the operation is its words.
         return (Code(Status.DELIVERED) if _DONE.search(text) and not _NOT_DONE.search(text) else NOTHING), known

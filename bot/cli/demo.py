@@ -11,18 +11,26 @@ import signal
 import socket
 import tempfile
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
+import yaml
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 
 from bot import app as composition
 from bot.cli import logs
 from bot.cli.session import complete, ready, say, stop
 from bot.config import build
+from bot.desk.app import create_desk
+from bot.desk.house import DeskHouse
 from bot.dialog.identity import e164
 from bot.dialog.telling import worst_first
 from bot.model.clock import Clock
@@ -31,12 +39,17 @@ from bot.model.events import StaffAct, conversation_lane
 from bot.model.messages import Address
 from bot.model.orders import number_key
 from bot.model.parcels import Parcel
+from bot.model.staff import Role
 from bot.ports import Item
+from bot.store.canned import Answer, CannedBook
 from bot.store.codec import pack
 from bot.store.queue import Arrival
 
 LOOPBACK = "127.0.0.1"
 CATCH_UP_SECONDS = 45.0
+SETTLE_SECONDS = 1.0
+HOUR = timedelta(hours=1)
+Entrance = Callable[[Request], Awaitable[Response]]
 
 
 def demo(
@@ -51,7 +64,7 @@ def demo(
 
 
 async def _demo(port: int, browser: bool, data: Path) -> None:
-    page_socket = _listen(port)
+    page_socket, desk_socket = _listen(port), _listen(0)
     town_socket, web_socket = _listen(0), _listen(0)
     town_port, web_port = town_socket.getsockname()[1], web_socket.getsockname()[1]
     sandbox = importlib.import_module("bot.sandbox.town")
@@ -77,12 +90,16 @@ async def _demo(port: int, browser: bool, data: Path) -> None:
         await app.adapters.channels["telegram"].register(f"http://{LOOPBACK}:{web_port}/hooks/telegram")
         say("Asking the carriers about the shop's parcels …")
         await _caught_up(app)
-        group.create_task(composition.serve(_page(town, app), page_socket, ended, lifespan=True))
+        desk, enter = await _desk(app, desk_socket)
+        group.create_task(composition.serve(desk, desk_socket, ended, lifespan=True))
+        page = _page(town, app, enter)
+        group.create_task(composition.serve(page, page_socket, ended, lifespan=True))
         address = f"http://{LOOPBACK}:{port}"
         say(f"The demo is at {address}\nStop it with Ctrl-C.")
         if browser:
             await asyncio.to_thread(webbrowser.open, address)
         await ended.wait()
+        desk.state.live.end_streams()
         app.worker.stop()
         await app.sender.stop()
         bot[-1].cancel()
@@ -106,15 +123,48 @@ def _listen(port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((LOOPBACK, port))
+        listening.listen(128)  # before anybody serves it, so that an early call waits and is not refused
     except OSError:
         stop(f"✗ port {port} is in use; choose another: wismo demo --port {port + 1}", 2)
     return listening
 
 
-def _page(town: Any, app: composition.App) -> Any:
+def _page(town: Any, app: composition.App, enter: Entrance) -> Any:
     """The page as an ASGI app of its own."""
     page = importlib.import_module("bot.sandbox.page")
-    return importlib.import_module("bot.sandbox.serve").make_page(town, _backstage(page, town, app))
+    return importlib.import_module("bot.sandbox.serve").make_page(town, _backstage(page, town, app), enter)
+
+
+async def _desk(app: composition.App, listening: socket.socket) -> tuple[Starlette, Entrance]:
+    """The staff's desk, furnished, and the way in."""
+    house = composition.desk_house(app)
+    await _furnish(house)
+    return create_desk(house), _entrance(house, listening.getsockname()[1])
+
+
+async def _furnish(desk: DeskHouse) -> None:
+    """The demo's staff, and answers that they keep ready."""
+    for name, role in (("Mei", Role.ADMIN), ("Lee", Role.AGENT)):
+        await desk.staff.add(name, role)
+    answers = yaml.safe_load(files("bot.sandbox").joinpath("answers.yaml").read_text(encoding="utf-8"))
+    book = CannedBook(desk.store.database, desk.clock)
+    if not await book.answers():
+        for answer in answers:
+            await book.save(Answer(0, answer["title"], answer["locale"], answer["body"]), "Mei")
+
+
+def _entrance(desk: DeskHouse, port: int) -> Entrance:
+    """Signs whoever opens the demo in to its desk as Mei: cookies know no port, and the page is on this machine."""
+
+    async def enter(request: Request) -> Response:
+        person = await desk.staff.named("Mei")
+        response = RedirectResponse(f"http://{request.url.hostname}:{port}/desk", 303)
+        if person is not None:
+            cookie = await desk.staff.sign_in(person.id)
+            response.set_cookie(desk.settings.cookie, cookie, path="/", httponly=True, samesite="strict")
+        return response
+
+    return enter
 
 
 def _backstage(page: Any, town: Any, app: composition.App) -> Any:
@@ -152,4 +202,29 @@ def _backstage(page: Any, town: Any, app: composition.App) -> Any:
     async def parcels(number: str) -> Sequence[Parcel]:
         return [p for d in await app.store.find_orders([number_key(number)]) for p in d.parcels]
 
-    return page.Backstage(conversation, case, act, orders, parcels, addresses)
+    turning = asyncio.Lock()
+
+    async def forward(by: timedelta) -> None:
+        """Hour by hour, as time would pass: what is due in the morning is not found at night."""
+        async with turning:
+            end = app.clock.now() + by
+            while (left := end - app.clock.now()) > timedelta(0):
+                town.forward(min(HOUR, left))
+                await _settled(app)
+
+    return page.Backstage(conversation, case, act, orders, parcels, forward, addresses)
+
+
+async def _settled(app: composition.App) -> None:
+    """Until what this hour brought has been told; a second at most, so that the clock can be seen to turn."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SETTLE_SECONDS):
+            await asyncio.sleep(0.02)
+            while await app.announcer.look() + await app.store.wake() or await _busy(app):
+                app.worker.wake.set()
+                await asyncio.sleep(0.02)
+
+
+async def _busy(app: composition.App) -> bool:
+    left = await app.store.health()
+    return bool(left.waiting or left.unsent)

@@ -19,9 +19,11 @@ from bot.cli import (
     logs,
     recognising,
     replaying,
+    report,
     scanning,
     service,
     setup,
+    staff,
     templates,
     tracking,
     understand,
@@ -46,6 +48,7 @@ def create_cli() -> typer.Typer:
     cli.command()(casework.take)
     cli.command()(casework.reply)
     cli.command()(casework.handback)
+    cli.command()(report.report)
     cli.command()(buyers.export)
     cli.command()(buyers.erase)
     cli.command("replay-dead")(doctor.replay_dead)
@@ -60,6 +63,7 @@ def create_cli() -> typer.Typer:
     cli.command()(replaying.replay)
     cli.add_typer(campaigning.campaign, name="campaign")
     cli.add_typer(templates.templates, name="templates")
+    cli.add_typer(staff.staff, name="staff")
     return cli
 
 

@@ -4,6 +4,7 @@ Exit codes: 0 good, 1 a problem that the text names, 2 the config or the call it
 """
 
 import asyncio
+import io
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -31,7 +32,10 @@ DEFAULT = Path("config.yaml")
 
 
 def console() -> Console:
-    """Where answers go. Nothing in a text is taken for markup: names and numbers come from outside."""
+    """Where answers go. Nothing in a text is taken for markup: names and numbers come from outside, and a terminal that
+    cannot show a letter shows another."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     return Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 

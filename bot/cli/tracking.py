@@ -56,7 +56,8 @@ def decode(
     if not tracks:
         stop(f"✗ {source}: there is no shipment in this", 2)
     if as_json:
-        sys.stdout.write((told if len(tracks) > 1 else told[1:-1]).decode() + "\n")
+        # As bytes: JSON is UTF-8 whatever the terminal's encoding is.
+        typer.echo(told if len(tracks) > 1 else told[1:-1])
         return
     for track in tracks:
         _show(track, now)
@@ -101,7 +102,7 @@ def track(
         stop(f"✗ no source knows anything of {ref.number} yet")
     now, known = datetime.now(UTC), _refined(found)
     if as_json:
-        sys.stdout.write(msgspec.json.encode(described(known, now)).decode() + "\n")
+        typer.echo(msgspec.json.encode(described(known, now)))
     else:
         _show(known, now)
 

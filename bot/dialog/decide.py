@@ -17,7 +17,8 @@ from bot.dialog.say import silent
 from bot.dialog.telling import is_open
 from bot.dialog.turn import Decision, Dossier, Reason, Turn
 from bot.dialog.wants import chosen_order
-from bot.model.conversations import Conversation
+from bot.model.cases import CaseDraft
+from bot.model.conversations import BOT, QUEUE, Conversation
 from bot.model.messages import Kind
 
 ACT, LEAD = 0.55, 0.1
@@ -49,7 +50,17 @@ OF_ORDER: Mapping[str, Flow] = {
 
 
 def decide(turn: Turn) -> Decision:
-    """The decision of a conversation's turn."""
+    """The decision of a conversation's turn. Who is angry gets an answer, and a person."""
+    if not turn.said.angry or turn.conversation.holder != BOT:
+        return _decided(turn)
+    decision = _decided(replace(turn, conversation=replace(turn.conversation, holder=QUEUE)))
+    if not decision.replies:
+        return replace(decision, conversation=replace(decision.conversation, holder=BOT))
+    case = CaseDraft("anger", "The buyer is angry.", decision.conversation.focus)
+    return decision if decision.case is not None else replace(decision, case=case)
+
+
+def _decided(turn: Turn) -> Decision:
     if turn.conversation.holder.startswith("staff:"):
         return silent(turn, "holder.person", holder="staff")
     if all(m.kind == Kind.DELETED for m in turn.messages):

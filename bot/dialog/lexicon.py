@@ -6,12 +6,14 @@ words in a row. What the concepts mean together is the same in every language an
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 
 import yaml
+
+from bot.dialog.likeness import Likeness
 
 CUES = ("order_cue", "tracking_cue", "phone_cue", "postcode_cue", "email_cue")
 COURTESY = "greeting_thanks"
@@ -21,6 +23,7 @@ FIRST_JOINED = 0x2E80
 REMEMBERED = 1000
 LONG_WORD = 5
 """Letters of a word in which a slip is forgiven: shorter ones are too near to one another."""
+_DIGITS = re.compile(r"\S*\d\S*")
 _REPEATED = re.compile(r"(\w)\1{2,}")
 _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ`´](?=\w)")
 _ELIDED = re.compile(r"\b(l|d|j|n|s|c|m|t|qu)['’ʼ`´](?=\w)")
@@ -77,12 +80,14 @@ class Phrase:
 class Words:
     """One language's words. `joined` languages are written without spaces: a word is found anywhere.
 
+    `letters` are how many make a word on average, where nothing else tells how long a message is.
     `prefixes` are what the language writes together with the word that follows (Arabic's "and", "the", "to").
     """
 
     locale: str
     joined: bool = False
     prefixes: tuple[str, ...] = ()
+    letters: int = 0
     whole: dict[str, frozenset[str]] = field(default_factory=dict)
     stems: dict[str, frozenset[str]] = field(default_factory=dict)
     phrases: dict[str, list[Phrase]] = field(default_factory=dict)
@@ -198,9 +203,13 @@ class Lexicon:
 
     words: Mapping[str, Words]
     begins: Mapping[str, Sequence[Rule]]
+    rank: Mapping[str, int]
     languages: Mapping[str, str]
     joined_languages: Mapping[str, str]
     cues: Mapping[str, "Cue"]
+    likeness: Likeness
+    likened: frozenset[str]
+    """The languages of which there are sentences to be like."""
 
     @classmethod
     def load(cls) -> "Lexicon":
@@ -212,6 +221,7 @@ class Lexicon:
             if entry.name.endswith(".yaml")
         }
         begins: dict[str, list[Rule]] = {}
+        rank = {intent: place for place, intent in enumerate(read["intents"])}
         for rule in _rules(read.pop("intents")):
             for concept in rule.every[0]:
                 begins.setdefault(concept, []).append(rule)
@@ -223,7 +233,10 @@ class Lexicon:
             for name in names
         }
         joined = {name: code for name, code in languages.items() if _unspaced(name[0])}
-        return cls(words, begins, languages, joined, _cues(read.values()))
+        lines = [line.split("|", 2) for line in (folder / "sentences.txt").read_text(encoding="utf-8").splitlines()]
+        likeness = Likeness.learn(_sentences(words, lines))
+        likened = frozenset(language for language, _, _ in lines)
+        return cls(words, begins, rank, languages, joined, _cues(read.values()), likeness, likened)
 
     def intents(self, concepts: Collection[str], words: int) -> tuple[tuple[str, float], ...]:
         """The intents that the concepts carry, likeliest first; of one intent its best rule counts."""
@@ -235,7 +248,15 @@ class Lexicon:
         if len(best) > 1:
             # "It came, thank you": courtesy goes along with what is said and does not compete with it.
             best.pop(COURTESY, None)
-        return tuple(sorted(best.items(), key=lambda pair: -pair[1]))
+        # Of equal ones the file's order decides: a set's own is another in each process.
+        return tuple(sorted(best.items(), key=lambda pair: (-pair[1], self.rank[pair[0]])))
+
+
+def _sentences(words: Mapping[str, Words], lines: Iterable[Sequence[str]]) -> Iterator[tuple[str, str, set[str]]]:
+    """The sentences to learn from, as (language, intent, words), as the model reads them: without numbers."""
+    for language, intent, said in lines:
+        text = folded(_DIGITS.sub(" ", said))
+        yield intent, text, words[language].concepts(text, tokens_of(text))[0]
 
 
 def _unspaced(letter: str) -> bool:
@@ -250,7 +271,8 @@ def tokens_of(text: str) -> list[str]:
 
 def _words(locale: str, raw: Mapping[str, object]) -> Words:
     prefixes = tuple(folded(p.strip()) for p in str(raw.get("prefixes") or "").split(",") if p.strip())
-    words = Words(locale, joined=bool(raw.get("joined", False)), prefixes=prefixes)
+    letters = int(str(raw.get("letters") or 0))
+    words = Words(locale, joined=bool(raw.get("joined", False)), prefixes=prefixes, letters=letters)
     concepts = raw["concepts"]
     assert isinstance(concepts, Mapping)  # noqa: S101 - our own file
     for concept, listed in concepts.items():

@@ -41,7 +41,7 @@ class Understanding:
     `choice` is the value of a pressed button, or of the offered one whose number or title was typed.
     `yes` tells an affirmation from a refusal, None where it is neither. `locale` is what the message itself
     shows with confidence, else empty; `asked_locale` a language that was asked for by name, `words_of` the
-    language whose words were read, which may be a guess.
+    language whose words were read, which may be a guess. `angry` tells a small sign of anger.
     """
 
     text: str = ""
@@ -52,6 +52,7 @@ class Understanding:
     locale: str = ""
     asked_locale: str = ""
     words_of: str = ""
+    angry: bool = False
 
     @property
     def intent(self) -> str:
@@ -131,7 +132,8 @@ class Facts:
     `found` are all dossiers, whoever's they are: what may be said of them is decided, not gathered.
     `numbers` maps a typed order text to the ids it matches; `trackings` a tracking number to (order id,
     parcel id) pairs. `phone_buyers` are the distinct buyers whose orders hold the verified phone.
-    `misses` counts wrong proofs in the last hour per typed order text, `chat_misses` in this chat.
+    `misses` counts wrong proofs in the last hour per typed order text, `chat_misses` in this chat, `shop_misses`
+    in all chats together as far as this process heard.
     `lookups` counts distinct tracking numbers asked in this chat today. `feeds_down` maps a carrier to the
     UTC instant since which its source gives no answer. `tables` are what was learned of how long parcels take.
     """
@@ -146,6 +148,7 @@ class Facts:
     link: Link | None = None
     misses: Mapping[str, int] = field(default_factory=dict)
     chat_misses: int = 0
+    shop_misses: int = 0
     lookups: int = 0
     feeds_down: Mapping[str, datetime] = field(default_factory=dict)
     consents: frozenset[str] = frozenset()

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from bot.dialog.entities import entities
 from bot.dialog.language import NONE, SURE, LanguageModel, by_script
-from bot.dialog.lexicon import Lexicon, folded, tokens_of
+from bot.dialog.lexicon import COURTESY, Lexicon, folded, tokens_of
 from bot.dialog.turn import Entity, Understanding
 from bot.model.conversations import Conversation
 from bot.model.messages import Inbound, Kind
@@ -21,9 +21,16 @@ STRONG = 0.8
 """An intent at this score in the guessed language ends the search; else the other languages are tried."""
 CLEAR = 0.7
 """Below this the message is read again with one-letter slips forgiven."""
+ALIKE, GUESSED = 0.72, 0.5
+"""Scores of what a sentence is most like: by far, and only somewhat."""
+NEAR, FAR, FARTHER = 2.0, 5.0, 8.0
+"""Leads of the likeness: worth a question, worth acting on, worth more than a rule that is unsure itself."""
 LONG = 3
 """So many words make a message long enough to change the language of a chat."""
 BARE_NUMBER, OTHER = 0.56, 0.3
+ANGER = frozenset({"anger", "complaint"})
+SHOUTED = 12
+"""Letters in capitals alone that are no abbreviation."""
 LONGEST = 4000
 """Characters that are read; what stands behind them changes no meaning."""
 _YES = {"zh": 6, "ja": 12, "ko": 12}
@@ -65,15 +72,26 @@ def understand(
         intents = lexicon.intents(concepts, len(tokens_of(folded(left))))
     if text and not intents:
         intents = _unsaid(found, left)
+    yes = _yes(left, read, lexicon)
+    if read.locale in lexicon.likened and intents and intents[0][1] < CLEAR and yes is None:
+        intents = _likened(left, read, intents, lexicon)
     return Understanding(
         text=text,
         intents=intents,
         words_of=read.locale,
         entities=(*links, *found),
-        yes=_yes(left, read, lexicon),
+        yes=yes,
+        angry=bool(read.concepts & ANGER) or _shouted(text),
         locale=locale,
         asked_locale=asked,
     )
+
+
+def _shouted(text: str) -> bool:
+    """Three exclamation marks in a row, or capitals alone with two marks."""
+    letters = [c for c in text if c.isalpha()]
+    capitals = len(letters) >= SHOUTED and all(not c.islower() for c in letters) and any(c.isupper() for c in letters)
+    return "!!!" in text or (capitals and any(mark in text for mark in ("!!", "??", "?!", "!?")))
 
 
 def _unsaid(found: Sequence[Entity], left: str) -> tuple[tuple[str, float], ...]:
@@ -84,6 +102,20 @@ def _unsaid(found: Sequence[Entity], left: str) -> tuple[tuple[str, float], ...]
         return (("wismo", BARE_NUMBER),)
     numbers = any(e.kind in {"number", "tracking"} for e in found)
     return (("wismo", BARE_NUMBER),) if numbers and len(tokens_of(left)) < LONG else (("other", OTHER),)
+
+
+def _likened(
+    left: str, read: _Read, intents: tuple[tuple[str, float], ...], lexicon: Lexicon
+) -> tuple[tuple[str, float], ...]:
+    """The intents with the one that the sentence is most like: acted on where that leads by far, else asked about."""
+    text = folded(left)
+    guess, lead = lexicon.likeness.guess(text, read.concepts)
+    far = FAR if intents[0][1] < BARE_NUMBER else FARTHER
+    score = ALIKE if lead >= far else GUESSED if lead >= NEAR else 0.0
+    if not score or guess in {"other", COURTESY}:
+        return intents
+    best = dict(intents) | {guess: max(score, dict(intents).get(guess, 0.0))}
+    return tuple(sorted(best.items(), key=lambda pair: -pair[1]))
 
 
 def _link(start: str) -> Entity:
@@ -140,7 +172,7 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
 def _in(locale: str, words: str, tokens: Sequence[str], lexicon: Lexicon) -> _Read:
     """What one language makes of it; only where nothing is clear are one-letter slips forgiven."""
     language = lexicon.words[locale]
-    length = (len(words) + 1) // 2 if language.joined else len(tokens)
+    length = -(-len(words) // language.letters) if language.letters else len(tokens)
     concepts, known = language.concepts(words, tokens)
     intents = lexicon.intents(concepts, length)
     if known and not (intents and intents[0][1] >= CLEAR) and not language.joined:

@@ -61,9 +61,17 @@ def asked_again(case: Case, draft: CaseDraft, rules: Rules, now: datetime, *, wa
     again = replace(case, priority=priority, order=case.order if case.order is not None else draft.order)
     same = draft.kind == case.kind and draft.summary == case.summary
     history = () if same else (CaseEvent("again", draft.summary, data=draft.kind.encode()),)
+    if case.state == CaseState.RESOLVED:
+        return reopened(again, draft, rules, now)
     if waits and case.state != CaseState.OPEN:
         again = queued(again, rules, now)
     return Desked(again, history)
+
+
+def reopened(case: Case, draft: CaseDraft, rules: Rules, now: datetime) -> Desked:
+    """A case that was resolved a moment ago, in the same turn, goes on."""
+    again = replace(queued(case, rules, now), closed_at=None)
+    return Desked(again, (CaseEvent("again", draft.summary, data=draft.kind.encode()),))
 
 
 def queued(case: Case, rules: Rules, now: datetime) -> Case:

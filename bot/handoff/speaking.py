@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.dialog.turn import Reason
-from bot.handoff.files import acknowledged, answered, opened
+from bot.handoff.files import acknowledged, answered, opened, reopened
 from bot.handoff.rota import Rules
 from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState, Priority
 from bot.model.conversations import BOT, QUEUE, Conversation
@@ -29,7 +29,8 @@ class Handed:
 
     `told` is what the writer hears where they pressed or wrote: nothing where it is empty. `push` is the key of a
     notice that was held back and may go now, `unsay` of a reply to take back while it has not left, `reword` of one
-    to which `say` gives other words.
+    to which `say` gives other words, `bridge` of one that the channel's closed window kept back: the buyer is told
+    that an answer waits.
     """
 
     conversation: Conversation
@@ -44,6 +45,7 @@ class Handed:
     push: str = ""
     unsay: str = ""
     reword: str = ""
+    bridge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +81,22 @@ def held_by_person(conversation: Conversation) -> bool:
 def act(record: Conversation, case: Case | None, done: StaffAct, shop: str, rules: Rules, now: datetime) -> Handed:
     """What one staff act does. Who is not the holder cannot speak while another person is: it becomes a note."""
     kind = ALIASES.get(done.kind, done.kind)
-    doing = ACTS.get(kind)
-    if doing is None:
+    if kind not in {*ACTS, "undo", "edit"}:
         return Handed(record, Reason("staff.unknown_act", {"kind": done.kind}), case, told="unknown_act")
+    if kind in {"undo", "edit"}:
+        # A reply can be taken back also after its case was resolved.
+        reason = Reason(f"staff.{kind}", {"staff": done.staff})
+        if kind == "undo":
+            return Handed(record, reason, case, unsay=done.ref)
+        return Handed(record, reason, case, say=done.text, reword=done.ref)
     history: tuple[CaseEvent, ...] = ()
-    if case is None:
+    if case is None or case.state == CaseState.RESOLVED:
         if kind in LETS_GO and record.holder == BOT:
-            return Handed(record, Reason("staff.nothing_to_hand_back"), told="nothing_to_hand_back")
-        fresh = opened(CaseDraft("staff", f"Opened by {done.staff}.", record.focus), record, shop, rules, now)
-        case, history = fresh.case, fresh.history
-    handed = doing(Scene(record, case, done, rules, now))
+            return Handed(record, Reason("staff.nothing_to_hand_back"), case, told="nothing_to_hand_back")
+        draft = CaseDraft("staff", f"Opened by {done.staff}.", record.focus)
+        desked = opened(draft, record, shop, rules, now) if case is None else reopened(case, draft, rules, now)
+        case, history = desked.case, desked.history
+    handed = ACTS[kind](Scene(record, case, done, rules, now))
     return replace(handed, history=(*history, *handed.history))
 
 
@@ -191,7 +199,15 @@ def _acknowledge(s: Scene) -> Handed:
     if s.case.acknowledged_at is not None and s.case.owner not in {"", s.done.staff}:
         return Handed(s.record, Reason("staff.not_theirs", {"owner": s.case.owner}), s.case, told="owned")
     case = acknowledged(s.case, s.done.staff, s.now)
-    return Handed(s.record, Reason("staff.acknowledged", {"staff": s.done.staff}), case, (s.line("acknowledged"),))
+    # Who waits in the queue hears whom they wait for.
+    waiting = s.record.holder == QUEUE and s.case.acknowledged_at is None
+    return Handed(
+        s.record,
+        Reason("staff.acknowledged", {"staff": s.done.staff}),
+        case,
+        (s.line("acknowledged"),),
+        template="case_ack" if waiting else "",
+    )
 
 
 def _tag(s: Scene) -> Handed:
@@ -216,13 +232,10 @@ def _send_push(s: Scene) -> Handed:
     return Handed(s.record, reason, s.case, push=s.done.ref)
 
 
-def _undo(s: Scene) -> Handed:
-    return Handed(s.record, Reason("staff.undo", {"staff": s.done.staff}), s.case, unsay=s.done.ref)
-
-
-def _edit(s: Scene) -> Handed:
-    reason = Reason("staff.edit", {"staff": s.done.staff})
-    return Handed(s.record, reason, s.case, say=s.done.text, reword=s.done.ref)
+def _bridge(s: Scene) -> Handed:
+    if s.other:
+        return Handed(s.record, Reason("staff.not_theirs", {"holder": s.record.holder}), s.case, told="not_yours")
+    return Handed(s.record, Reason("staff.bridged", {"staff": s.done.staff}), s.case, bridge=s.done.ref)
 
 
 ACTS: Mapping[str, Callable[[Scene], Handed]] = {
@@ -237,11 +250,10 @@ ACTS: Mapping[str, Callable[[Scene], Handed]] = {
     "tag": _tag,
     "priority": _rank,
     "send_push": _send_push,
-    "undo": _undo,
-    "edit": _edit,
+    "bridge": _bridge,
 }
 ALIASES = {"close": "resolve"}
-LETS_GO = {"handback", "resolve", "send_push", "undo", "edit"}
+LETS_GO = {"handback", "resolve", "send_push"}
 
 
 def settle(before: Conversation, after: Conversation) -> Conversation:

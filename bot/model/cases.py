@@ -40,7 +40,8 @@ class Case:
     end. `promised_by` is the time the buyer was last told. `queued_at` is since when it waits for somebody to
     acknowledge it, `step` how many rungs of the ladder were climbed since, `paged` who was called. `active_at` is
     when buyer or staff last wrote while a person speaks, `look_at` when it looks at itself next, `late` which
-    promises were already reported as broken. `version` grows with every change.
+    promises were already reported as broken, `bridged` replies (act, text) that wait for the buyer to open the
+    channel's window again. `version` grows with every change.
     """
 
     id: int
@@ -71,6 +72,7 @@ class Case:
     step: int = 0
     paged: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
+    bridged: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class CaseEvent:
 
     `what` is opened, again, took, acknowledged, reply, note, push (held back, with a way to send it), push_sent,
     on_its_way, withdrawn, refused, handed_back, resolved, snoozed, woke, assigned, tagged, priority,
-    paged, nobody_there, late, told_buyer, undone, too_late. `key` makes a repeat of
+    paged, nobody_there, late, told_buyer, bridged, undone, too_late. `key` makes a repeat of
     the same thing nothing. `data` belongs to `what`.
     """
 

@@ -17,7 +17,7 @@ from bot.model.tracks import TrackUpdate
 @dataclass(frozen=True, slots=True)
 class StaffAct:
     """A staff member did something to a conversation: take, reply, note, handback, resolve, snooze, assign, ack,
-    tag, priority, send_push, undo, edit.
+    tag, priority, send_push, undo, edit, bridge.
 
     `version` is the holder's version they saw, None where their surface does not show one. `ref` names what is
     sent (a push that was held back), taken back or changed (the id of their reply), or for how many hours the case

@@ -196,18 +196,23 @@ def when(written: str, *, iso: str = "", country: str = "", home: str = "") -> W
     moment = a_moment(iso or written)
     if moment is None or moment.year < THIS_AGE[0]:
         return When(written, None, None, OffsetFrom.UNKNOWN)
-    zone = ZoneInfo(home) if home else zone_of(country, moment.replace(tzinfo=None))
     if moment.tzinfo is not None:
         at = utc(moment)
         origin = OffsetFrom.EXPLICIT if at is not None else OffsetFrom.UNKNOWN
-        # Unix time says no wall clock of its own.
-        wall = moment.astimezone(zone) if zone is not None and (iso or written).isdecimal() else moment
-        return When(written, at, wall.replace(tzinfo=None), origin)
+        if (iso or written).isdecimal():
+            # Unix time says no wall clock of its own.
+            moment = moment.astimezone(_zone(home, country, moment) or UTC)
+        return When(written, at, moment.replace(tzinfo=None), origin)
+    zone = _zone(home, country, moment)
     origin = OffsetFrom.CARRIER if home else OffsetFrom.LOCATION
     at = utc(moment.replace(tzinfo=zone)) if zone is not None else None
     if at is None:
         return When(written, moment.replace(tzinfo=UTC), moment, OffsetFrom.UNKNOWN)
     return When(written, at, moment, origin)
+
+
+def _zone(home: str, country: str, moment: datetime) -> ZoneInfo | None:
+    return ZoneInfo(home) if home else zone_of(country, moment.replace(tzinfo=None))
 
 
 @cache

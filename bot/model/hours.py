@@ -41,6 +41,15 @@ class Hours:
                 left -= end - begins
         raise AssertionError("a timetable without hours is refused when it is read")
 
+    def between(self, start: datetime, end: datetime, zone: ZoneInfo) -> timedelta:
+        """How much opening time passes from one instant to a later one."""
+        passed = timedelta()
+        for opens, closes in self._ahead(start, zone):
+            if opens >= end:
+                return passed
+            passed += max(timedelta(), min(closes, end) - max(opens, start))
+        raise AssertionError("a timetable without hours is refused when it is read")
+
     def _ahead(self, at: datetime, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
         day = at.astimezone(zone).date()
         for ahead in count():

@@ -41,9 +41,10 @@ def moment_of(text: str) -> datetime | None:
     """The moment, with the offset that is written or without one; None where it is none. A lone day is its midnight."""
     if len(text) < 8:
         return None
-    if text.isdecimal():
+    between = text[10:11]
+    if between not in {"T", " "} and text.isdecimal():
         return _digits(text)
-    if text[10:11] in {"", "T", " ", "t"} or text[8:9] in {"T", " "}:
+    if between in {"T", " ", "", "t"} or text[8:9] in {"T", " "}:
         try:
             return datetime.fromisoformat(text)
         except ValueError:

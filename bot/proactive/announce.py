@@ -103,9 +103,11 @@ def announce(
     rules: Rules,
 ) -> Announced:
     """One look at an order. `outlooks` are of its open parcels, by parcel."""
-    told = told or Told(known=now)
     if order.cancelled:
-        return Announced(told)
+        return Announced(told or Told(known=now))
+    if told is not None and parcels and all(_as_before(p, told, outlooks, rules) for p in parcels):
+        return Announced(told, again=now + DAY)
+    told = told or Told(known=now)
     look = _Look(order, told, now, rules, said=set(told.said))
     if not parcels:
         _unsent(look)
@@ -114,6 +116,30 @@ def announce(
     same = len(look.said) == len(told.said) and all(before.get(i) is k for i, k in kept.items())
     after = told if same else replace(told, said=tuple(sorted(look.said)), parcels=kept)
     return Announced(after, tuple(look.pushes), tuple(look.cases), tuple(look.reasons), _again(look, parcels, kept))
+
+
+def _state(sight: Sight) -> tuple[Status, str, datetime | None, datetime | None]:
+    return sight.status, sight.cause, sight.seen, _sent(sight)
+
+
+def _sent(sight: Sight) -> datetime | None:
+    """When it left the shop: by the shop's word or the carrier's, whichever is earlier."""
+    return min((at for at in (sight.shipped, sight.handed) if at is not None), default=None)
+
+
+def _as_before(sight: Sight, told: Told, outlooks: Mapping[int, Outlook], rules: Rules) -> bool:
+    """Whether an open parcel stands as it did at the last look, and is expected as its buyer was told: of a million
+    orders nearly all do, and their look ends here."""
+    known, outlook = told.parcels.get(sight.parcel), outlooks.get(sight.parcel)
+    if known is None or outlook is None or known.at != _state(sight) or sight.status is Status.PICKUP_READY:
+        return False
+    if outlook.stuck or known.stalled or known.late is not None:
+        return False
+    if outlook.late is not None and outlook.late >= rules.theta:
+        return False
+    if known.last is None or outlook.last is None:
+        return known.last == outlook.last
+    return abs((outlook.last - known.last).days) < rules.moved
 
 
 def _unsent(look: _Look) -> None:
@@ -147,6 +173,7 @@ def _parcel(look: _Look, sight: Sight, outlook: Outlook) -> ParcelTold:
         else:
             look.push(Push(fact.template, fact.key, fact.at, sight.parcel))
             told = _with_window(told, outlook)
+    told = told if told.at == _state(sight) else replace(told, at=_state(sight))
     if terminal(sight.status, sight.cause):
         return told
     return _expected(look, sight, told, outlook)
@@ -190,7 +217,7 @@ class _Fact(NamedTuple):
 
 
 def _milestones(sight: Sight, told: ParcelTold, order: Watched) -> Iterator[_Fact]:
-    sent = min((at for at in (sight.shipped, sight.handed) if at is not None), default=None)
+    sent = _sent(sight)
     if sent is not None and rank(sight.status) < rank(Status.OUT_FOR_DELIVERY):
         # The shop tells us some hours before or after; a journey long under way is no news.
         yield _Fact("shipped", f"shipped:{sight.parcel}", max(sent, told.known), told.known - sent > FRESH)

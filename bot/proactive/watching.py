@@ -59,7 +59,8 @@ class Watched:
 class ParcelTold:
     """What was told of a parcel. `known` is when we first heard of it: what was true by then is no news.
 
-    `first` and `last` are the window that the buyer was told; `late` when they were told that it is late.
+    `first` and `last` are the window that the buyer was told; `late` when they were told that it is late. `at` is the
+    state in which it was last looked at: its status, its cause, its newest scan and when it left the shop.
     """
 
     known: datetime
@@ -67,6 +68,7 @@ class ParcelTold:
     last: date | None = None
     late: datetime | None = None
     stalled: str = ""
+    at: tuple[Status, str, datetime | None, datetime | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

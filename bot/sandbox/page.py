@@ -55,6 +55,7 @@ class Backstage:
     act: Callable[[Address, str, str], Awaitable[None]]
     orders: Callable[[], Awaitable[Sequence[OrderRow]]]
     parcels: Callable[[str], Awaitable[Sequence[Parcel]]]
+    forward: Callable[[timedelta], Awaitable[None]]
     addresses: Mapping[str, Address]
 
 
@@ -64,7 +65,7 @@ def build(town: Town, stage: Backstage) -> None:
     ui.add_css(files("bot.pages").joinpath("phones.css").read_text(encoding="utf-8"))
     ui.add_css(files("bot.sandbox").joinpath("page.css").read_text(encoding="utf-8"))
     with ui.element("main").classes("demo"):
-        _head(town)
+        _head(town, stage)
         with ui.element("div").classes("phones"):
             for skin, platform in zip(SKINS, town.chats, strict=True):
                 _phone(town, skin, platform)
@@ -74,7 +75,7 @@ def build(town: Town, stage: Backstage) -> None:
             _faults(town)
 
 
-def _head(town: Town) -> None:
+def _head(town: Town, stage: Backstage) -> None:
     with ui.element("header").classes("head"):
         with ui.element("div"):
             ui.html("<h1>Wismo <small>the parcel desk a shop owns</small></h1>", sanitize=False)
@@ -83,7 +84,7 @@ def _head(town: Town) -> None:
         with ui.element("div").classes("clock").props('aria-label="The shop\'s clock"'):
             now = ui.label().classes("now")
             for title, hours in STEPS:
-                with ui.element("button").on("click", partial(town.forward, timedelta(hours=hours))):
+                with ui.element("button").on("click", partial(stage.forward, timedelta(hours=hours))):
                     ui.label(title)
 
     def tick() -> None:
@@ -148,7 +149,9 @@ def _bubbles(owner: Phone) -> list[Bubble]:
 
 def _staff(town: Town, stage: Backstage) -> None:
     with ui.element("section").classes("card"):
-        ui.html(f"<h2>Staff corner</h2><p>You are {STAFF} from customer service.</p>", sanitize=False)
+        told = f"You are {STAFF} from customer service."
+        desk = '<a href="/staff-desk" target="_blank" rel="noopener">Open the staff desk</a>'
+        ui.html(f"<h2>Staff corner</h2><p>{told} {desk}</p>", sanitize=False)
         for skin, platform in zip(SKINS, town.chats, strict=True):
             _desk(stage, skin, stage.addresses[platform.name])
 

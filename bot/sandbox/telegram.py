@@ -19,6 +19,7 @@ from starlette.routing import Route
 from bot.model.clock import Clock
 from bot.model.markup import plain, runs
 from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rule, Rules, first_fault
+from bot.sandbox.telegramforum import Forum
 
 TEXT, CAPTION, DATA, BUTTONS = 4096, 1024, 64, 100
 _TAGS = frozenset(
@@ -85,6 +86,8 @@ class TelegramApi(Platform):
         self.updates: list[dict[str, Any]] = []
         self.pressed: set[str] = set()
         self.files: dict[str, bytes] = {}
+        self.forums: dict[str, Forum] = {}
+        self.alerts: list[str] = []
         self._more = asyncio.Event()
 
     def routes(self) -> list[Route]:
@@ -131,6 +134,35 @@ class TelegramApi(Platform):
         old, new = states if gone else reversed(states)
         change = {"old_chat_member": old, "new_chat_member": new, "date": self._stamp()}
         self._update("my_chat_member", change | {"chat": _chat(phone), "from": self._user(phone)})
+
+    # ---- what staff do in their forum --------------------------------------------------------------------
+
+    def staff_say(
+        self, user: int, forum: Forum, topic: int, text: str, *, message: int = 0, photo: bytes = b"", **more: Any
+    ) -> int:
+        """Write into a topic, or with `message` change what was written; the message's id."""
+        number = message or self.serial()
+        told: dict[str, Any] = {"message_id": number, "date": self._stamp(), **forum.about(topic), **more}
+        told["from"] = {"id": user, "is_bot": False, "first_name": "Staff"}
+        if photo:
+            key = f"photo-{self.serial()}"
+            self.files[key] = photo
+            size = {"file_id": key, "file_unique_id": key, "width": 90, "height": 90, "file_size": len(photo)}
+            told |= {"photo": [size], "caption": text}
+        else:
+            told["text"] = text
+        self._update("edited_message" if message else "message", told)
+        return number
+
+    def staff_press(self, user: int, forum: Forum, message: int, value: str) -> None:
+        """Press a button of ours."""
+        post = forum.posts[message]
+        query = str(self.serial())
+        self.pressed.add(query)
+        shown = {"message_id": message, "date": self._stamp(), **forum.about(int(post["message_thread_id"]))}
+        who = {"id": user, "is_bot": False, "first_name": "Staff"}
+        told = {"id": query, "from": who, "message": shown | {"from": self._me()}, "chat_instance": "1", "data": value}
+        self._update("callback_query", told)
 
     def _update(self, kind: str, content: dict[str, Any]) -> None:
         update = {"update_id": self.serial(), kind: content}
@@ -182,6 +214,8 @@ class TelegramApi(Platform):
         if fault := self.rules.fault(method, known | dict.fromkeys(sent or {}, "attach://")):
             status = 404 if method not in self.rules.methods else 400
             return _refused(status, f"Bad Request: {fault}")
+        if (forum := self.forums.get(str(known.get("chat_id", "")))) is not None:
+            return self._in_forum(forum, method, known, sent or {})
         if method in {"sendMessage", "sendPhoto", "sendVideo", "sendAudio", "sendDocument"}:
             return self._send(method, known, sent or {})
         answers: dict[str, Callable[[], Any]] = {
@@ -196,9 +230,33 @@ class TelegramApi(Platform):
             if query not in self.pressed:
                 return _refused(400, f"Bad Request: {_TOO_OLD}")
             self.pressed.discard(query)
+            self.alerts += [str(known["text"])] if known.get("text") else []
             return _ok(True)
+        if method not in answers:
+            return _refused(400, "Bad Request: chat not found")
         told = answers[method]()
         return _ok(told) if told is not None else _refused(400, "Bad Request: invalid file_id")
+
+    def _in_forum(self, forum: Forum, method: str, fields: dict[str, Any], sent: dict[str, bytes]) -> Response:
+        calls: dict[str, Callable[[], Any]] = {
+            "createForumTopic": lambda: forum.create(fields, self.serial()),
+            "editMessageText": lambda: forum.edit(fields),
+            "setMessageReaction": lambda: forum.react(fields),
+        }
+        raw = str(fields.get("text") or fields.get("caption") or "")
+        fault = html_fault(raw) or _keyboard_fault(fields.get("reply_markup") or {})
+        if method in calls:
+            told = fault or calls[method]()
+            return _refused(400, f"Bad Request: {told}") if isinstance(told, str) else _ok(told)
+        if fault := fault or forum.fault(fields) or (_TOO_LONG[1] if len(plain(raw)) > TEXT else ""):
+            return _refused(400, f"Bad Request: {fault}")
+        if seconds := 3 if self.faults.too_many else forum.wait():
+            told = {"ok": False, "error_code": 429, "description": f"Too Many Requests: retry after {seconds}"}
+            return JSONResponse(told | {"parameters": {"retry_after": seconds}}, 429)
+        number, topic = self.serial(), int(fields["message_thread_id"])
+        markup = fields.get("reply_markup") or {}
+        forum.posts[number] = {"text": raw, "message_thread_id": topic, "reply_markup": markup, "file": bool(sent)}
+        return _ok({"message_id": number, "date": self._stamp(), "from": self._me(), **forum.about(topic), "text": raw})
 
     def _webhook_info(self) -> dict[str, Any]:
         return {"url": self.hook, "has_custom_certificate": False, "pending_update_count": self.undelivered}

@@ -95,13 +95,20 @@ _OPEN = select(_cases).where(_cases.c.id.in_(bindparam("ids", expanding=True)))
 
 
 async def held(connection: AsyncConnection, cases: Sequence[int], keys: Sequence[str]) -> dict[str, bytes]:
-    """What was held back in these cases under these keys and has not been sent since."""
+    """Of lines of these cases by their keys: what was held back, and what a reply said."""
     rows = await connection.execute(
-        select(_events.c.key, _events.c.data).where(
-            _events.c.case_id.in_(cases), _events.c.key.in_(keys), _events.c.what == "push"
+        select(_events.c.key, _events.c.what, _events.c.text, _events.c.data).where(
+            _events.c.case_id.in_(cases), _events.c.key.in_(keys), _events.c.what.in_(("push", "reply"))
         )
     )
-    return {row.key: row.data for row in rows}
+    return {row.key: row.data if row.what == "push" else row.text.encode() for row in rows}
+
+
+async def of_lines(connection: AsyncConnection, lane: str, keys: Sequence[str]) -> Case | None:
+    """The case of a conversation to whose history one of these lines belongs."""
+    found = select(_events.c.case_id).where(_events.c.lane == lane, _events.c.key.in_(keys)).limit(1)
+    case = await connection.scalar(found)
+    return await numbered(connection, case) if case is not None else None
 
 
 async def history(connection: AsyncConnection, case: int) -> list[CaseEvent]:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.exc import DBAPIError
@@ -177,6 +177,20 @@ class Database:
         """Run blocking code of SQLAlchemy (migrations) in a transaction."""
         async with self._engine.begin() as connection:
             return await connection.run_sync(work)
+
+    @property
+    def file(self) -> str:
+        """Where SQLite's file is."""
+        return make_url(self.url).database or ""
+
+    async def listen(self, channel: str, ring: Callable[[], None]) -> AsyncConnection:
+        """A connection of PostgreSQL's that calls `ring` at every notification; whoever asked closes it."""
+        connection = await self._engine.connect()
+        raw = await connection.get_raw_connection()
+        assert raw.driver_connection is not None  # noqa: S101 - asyncpg's own, which SQLAlchemy holds
+        await raw.driver_connection.add_listener(channel, lambda *_: ring())
+        raw.driver_connection.add_termination_listener(lambda _: ring())
+        return connection
 
     async def checkpoint(self) -> None:
         """Copy what SQLite's log holds into its file, beside the writer: at a commit it would stall everybody."""

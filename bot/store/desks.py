@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.cases import Case, CaseEvent
 from bot.model.conversations import Conversation
-from bot.model.messages import Address, DeskPost, Outbound, Purpose, Receipt, State
+from bot.model.messages import MAX_CHOICE, Address, Choice, DeskPost, Outbound, Purpose, Receipt, State
 from bot.ports import Item
 from bot.store import casebook, codec, outbox
 from bot.store.database import NOW, Database
@@ -75,9 +75,10 @@ async def save_posts(
 
     `late` are lines that the commit itself found out; they go where the other posts go.
     """
-    if not posts:
+    lane = lane_of(case.id)
+    place = posts[0].outbound.to if posts else (await _place(connection, case.id) if late else None)
+    if place is None:
         return
-    lane, place = lane_of(case.id), posts[0].outbound.to
     if any(p.outbound.desk.kind == "show" for p in posts):
         waiting = (_outbox.c.lane == lane, _outbox.c.template == "show", _outbox.c.state == OutboxState.READY)
         await connection.execute(update(_outbox).where(*waiting).values(state=OutboxState.WITHDRAWN))
@@ -134,12 +135,17 @@ async def marks(
         key = await outbox.record_receipt(connection, receipt)
         if key.startswith("staff:"):
             failed = receipt.state == State.FAILED
-            why = "closed" if receipt.closed else receipt.reason
-            await outcome(connection, database, key, receipt.state.value, why if failed else "", now)
+            reason = "closed" if receipt.closed else receipt.reason
+            await outcome(connection, database, key, receipt.state.value, reason if failed else "", now)
+
+
+def why(error: str) -> str:
+    """A sender's error for staff: `closed` where the channel's window is shut, which has a way out."""
+    return "closed" if error.startswith("Closed:") else error
 
 
 async def outcome(
-    connection: AsyncConnection, database: Database, key: str, state: str, why: str, now: datetime
+    connection: AsyncConnection, database: Database, key: str, state: str, reason: str, now: datetime
 ) -> None:
     """Show how far the staff message of this outbox key got. Only the first part of a split one is marked, unless a
     later part failed."""
@@ -153,7 +159,7 @@ async def outcome(
         return
     failed = state == State.FAILED.value
     if failed:
-        line = CaseEvent("failed", why, "bot", f"{key}:failed", act.encode())
+        line = CaseEvent("failed", reason, "bot", f"{key}:failed", act.encode())
         await casebook.remember(connection, database, case, [line], now)
     surface = codec.decode(found.data, Surface) if found.data else None
     place = surface.place if surface else await _place(connection, case.id)
@@ -165,10 +171,16 @@ async def outcome(
         out = Outbound(id="", to=place, text="", purpose=Purpose.DESK, desk=mark)
         rows.append(_row(case, out, f"mark:{key}:{mark.mark}", now))
     if failed:
-        facts = {"what": "failed", "who": found.who, "text": found.text, "about": why}
+        facts = {"what": "failed", "who": found.who, "text": found.text, "about": reason}
         say = DeskPost("say", template="staff/line", facts=facts, mention=(found.who,))
+        way_out = (Choice(f"bridge:{case.id}:{act}"[:MAX_CHOICE], "bridge"),) if reason == "closed" else ()
         rows.append(
-            _row(case, Outbound(id="", to=place, text="", purpose=Purpose.DESK, desk=say), f"{key}:failed", now)
+            _row(
+                case,
+                Outbound(id="", to=place, text="", choices=way_out, purpose=Purpose.DESK, desk=say),
+                f"{key}:failed",
+                now,
+            )
         )
     if rows:
         await connection.execute(database.once(_new_post), rows)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.model.orders import number_key
 from bot.store import codec
 from bot.store.database import Database
+from bot.store.stafftables import AuditRow
 from bot.store.tables import (
     Alias,
     Bucket,
@@ -45,6 +46,7 @@ _inbox, _outbox, _lane, _orders, _parcels = map(core, (Inbox, Outbox, Lane, Orde
 _conversations, _aliases, _cases, _consents = map(core, (Conversation, Alias, CaseRow, ConsentRow))
 _links, _guesses, _decisions, _media, _buckets = map(core, (LinkRow, Guess, DecisionRow, MediaRow, Bucket))
 _feeds, _buyers, _looks, _case_events, _threads = map(core, (Feed, Buyer, Look, CaseEventRow, CaseThread))
+_audit = core(AuditRow)
 
 _pushes, _follows, _watches, _sights = map(core, (PushRow, Follow, Watch, SightRow))
 
@@ -216,6 +218,7 @@ async def expire(connection: AsyncConnection, keep: Retention, now: datetime) ->
         delete(_media).where(_media.c.at < before(keep.messages)),
         delete(_guesses).where(_guesses.c.at < before(7)),
         delete(_decisions).where(_decisions.c.at < before(keep.messages)),
+        delete(_audit).where(_audit.c.at < before(keep.messages)),
         delete(_pushes).where(_pushes.c.at < before(keep.messages)),
         update(_parcels)
         .where(
@@ -228,6 +231,10 @@ async def expire(connection: AsyncConnection, keep: Retention, now: datetime) ->
         .values(track=b""),
     )
     return sum([(await connection.execute(step)).rowcount for step in steps])
+
+
+SHORTEST_NAME = 5
+"""An e-mail or phone of fewer characters names nobody."""
 
 
 async def find_buyer(connection: AsyncConnection, wanted: str) -> int | None:
@@ -246,10 +253,11 @@ async def find_buyer(connection: AsyncConnection, wanted: str) -> int | None:
 
 
 async def _lanes_of(connection: AsyncConnection, buyer: int) -> tuple[list[int], list[str]]:
-    """The buyer's orders, and every chat that is theirs or was shown one of those orders."""
+    """The buyer's orders, and every chat that is theirs, was shown one of those orders, or holds their e-mail or
+    phone without belonging to another buyer (somebody asked and never proved it)."""
     ids = list((await connection.execute(select(_orders.c.id).where(_orders.c.buyer_id == buyer))).scalars())
     mine = set(ids)
-    lanes = set()
+    lanes, others = set(), set()
     for row in await connection.execute(
         select(_conversations.c.lane, _conversations.c.buyer_id, _conversations.c.state)
     ):
@@ -257,12 +265,27 @@ async def _lanes_of(connection: AsyncConnection, buyer: int) -> tuple[list[int],
         shown = {p.order for p in value.proofs} | {value.focus}
         if row.buyer_id == buyer or any(p.buyer == buyer for p in value.proofs) or shown & mine:
             lanes.add(row.lane)
+        elif row.buyer_id is not None or value.proofs:
+            others.add(row.lane)
+    lanes |= await _lanes_naming(connection, buyer) - others
     for column, where in (
         (_cases.c.lane, _cases.c.order_id.in_(ids)),
         (_links.c.first_chat, _links.c.order_id.in_(ids)),
     ):
         lanes |= set((await connection.execute(select(column).where(where))).scalars())
     return ids, sorted(lanes - {""})
+
+
+async def _lanes_naming(connection: AsyncConnection, buyer: int) -> set[str]:
+    known = await connection.execute(select(_orders.c.email, _orders.c.phone_e164).where(_orders.c.buyer_id == buyer))
+    wanted = {v for email, phone in known for v in (email.strip().lower(), phone.lstrip("+")) if len(v) > SHORTEST_NAME}
+    if not wanted:
+        return set()
+    named = [v.encode() for v in wanted]
+    rows = await connection.execute(
+        select(_inbox.c.lane, _inbox.c.body).where(_inbox.c.lane.like("c/%"), _inbox.c.body.is_not(None))
+    )
+    return {row.lane for row in rows if any(v in row.body.lower() for v in named)}
 
 
 async def export_buyer(connection: AsyncConnection, buyer: int) -> dict[str, object]:

@@ -106,6 +106,12 @@ def _paced(
     return go, later, spent
 
 
+_READ = (
+    "id", "lane", "key", "channel", "account", "chat", "body", "purpose", "template", "state", "attempts",
+    "holder_version", "expires_at",
+)  # fmt: skip
+
+
 def _claimable() -> Select[Any]:
     older = _outbox.alias("older")
     blocked = exists().where(older.c.lane == _outbox.c.lane, older.c.id < _outbox.c.id, older.c.state <= 1)
@@ -114,7 +120,7 @@ def _claimable() -> Select[Any]:
         and_(_outbox.c.state == OutboxState.SENDING, _outbox.c.lease_until <= NOW),
     )
     return (
-        select(_outbox, _conversation.c.version.label("holder_now"))
+        select(*(_outbox.c[name] for name in _READ), _conversation.c.version.label("holder_now"))
         .join(_conversation, _conversation.c.lane == _outbox.c.lane, isouter=True)
         .where(
             _outbox.c.channel == bindparam("channel"),

@@ -15,6 +15,8 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Dialect, Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 
+_NOTHING = "SELECT NULL WHERE 0"
+"""The empty list: nothing is in it, and everything is not in it; of NULL both would be unknown."""
 _EXPANDING = re.compile(r"__\[POSTCOMPILE_(\w+)\]")
 _Converter = Callable[[Any], Any]
 
@@ -47,7 +49,7 @@ class _Form:
 
     def __init__(self, statement: Any, dialect: Dialect, names: Sequence[str], sizes: Mapping[str, int]) -> None:
         compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=list(names))
-        self.sql = _EXPANDING.sub(lambda m: ",".join("?" * sizes[m[1]]), compiled.string)
+        self.sql = _EXPANDING.sub(lambda m: ",".join("?" * sizes[m[1]]) or _NOTHING, compiled.string)
         values = compiled.params
         self._fixed: list[Any] = []
         self._slots: list[tuple[int, str, _Converter | None]] = []
@@ -75,14 +77,14 @@ class _Form:
         self._converters = [(place, c) for place, c in enumerate(converters) if c is not None]
 
     def bound(self, parameters: Mapping[str, Any]) -> list[Any]:
-        """The parameters in the order of the text. A list is filled up with its last value, or with NULL."""
+        """The parameters in the order of the text. A list is filled up with its last value."""
         values = self._fixed.copy()
         for place, name, convert in self._slots:
             value = parameters[name]
             values[place] = convert(value) if convert is not None else value
         for place, name, size, convert in self._lists:
             given = [convert(v) for v in parameters[name]] if convert is not None else list(parameters[name])
-            values[place : place + size] = given + (given[-1:] or [None]) * (size - len(given))
+            values[place : place + size] = given + given[-1:] * (size - len(given))
         return values
 
     def rows(self, cursor: sqlite3.Cursor) -> list[Any]:
@@ -158,5 +160,5 @@ class Prepared:
 
 
 def _rounded(length: int) -> int:
-    """A power of two, so that few texts serve lists of all lengths."""
-    return 1 << max(length - 1, 0).bit_length()
+    """A power of two, so that few texts serve lists of all lengths; 0 for none."""
+    return 1 << (length - 1).bit_length() if length else 0

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Select, bindparam, case, func, select, update
+from sqlalchemy import Select, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -80,9 +80,13 @@ async def resolve(connection: AsyncConnection, database: Database, arrivals: Seq
     }
     if not named:
         return desk
-    chats = {chat for (parts, chats) in named.values() for chat in (parts[2], *chats)}
-    rows = await connection.execute(_ALIASES, {"chats": list(chats)})
-    known = {(r.channel, r.account, r.chat): r.lane for r in rows}
+    accounts: dict[tuple[str, str], set[str]] = {}
+    for parts, others in named.values():
+        accounts.setdefault((parts[0], parts[1]), set()).update((parts[2], *others))
+    known: dict[tuple[str, str, str], str] = {}
+    for (channel, account), chats in accounts.items():
+        sought = {"channel": channel, "account": account, "chats": list(chats)}
+        known |= {(channel, account, r.chat): r.lane for r in await connection.execute(_ALIASES, sought)}
     lanes, new = {}, []
     for lane, ((channel, account, chat), others) in named.items():
         names = [(channel, account, name) for name in (chat, *others)]
@@ -103,7 +107,7 @@ async def _of_cases(connection: AsyncConnection, arrivals: Sequence[Arrival]) ->
         asked = arrival.item.lane
         if asked.startswith("t/"):
             _, chat, thread = asked.split("/", 2)
-            where = (_thread.c.account == arrival.port, _thread.c.chat == chat, _thread.c.thread == thread)
+            where = (_thread.c.account == arrival.port, *_in_thread(chat, thread))
             lanes[asked] = await connection.scalar(select(_thread.c.lane).where(*where)) or f"{STRAY}{chat}/{thread}"
         elif asked.startswith("k/"):
             number = asked.removeprefix("k/")
@@ -112,11 +116,21 @@ async def _of_cases(connection: AsyncConnection, arrivals: Sequence[Arrival]) ->
     return lanes
 
 
-_ALIASES = select(_alias).where(_alias.c.chat.in_(bindparam("chats", expanding=True)))
+_ALIASES = select(_alias.c.chat, _alias.c.lane).where(
+    _alias.c.channel == bindparam("channel"),
+    _alias.c.account == bindparam("account"),
+    _alias.c.chat.in_(bindparam("chats", expanding=True)),
+)
 
 
 def _new_alias(database: Database) -> Any:
     return database.insert(_alias).on_conflict_do_nothing()
+
+
+def _in_thread(chat: str, thread: str) -> tuple[Any, ...]:
+    """A desk may know more of a thread than is told by what is written in it: that stands behind a slash."""
+    known = _thread.c.thread
+    return _thread.c.chat == chat, or_(known == thread, known.startswith(f"{thread}/", autoescape=True))
 
 
 async def forward(connection: AsyncConnection, database: Database, claimed: Claim) -> bool:
@@ -126,7 +140,7 @@ async def forward(connection: AsyncConnection, database: Database, claimed: Clai
     """
     chat, thread = claimed.lane.removeprefix(STRAY).split("/", 1)
     ports = {e.port for e in claimed.events}
-    where = (_thread.c.account.in_(ports), _thread.c.chat == chat, _thread.c.thread == thread)
+    where = (_thread.c.account.in_(ports), *_in_thread(chat, thread))
     home = await connection.scalar(select(_thread.c.lane).where(*where))
     if home is None or not await fence(connection, {claimed.lane: claimed.token}):
         return False
@@ -146,7 +160,7 @@ async def receive(connection: AsyncConnection, database: Database, arrivals: Seq
             "key": a.item.key,
             "lane": lanes.get(a.item.lane, a.item.lane),
             "body": a.item.body,
-            "state": InboxState.LATER if a.due_at and a.due_at > now else InboxState.READY,
+            "state": int(InboxState.LATER if a.due_at and a.due_at > now else InboxState.READY),
             "due_at": a.due_at,
             "received_at": now,
             "attempts": 0,

@@ -21,6 +21,7 @@ from bot.model.parcels import Parcel
 from bot.proactive.campaign import Outcome, Plan
 from bot.proactive.sighting import Home
 from bot.store import (
+    bell,
     campaigns,
     casebook,
     desks,
@@ -241,15 +242,17 @@ class Store:
         await self._mark(mark)
 
     async def _mark_all(self, marks: Sequence[outbox.Mark]) -> Sequence[None]:
+        now = self.clock.now()
         departures = self._departures()
 
         async def work(connection: AsyncConnection) -> list[Departing]:
             more = await outbox.mark(connection, marks)
             for m in marks:
                 if m.row.purpose == "staff" and (news := _NEWS.get(m.state)):
-                    await desks.outcome(connection, self.database, m.row.key, news, m.error, m.at)
+                    await desks.outcome(connection, self.database, m.row.key, news, desks.why(m.error), m.at)
                 if m.row.purpose == "notice" and m.state == OutboxState.EXPIRED:
                     await pushes.again(connection, self.database, m.row.lane, m.row.key, m.at)
+            await bell.touch(connection, self.database, list({m.row.lane for m in marks}), now)
             return await self._depart(connection, departures) if more else []
 
         await self._send(await self.database.write(work))
@@ -457,7 +460,7 @@ class Store:
         return await self.database.view(lambda c: casebook.open_cases(c, ids))
 
     async def held_pushes(self, cases: Sequence[int], keys: Sequence[str]) -> dict[str, bytes]:
-        """Pushes that were held back in these cases, under these keys."""
+        """Of lines of these cases by their keys: what was held back, and what a reply said."""
         return await self.database.view(lambda c: casebook.held(c, cases, keys))
 
     async def case_file(self, case: int, most: int) -> desks.CaseFile | None:

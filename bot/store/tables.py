@@ -45,6 +45,26 @@ class Instant(TypeDecorator[datetime]):
         at: datetime | None = value
         return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """On SQLite straight to its text: a message binds and reads ten instants, at 3 us by the general way."""
+        return _to_text if dialect.name == "sqlite" else super().bind_processor(dialect)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """On SQLite straight from its text."""
+        return _from_text if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
+
+
+def _to_text(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError("a naive time cannot be stored")
+    return value.astimezone(UTC).isoformat(" ", "microseconds")[:26]  # as SQLAlchemy writes it, without an offset
+
+
+def _from_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+
 
 def core(kind: Any) -> Table:
     """The Core table of a model: the hot path builds its statements once, without objects."""
@@ -277,10 +297,14 @@ class Look(SQLModel, table=True):
 
 
 class CaseRow(SQLModel, table=True):
-    """A case for a person. `detail` is the whole value as JSON; the columns beside it are what lists ask for."""
+    """A case for a person. `detail` is the whole value as JSON; the columns beside it are what lists ask for.
+
+    `touched` is the machine time at which something of it last changed that staff see.
+    """
 
     __tablename__ = "cases"
     __table_args__ = (
+        Index("case_touched", "touched"),
         Index(
             "case_open",
             "queue",
@@ -312,6 +336,7 @@ class CaseRow(SQLModel, table=True):
     acknowledged_at: datetime | None = _when()
     snoozed_until: datetime | None = _when()
     detail: bytes = _json()
+    touched: float = _machine()
 
 
 class CaseEventRow(SQLModel, table=True):

@@ -20,7 +20,7 @@ from bot.model.orders import Consent, Order, number_key
 from bot.model.parcels import Parcel
 from bot.ports import Item
 from bot.proactive.watching import Sight
-from bot.store import casebook, codec, desks, orders, outbox, pushes, queue, watching
+from bot.store import bell, casebook, codec, desks, orders, outbox, pushes, queue, watching
 from bot.store.database import NOW, Database
 from bot.store.tables import ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
 from bot.store.tables import Conversation as ConversationRow
@@ -274,7 +274,13 @@ async def commit(
     await _save_events(connection, database, kept, now)
     await pushes.save(connection, {w.claim.lane: w.pushed for w in kept if w.pushed}, now)
     await queue.finish(connection, {w.claim.lane: [e.id for e in w.claim.events] for w in kept})
+    await bell.touch(connection, database, [w.claim.lane for w in kept if _seen_by_staff(w)], now)
     return ours
+
+
+def _seen_by_staff(w: Written) -> bool:
+    """Whether this conversation has a case, or has none any more since this turn."""
+    return w.ticket is not None or (w.conversation is not None and w.conversation.case is not None)
 
 
 async def _write_records(connection: AsyncConnection, database: Database, w: Written, now: datetime) -> None:
@@ -320,7 +326,11 @@ async def _write_history(
 
 async def _case_of(connection: AsyncConnection, w: Written) -> Case | None:
     known = w.conversation.case if w.conversation is not None else None
-    return await casebook.numbered(connection, known) if known is not None else None
+    if known is not None:
+        return await casebook.numbered(connection, known)
+    # What was said in a case that is resolved since can still be taken back.
+    replies = [f"{act}:reply" for act in (*(a for a, _ in w.unsay), *(a for a, _, _ in w.reword))]
+    return await casebook.of_lines(connection, w.claim.lane, replies) if replies else None
 
 
 def _record(written: Written, cases: Mapping[str, Case]) -> Conversation | None:

@@ -45,8 +45,12 @@ def _step(state: State, scan: Scan, origin: str, destination: str) -> State:
     said = State(scan.status, scan.cause)
     if terminal(state.status, state.cause):
         return _after_the_end(state, said, scan)
+    where = _where(scan, origin, destination)
     if state.status is Status.RETURNING:
-        return _on_the_way_back(state, said, _where(scan, origin, destination))
+        return _on_the_way_back(state, said, where)
+    if said.status is Status.DELIVERED and where == "origin":
+        # The first mile's carrier brought it to the next one: the buyer lives in another country.
+        said = State(Status.IN_TRANSIT, "handed_to_partner")
     if _changes_nothing(state, scan, origin, destination):
         return state
     if said.status is Status.ACCEPTED and state.status not in _BEFORE_LEAVING:

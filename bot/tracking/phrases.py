@@ -45,31 +45,40 @@ def refine(scan: Scan) -> Scan:
         return refine(replace(scan, cause=""))
     if not scan.raw_text or (scan.cause and not _doubtful(scan)):
         return scan
-    # No rule asks for a number, and numbers are what makes two sentences of a carrier's different.
-    status, cause = _read(scan.status, _DIGITS.sub("0", scan.raw_text))
-    if status is scan.status and (scan.cause or not cause):
-        return scan
-    if status is Status.RETURNING and scan.status in _PLAIN and not (scan.known and scan.status is Status.IN_TRANSIT):
-        # A code that nobody knows sends nothing back, whatever its words are.
+    # A code that nobody knows sends nothing back, whatever its words are.
+    returns = scan.status is not Status.UNKNOWN and (scan.known or scan.status is not Status.IN_TRANSIT)
+    status, cause = _told(scan.status, scan.raw_text, returns)
+    if status is scan.status and (scan.cause or not cause) and not _asked_for(scan, cause):
         return scan
     physical = scan.physical and status is not Status.LABEL_CREATED
     return replace(scan, status=status, cause=cause, physical=physical)
 
 
 _DIGITS = re.compile(r"[0-9]+")
-_PLAIN = frozenset({Status.UNKNOWN, Status.IN_TRANSIT})
 
 
 def _doubtful(scan: Scan) -> bool:
-    """Whether words can take back what a code said with a cause: "signed" may have been at a station."""
-    return scan.status is Status.DELIVERED and scan.cause != "collected"
+    """Whether words can say more or less than a code that named a cause: "signed" may have been at a station, and
+    customs may hold for something that somebody has to give."""
+    held = scan.status is Status.CUSTOMS and scan.cause == "held"
+    return held or (scan.status is Status.DELIVERED and scan.cause != "collected")
+
+
+def _asked_for(scan: Scan, cause: str) -> bool:
+    return scan.status is Status.CUSTOMS and cause in {"info_required", "duty_due"}
 
 
 @lru_cache(maxsize=16_384)
-def _read(status: Status, text: str) -> tuple[Status, str]:
+def _told(status: Status, text: str, returns: bool) -> tuple[Status, str]:
+    # No rule asks for a number, and numbers are what makes two sentences of a carrier's different.
+    return _read(status, _DIGITS.sub("0", text), returns)
+
+
+@lru_cache(maxsize=16_384)
+def _read(status: Status, text: str, returns: bool = True) -> tuple[Status, str]:
     text = text.lower()
     for pattern, to, cause in rules(text.isascii()).get(status, ()):
-        if pattern.search(text):
+        if (returns or to is not Status.RETURNING) and pattern.search(text):
             # The step it was may have a cause that the same words name.
-            return (to, cause) if cause or to is status else _read(to, text)
+            return (to, cause) if cause or to is status else _read(to, text, returns)
     return status, ""

@@ -76,8 +76,9 @@ def _may_precede(scan: Scan, other: Scan) -> bool:
 
 
 def _folded(scans: Sequence[Scan]) -> list[Scan]:
+    """Of two carriers' reports of one event the first; one carrier alone reports each event once."""
     if len({s.carrier for s in scans}) < 2:
-        return list(scans)  # one carrier does not tell an event twice
+        return list(scans)
     kept: list[Scan] = []
     last: dict[Status, list[Scan]] = {}
     for scan in scans:
@@ -138,5 +139,7 @@ def moved_after_delivery(track: Track, now: datetime, since: datetime | None = N
             }
         ):
             return scan
-        delivered = delivered or (scan.physical and scan.status is Status.DELIVERED)
+        abroad = track.origin != track.destination and scan.place.country == track.origin
+        handed_on = bool(track.origin and track.destination) and abroad
+        delivered = delivered or (scan.physical and scan.status is Status.DELIVERED and not handed_on)
     return None

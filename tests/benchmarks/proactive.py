@@ -41,7 +41,7 @@ from tests.house import home
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 LANES = (("DE", "50667"), ("FR", "69001"), ("GB", "SW1A"), ("ES", "28001"), ("IT", "00118"))
-PAGE = 20_000
+PAGE = 5_000
 GOAL_SECONDS, GOAL_MIB = 60.0, 500
 COURSE = (
     (Status.ACCEPTED, "CN"), (Status.IN_TRANSIT, "CN"), (Status.DEPARTED_ORIGIN, "CN"),
@@ -77,7 +77,17 @@ def rows(n: int, *, owes: bool) -> dict[Any, dict[str, Any]]:
     told = Told(
         known,
         ("order_confirmed", f"arrived_country:{n}", f"customs_processing:{n}", f"shipped:{n}"),
-        {n: ParcelTold(known)},
+        {
+            n: ParcelTold(
+                known,
+                at=(
+                    status if not owes else Status.IN_TRANSIT,
+                    "",
+                    NOON - HOUR if not owes else NOON - HOUR - DAY,
+                    NOON - HOUR - 7 * DAY,
+                ),
+            )
+        },
     )
     to = Address("test", "shop", f"c{n}")
     proof = Proof("link", NOON + 30 * DAY, order=n)

@@ -15,7 +15,7 @@ from sqlalchemy import insert
 
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation, Pending, Proof
-from bot.model.events import order_lane
+from bot.model.events import conversation_lane, order_lane
 from bot.model.messages import Address, Outbound, Purpose
 from bot.model.orders import Consent, Order, OrderUpdate, Shipment
 from bot.ports import Item
@@ -205,3 +205,16 @@ def test_nobody_is_erased_without_a_yes_or_by_a_wrong_name(shop: str, wismo: Cal
     assert wismo("erase", GONE.email, typed="n\n").exit_code == 1
     assert wismo("erase", "nobody@example.test", "--yes").exit_code == 1
     assert names_seen([GONE.name, STAYS.name], everything(shop)) == {GONE.name, STAYS.name}
+
+
+async def hear_a_stranger(url: str, text: str) -> None:
+    store = Store(url, Clock())
+    lane = conversation_lane(Address("telegram", "1", "stranger-5150"))
+    await store.receive([Arrival("telegram", Item("stranger", lane, json.dumps({"text": text}).encode()))])
+    await store.close()
+
+
+def test_a_chat_that_named_the_buyer_and_never_proved_it_goes_too(shop: str, wismo: Callable[..., Any]) -> None:
+    asyncio.run(hear_a_stranger(shop, f"my order please, {GONE.email.upper()}, I am zebra-stranger"))
+    assert wismo("erase", GONE.email, "--yes").exit_code == 0
+    assert not names_seen(["zebra-stranger", "stranger-5150"], everything(shop))

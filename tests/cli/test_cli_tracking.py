@@ -2,9 +2,14 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from bot.model.orders import Order, Shipment
 from bot.store import Store, codec
@@ -108,3 +113,16 @@ def test_a_forwarders_list_is_taken_and_strangers_are_named(
     assert "saucer: not one of our words" in said
     file.write_text("number,at,status\nFF1,soon,departed\n")
     assert "line 2 has no time" in wismo("scans", str(file)).stderr
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_terminal_that_cannot_show_a_letter_is_told_all_the_same(form: list[str]) -> None:
+    routes = RECORDED / "sf/routes.json"
+    told = subprocess.run(
+        [sys.executable, "-m", "bot", "decode", "sf", str(routes), *form],
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=False,
+    )
+    assert (told.returncode, told.stderr) == (0, b"")
+    assert b"delivered" in told.stdout

@@ -53,6 +53,15 @@ ORDERS = (
         phone="+4915112349999",
         postcode="50667",
     ),
+    order(
+        "3001",
+        "EE100000123CN",
+        "ems",
+        buyer_ref="carl",
+        email="carl@example.org",
+        phone="+4915112348888",
+        postcode="20095",
+    ),
 )
 
 
@@ -91,6 +100,17 @@ TRACKS = (
         (
             scan(8, Status.ACCEPTED, "Accepted", "Shenzhen", "CN"),
             scan(1, Status.CUSTOMS, "Held: duty to be paid by recipient", "Leipzig", "DE", "duty_due"),
+        ),
+        destination="DE",
+        source="17track",
+        at=NOON,
+    ),
+    Track(
+        "ems",
+        "EE100000123CN",
+        (
+            scan(8, Status.ACCEPTED, "Accepted", "Shenzhen", "CN"),
+            scan(1, Status.EXCEPTION, "Lost in transit", "Leipzig", "DE", "lost"),
         ),
         destination="DE",
         source="17track",

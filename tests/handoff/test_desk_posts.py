@@ -1,14 +1,15 @@
 """What a desk is told, in which order, also over an outage; and that nothing internal leaves for the buyer."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.errors import Refused
+from bot.errors import Closed, Refused
 from bot.model.events import StaffAct, conversation_lane
 from bot.model.markup import plain
-from bot.model.messages import Receipt, State
+from bot.model.messages import Approved, Receipt, State
 from bot.model.orders import Item as Line
 from bot.model.orders import Order, Shipment
 from bot.ports import Item
@@ -196,3 +197,26 @@ async def test_no_note_ever_reaches_the_buyer(tmp_path: Path) -> None:
         await house.show()
         assert not house.wire.sent
         assert "📝 Lee: he is lying" in house.board.texts()
+
+
+async def test_a_reply_into_a_closed_window_waits_behind_an_approved_template(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        approved = Approved("wismo_answer_waiting", "en_US", (("shop", "Lantern"),))
+        house.engine.takeover = replace(house.engine.takeover, approve=lambda reply: approved)
+        await taken(house)
+        house.wire.failing.append(Closed("the window is over"))
+        act = await house.act("reply", text="It leaves tomorrow", message="17.1", **SURFACE)
+        await house.work()
+        assert await house.send() == []
+        board = await house.show()
+        (button,) = board.lines[-1][1].choices
+        assert (button.value, button.title) == (f"bridge:1:{act}", "Tell them an answer waits")
+        await house.act("bridge", ref=act, **SURFACE)
+        await house.work()
+        (told,) = await house.send()
+        assert (told.approved, told.choices[0].value) == (approved, "read:answer")
+        said = await house.say("", choice="read:answer")
+        assert [plain(m.text) for m in said] == ["It leaves tomorrow"]
+        assert await house.say("thanks") == []
+        await house.show()
+        assert any("lets the buyer know" in t for t in board.texts())

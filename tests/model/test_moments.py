@@ -1,5 +1,6 @@
 """A moment in every spelling that carriers use, and none where there is none."""
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -75,6 +76,16 @@ def test_unix_time_and_iso_agree(wall: datetime) -> None:
 def test_unix_time_takes_the_carriers_wall_clock() -> None:
     time = when("1764000000", home="Asia/Shanghai")
     assert (time.local, time.offset_from) == (datetime(2025, 11, 25), OffsetFrom.EXPLICIT)  # noqa: DTZ001
+
+
+def test_unix_time_without_a_place_is_utcs_clock_and_never_this_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert when("1764000000").local == datetime(2025, 11, 24, 16)  # noqa: DTZ001
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_filler_is_no_time() -> None:

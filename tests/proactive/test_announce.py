@@ -61,6 +61,19 @@ def test_a_parcel_that_is_sent_is_told_with_its_window() -> None:
     assert first.told.parcels[1].last == WINDOW.last
 
 
+def test_a_parcel_that_the_shop_sends_after_it_named_it_is_told() -> None:
+    named = Sight(1, "dhl", "8120000006")
+    first = look(named, outlook=Outlook())
+    assert names(look(replace(named, shipped=NOW + DAY), told=first.told, now=NOW + DAY, outlook=Outlook())) == [
+        "shipped"
+    ]
+
+
+def test_a_cancelled_order_is_looked_at_no_more() -> None:
+    told = look(sent()).told
+    assert look(sent(), told=told, now=NOW + DAY, order=replace(ORDER, cancelled=True)).again is None
+
+
 def test_a_label_alone_is_not_shipped() -> None:
     label = Sight(1, "dhl", "8120000006", Status.LABEL_CREATED, since=NOW)
     assert names(look(label)) == []

@@ -12,6 +12,7 @@ from bot.store import Store
 from bot.store.tables import Buyer, Inbox, Lane, core
 
 LANES = select(core(Lane).c.key).where(core(Lane).c.key.in_(bindparam("keys", expanding=True)))
+OTHERS = select(core(Lane).c.key).where(core(Lane).c.key.not_in(bindparam("keys", expanding=True)))
 EVENT = insert(core(Inbox)).returning(core(Inbox).c.id, core(Inbox).c.received_at, core(Inbox).c.body)
 NAMED = update(core(Buyer)).where(core(Buyer).c.id == bindparam("row")).values(key=bindparam("to"))
 
@@ -60,10 +61,12 @@ def test_lists_of_any_length_find_what_they_name(tmp_path: Path) -> None:
 
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(insert(core(Lane)), rows)
-            for size in (1, 2, 3, 5, 8, 9, 0):
+            for size in (1, 2, 3, 5, 8, 9, 0, 0, 1):
                 keys = [f"c/{i}" for i in range(size)]
                 found = (await connection.execute(LANES, {"keys": keys})).scalars()
                 assert sorted(found) == keys
+                others = (await connection.execute(OTHERS, {"keys": keys})).all()
+                assert len(others) == 9 - size
 
         await store.database.write(work)
         await store.close()

@@ -53,3 +53,14 @@ def test_signed_with_a_cause_can_be_at_a_station_too_but_collected_is_collected(
     assert refine(scan("delivered", "Delivered to parcel locker", "collected")).status is Status.DELIVERED
     kept = refine(scan("delivered", "Delivered, front door", "signed"))
     assert (kept.status, kept.cause) == (Status.DELIVERED, "signed")
+
+
+def test_customs_that_holds_for_something_says_for_what() -> None:
+    for text, cause in [
+        ("Clearance delay: documents required by customs", "info_required"),
+        ("Held by customs: duties and taxes unpaid", "duty_due"),
+        ("Clearance delay", "held"),
+        ("Cleared customs", "held"),
+    ]:
+        assert refine(scan("customs", text, "held")).cause == cause
+    assert refine(scan("customs", "Clearance information required", "released")).cause == "released"

@@ -202,6 +202,16 @@ def test_a_delivery_stamped_before_the_last_tour_is_still_a_delivery() -> None:
     assert state(scan(Status.OUT_FOR_DELIVERY, 5), scan(Status.DELIVERED, 4.9)) == ("delivered", "")
 
 
+def test_a_delivery_in_the_senders_country_is_a_hand_over_and_not_the_buyers() -> None:
+    first_mile = [scan(Status.ACCEPTED, 1, country="CN"), scan(Status.DELIVERED, 5, country="CN", carrier="yto")]
+    assert state(*first_mile) == ("in_transit", "handed_to_partner")
+    assert state(*first_mile, scan(Status.ARRIVED_DESTINATION, 50, country="US")) == ("arrived_destination", "")
+    assert moved_after_delivery(track(*first_mile, scan(Status.IN_TRANSIT, 9, country="CN")), NOW) is None
+    assert state(*first_mile, origin="CN", destination="CN")[0] == "delivered"
+    assert state(*first_mile, origin="", destination="US")[0] == "delivered"
+    assert state(scan(Status.RETURNING, 1), scan(Status.DELIVERED, 9, country="CN"))[0] == "returned"
+
+
 def test_only_a_physical_return_reopens_a_delivery() -> None:
     done = scan(Status.DELIVERED, 1)
     assert state(done, scan(Status.RETURNING, 2, cause="refused")) == ("returning", "refused")

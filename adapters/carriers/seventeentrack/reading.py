@@ -145,7 +145,7 @@ def read_track(raw: Map) -> Track:
     origin, destination = _country(shipping.get("shipper_address")), _country(shipping.get("recipient_address"))
     carrier = carrier_slug(raw.get("carrier"))
     providers = maps(a_map(info.get("tracking")).get("providers"))
-    newest = a_map(info.get("latest_event"))
+    newest = a_map(info.get("latest_event")) or _latest(providers)
     main = _main(info)
     scans = [
         read_scan(event, slug, origin, destination, main if _alike(event, newest) else "")
@@ -178,8 +178,16 @@ def _main(info: Map) -> str:
     return first_text(latest.get("sub_status"), latest.get("status"))
 
 
+def _latest(providers: Sequence[Map]) -> Map:
+    """The newest event, where 17TRACK does not name it."""
+    events = [event for p in providers for event in maps(p.get("events"))]
+    return max(events, key=lambda e: first_text(e.get("time_utc"), e.get("time_iso")), default={})
+
+
 def _alike(event: Map, newest: Map) -> bool:
-    """Whether this is the event that the word for the whole was made from."""
+    """Whether this is the event that the word for the whole was made from, and has none of its own."""
+    if event.get("sub_status") or event.get("stage"):
+        return False
     same = ("time_iso", "time_utc", "description")
     return bool(newest) and all(a_text(event.get(k)) == a_text(newest.get(k)) for k in same)
 

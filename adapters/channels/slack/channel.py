@@ -27,7 +27,7 @@ from adapters.channels.slack.reading import NONSENSE, kept, payload_of, read, sp
 from bot.errors import Refused, Temporary, Unknown
 from bot.model.events import StaffAct
 from bot.model.messages import Inbound, Limits, Media, Outbound
-from bot.ports import Answer, Channel, Deliver, Desk, Item, Posting, Rate, Request
+from bot.ports import Answer, Channel, Deliver, Item, Posting, Rate, Request
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ class Slack(Channel):
                 return items
         return split(told, raw)
 
-    def desk(self, posting: Posting) -> Desk:
+    def desk(self, posting: Posting) -> SlackDesk:
         self._desk = SlackDesk(self._calls, self._upload, posting)
         return self._desk
 

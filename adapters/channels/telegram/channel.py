@@ -19,12 +19,13 @@ from telegram import InlineKeyboardButton, InlineKeyboardMarkup, KeyboardButton,
 from telegram.error import NetworkError, RetryAfter, TelegramError
 from telegram.request import BaseRequest, RequestData
 
+from adapters.channels.telegram.desk import Taken, TelegramDesk
 from adapters.channels.telegram.reading import read
 from bot.errors import Misconfigured, Refused, Temporary, Unknown, Unreachable, WismoError
 from bot.model.events import Event, conversation_lane
 from bot.model.markup import plain, runs
 from bot.model.messages import Address, Limits, Media, MediaKind, Outbound
-from bot.ports import Answer, Channel, Deliver, Item, Rate, Request
+from bot.ports import Answer, Channel, Deliver, Item, Posting, Rate, Request
 from bot.transport import post, ready_headers
 from bot.wire import unsent
 
@@ -129,6 +130,7 @@ class Telegram(Channel):
             get_updates_request=_SharedClient(http),
         )
         self._actions = _error_table()
+        self._desk: TelegramDesk | None = None
 
     async def account(self) -> str:
         return self._account
@@ -139,12 +141,40 @@ class Telegram(Channel):
         given = request.headers.get("x-telegram-bot-api-secret-token", "").encode("latin-1", "replace")
         if not self._secret or not hmac.compare_digest(given, self._secret):
             return Answer(401)
-        item, pressed = self._item(request.body)
-        if not pressed:
-            return Answer(items=(item,))
+        taken = self._taken(request.body)
+        if not taken.pressed:
+            return Answer(items=taken.items)
         # Telegram carries out a method that the answer names: the button stops spinning without another call.
-        body = msgspec.json.encode({"method": "answerCallbackQuery", "callback_query_id": pressed})
-        return Answer(body=body, headers={"content-type": "application/json"}, items=(item,))
+        told = {"method": "answerCallbackQuery", "callback_query_id": taken.pressed}
+        body = msgspec.json.encode(told | ({"text": taken.alert, "show_alert": True} if taken.alert else {}))
+        return Answer(body=body, headers={"content-type": "application/json"}, items=taken.items)
+
+    def _taken(self, raw: bytes) -> Taken:
+        if self._desk is not None:
+            try:
+                taken = self._desk.taken(msgspec.json.decode(raw), raw)
+            except (msgspec.DecodeError, RecursionError, KeyError, TypeError, ValueError, AttributeError):
+                taken = None
+            if taken is not None:
+                return taken
+        item, pressed = self._item(raw)
+        return Taken((item,), pressed)
+
+    def desk(self, posting: Posting) -> TelegramDesk:
+        self._desk = TelegramDesk(self._desk_call, self._desk_file, encode, posting)
+        return self._desk
+
+    async def _desk_call(self, method: str, body: dict[str, Any]) -> Any:
+        try:
+            return await self._bot._post(method, body)  # noqa: SLF001 - of the answer only ids are wanted
+        except TelegramError as error:
+            raise self._error(error) from error
+
+    async def _desk_file(self, media: Media, caption: str, parts: dict[str, Any]) -> Any:
+        try:
+            return await self._send_media(media, caption, parts)
+        except TelegramError as error:
+            raise self._error(error) from error
 
     def _item(self, raw: bytes) -> tuple[Item, str]:
         """The stored form of an update, and the id of the button press it is, or empty."""
@@ -176,24 +206,27 @@ class Telegram(Channel):
             updates: list[Any] = list(got) if isinstance(got, list | tuple) else []
             if not updates:
                 continue
-            items = [self._item(msgspec.json.encode(update)) for update in updates]
-            await deliver([item for item, _ in items])
+            taken = [self._taken(msgspec.json.encode(update)) for update in updates]
+            await deliver([item for t in taken for item in t.items])
             told = [u["update_id"] for u in updates if isinstance(u, dict) and isinstance(u.get("update_id"), int)]
             if not told:
                 raise Refused("Telegram gives updates without an id")
             offset = max(told) + 1
-            for _, pressed in items:
-                if pressed:
-                    await self._stop_spinning(pressed)
+            for t in taken:
+                if t.pressed:
+                    await self._stop_spinning(t)
 
-    async def _stop_spinning(self, pressed: str) -> None:
+    async def _stop_spinning(self, taken: Taken) -> None:
         try:
-            await self._bot.answer_callback_query(pressed)
+            await self._bot.answer_callback_query(taken.pressed, taken.alert or None, bool(taken.alert))
         except TelegramError:
             return  # too late or already done: the button merely spins a little longer
 
     def decode(self, item: Item) -> Event | None:
-        return None if item.lane.startswith("x/") else read(item, self._bot)
+        if item.lane.startswith("x/"):
+            return None
+        act = self._desk.act_of(item, self._bot) if self._desk is not None else None
+        return act or read(item, self._bot)
 
     # ---- out ---------------------------------------------------------------------------------------------
 

@@ -109,7 +109,7 @@ def _heard(message: telegram.Message) -> dict[str, Any]:
         forwarded = message.forward_origin is not None
         digits = "".join(c for c in message.contact.phone_number if c.isdigit())
         return {"contact": Contact(f"+{digits}", own and not forwarded)}
-    media = _media(message)
+    media = media_of(message)
     if media is not None:
         return {"text": text, "media": (media,)}
     return _said(text)
@@ -122,7 +122,8 @@ def _said(text: str) -> dict[str, Any]:
     return {"text": text} if text else {"kind": Kind.UNSUPPORTED}
 
 
-def _media(message: telegram.Message) -> Media | None:
+def media_of(message: telegram.Message) -> Media | None:
+    """The file of a message."""
     if message.photo:
         return Media(MediaKind.IMAGE, message.photo[-1].file_id, "image/jpeg", size=message.photo[-1].file_size)
     for kind, part in (

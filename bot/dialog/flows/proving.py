@@ -21,6 +21,8 @@ from bot.model.messages import Address, Option
 
 SLOWER = timedelta(seconds=1)
 """An answer to a wrong guess waits so long for each guess before it, whichever order was guessed at."""
+MANY = 20
+"""For every so many wrong guesses an hour at the whole shop, from however many chats, it waits as long again."""
 PERSON = Option("i:human", phrase="human")
 
 
@@ -75,7 +77,8 @@ def check(turn: Turn, intent: str, order: str, offered: Sequence[tuple[str, str]
         missed = answer(
             turn, "proof_failed", {"number": order}, options=(PERSON,), pending=pending, rule="proof.failed"
         )
-        return replace(missed, misses=(order,), say_after=SLOWER * min(turn.facts.chat_misses, 5))
+        slower = min(turn.facts.chat_misses, 5) + min(turn.facts.shop_misses // MANY, 10)
+        return replace(missed, misses=(order,), say_after=SLOWER * slower)
     dossier, kind = hits[0]
     proof = proof_of_order(kind, dossier.id, turn.now)
     kept = tuple(p for p in turn.conversation.proofs if p.until > turn.now)

@@ -21,7 +21,8 @@ CONFIRMED = {"change_address", "cancel"}
 
 def human(turn: Turn) -> Decision:
     """A person was asked for: at once, without a menu before it."""
-    return hand_over(turn, "human", CaseDraft("human", "The buyer asked for a person.", turn.conversation.focus))
+    kind, angry = ("anger", " They are angry.") if turn.said.angry else ("human", "")
+    return hand_over(turn, "human", CaseDraft(kind, f"The buyer asked for a person.{angry}", turn.conversation.focus))
 
 
 def wish(turn: Turn, intent: str, dossiers: Sequence[Dossier]) -> Decision:

@@ -20,6 +20,20 @@ LOOKUPS = 20
 """Distinct tracking numbers that a chat may ask without proof, a day."""
 TELL_ME = Option("notify:on", phrase="tell_me")
 CAME = (Option("i:received", phrase="intent_received"), Option("i:not_received", phrase="intent_not_received"))
+TROUBLE = {
+    "lost": "lost",
+    "destroyed": "lost",
+    "damaged": "damaged_missing",
+    "refused": "refused",
+    "refused_attempt": "refused",
+}
+"""Causes that only a person can put right, and the case that they are."""
+BAD_ENDS = {Status.EXCEPTION, Status.RETURNING, Status.RETURNED, Status.DELIVERED, Status.DELIVERY_ATTEMPTED}
+SAYS = {
+    "lost": "the carrier says that it is lost. Claim it there, and settle with the buyer.",
+    "damaged_missing": "the carrier reports damage. Ask for photos before the box is thrown away.",
+    "refused": "the carrier says that it was refused. The buyer asks where it is.",
+}
 FAMILY = {"wismo", "delivery_estimate", "stalled"}
 
 
@@ -31,9 +45,12 @@ def where(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
     record = replace(turn.conversation, focus=dossier.id)
     options = _next_steps(turn, dossier)
     told = order_facts(dossier, turn.facts, turn.now)
-    return answer(
-        turn, "where", told, options=options, record=record, zone=zone_of(dossier.order, turn.facts, turn.now)
-    )
+    zone = zone_of(dossier.order, turn.facts, turn.now)
+    trouble = next((TROUBLE[p.cause] for p in dossier.parcels if p.status in BAD_ENDS and p.cause in TROUBLE), None)
+    if trouble is not None and record.case is None and proves(record, dossier, turn.now):
+        case = CaseDraft(trouble, f"Order {dossier.order.number}: {SAYS[trouble]}", dossier.id)
+        return hand_over(turn, "where", case, told, record=record, zone=zone)
+    return answer(turn, "where", told, options=options, record=record, zone=zone)
 
 
 def _next_steps(turn: Turn, dossier: Dossier) -> tuple[Option, ...]:

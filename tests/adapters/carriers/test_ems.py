@@ -124,3 +124,25 @@ async def test_what_the_platform_refuses_becomes_our_errors(answer: httpx.Respon
 def test_a_wrong_key_is_told_at_once() -> None:
     with pytest.raises(ValidationError, match="16 bytes"):
         Settings(sender_no="s", authorization=SecretStr("a"), secret_key=SecretStr("short"))
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "status"),
+    [
+        ("", "【朝阳区】投递并签收,签收人:本人", "delivered"),
+        ("", "已签收,签收人:菜鸟驿站", "unknown"),
+        ("", "已签收，凭取件码到自提柜取件", "unknown"),
+        ("", "未签收", "unknown"),
+        ("", "未妥投:迁移新址不明,退回", "returning"),
+        ("", "逾期将退回", "unknown"),
+        ("", "退回妥投", "returned"),
+        ("9871", "已妥投", "delivered"),
+        ("9871", "退回妥投", "unknown"),
+        ("ZZZ", "已妥投", "unknown"),
+        ("EMH", "妥投", "delivery_attempted"),
+    ],
+)
+def test_an_operation_that_is_only_words_or_a_number_of_theirs_is_read_by_its_words(
+    code: str, text: str, status: str
+) -> None:
+    assert read_code(code, text)[0].status.value == status

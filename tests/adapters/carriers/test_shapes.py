@@ -53,6 +53,8 @@ def test_the_newest_event_without_a_word_of_its_own_has_that_of_the_whole() -> N
     track = seventeentrack(newest, older, latest=newest, status="Delivered")
     assert [s.status for s in track.scans] == [Status.UNKNOWN, Status.DELIVERED]
     assert {s.raw_code for s in track.scans} == {""}
+    unnamed = seventeentrack(newest, older, status="Delivered")
+    assert said(unnamed) == said(track)
 
 
 def test_an_unknown_sub_status_is_counted_and_falls_back() -> None:

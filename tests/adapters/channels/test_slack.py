@@ -27,7 +27,7 @@ from adapters.channels.slack.reading import unescape
 from bot.errors import Misconfigured, Refused, Temporary, Unknown, Unreachable, WismoError
 from bot.model.events import StaffAct
 from bot.model.messages import Address, Choice, Inbound, Kind, Media, MediaKind, Outbound
-from bot.ports import Answer, Item, Request
+from bot.ports import Answer, Item, Posting, Request
 from bot.transport import Client, Transport
 
 RECORDED = Path(__file__).parents[2] / "recorded" / "channels" / "slack"
@@ -635,6 +635,52 @@ async def test_a_disconnect_is_followed_by_a_new_connection(socket: Slack, fake:
         said = socket.decode(inbox.items[0])
         assert isinstance(said, Inbound)
         assert said.choice == "push:1:on"
+
+
+async def test_a_desks_button_opens_its_form_and_its_submission_is_stored_and_acknowledged_empty(
+    socket: Slack, fake: FakeSlack
+) -> None:
+    desk = socket.desk(Posting("slack", {"default": "C0DESK"}, {"U0LEE": "Lee"}))
+    assert desk.posting.name == "slack"
+    button = {"action_id": "desk-choice-1", "value": "reply:12:3", "action_ts": "1795460403.25"}
+    pressed = {
+        "type": "block_actions",
+        "team": {"id": "T0001"},
+        "user": {"id": "U0LEE"},
+        "channel": {"id": "C0DESK"},
+        "message": {"ts": "1795460400.1"},
+        "actions": [button],
+        "trigger_id": "1.2",
+    }
+    inbox = Inbox()
+    inbox.gate.set()
+    async with asyncio.timeout(10), listening(socket, inbox):
+        ws = await fake.sockets.get()
+        await ws.send_json({"envelope_id": "e1", "type": "interactive", "payload": pressed})
+        assert await fake.acks.get() == {"envelope_id": "e1"}
+        method, told, _ = fake.calls[-1]
+        assert (method, told["trigger_id"], inbox.items) == ("views.open", "1.2", [])
+        values = {"asked": {"value": {"type": "plain_text_input", "value": "We look into it"}}}
+        view = told["view"] | {"id": "V1", "hash": "h", "state": {"values": values}}
+        sent = {"type": "view_submission", "team": {"id": "T0001"}, "user": {"id": "U0LEE"}, "view": view}
+        await ws.send_json({"envelope_id": "e2", "type": "interactive", "payload": sent})
+        assert await fake.acks.get() == {"envelope_id": "e2"}
+        (item,) = inbox.items
+        assert item.lane == "k/12"
+        act = socket.decode(Item(item.key, "c/test/shop/anna", item.body))
+        assert isinstance(act, StaffAct)
+        assert (act.staff, act.kind, act.text, act.version) == ("Lee", "reply", "We look into it", 3)
+        stranger = {**sent, "user": {"id": "U0GUEST"}}
+        await ws.send_json({"envelope_id": "e3", "type": "interactive", "payload": stranger})
+        await fake.acks.get()
+        assert len(inbox.items) == 1
+
+
+async def test_a_desk_channel_that_is_closed_to_us_keeps_the_case_waiting(slack: Slack, fake: FakeSlack) -> None:
+    desk = slack.desk(Posting("slack", {"default": "C0DESK"}, {"U0LEE": "Lee"}))
+    fake.said["chat.postMessage"] = {"ok": False, "error": "not_in_channel"}
+    with pytest.raises(Misconfigured, match="not_in_channel"):
+        await desk.open("C0DESK", outbound("Case 1"))
 
 
 async def test_a_wrong_app_token_ends_the_listening_with_its_reason(socket: Slack, fake: FakeSlack) -> None:

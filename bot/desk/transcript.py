@@ -1,0 +1,227 @@
+"""A conversation as staff read it: what the buyer wrote, what the bot and people said and how far it came, notes,
+and what happened to the case. Pure; the rows come from the store, the reading of a platform's message from its port.
+"""
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+
+from bot.model.events import Event, StaffAct
+from bot.model.markup import Run, runs
+from bot.model.messages import Inbound, Kind
+from bot.ports import Item
+from bot.store import codec
+from bot.store.desk import HistoryRow, Paper, SaidRow, WrittenRow
+from bot.store.tables import InboxState, OutboxState
+
+SENDS = {
+    OutboxState.READY: "on its way",
+    OutboxState.SENDING: "on its way",
+    OutboxState.WITHDRAWN: "not sent: a person took over",
+    OutboxState.EXPIRED: "not sent: its time was over",
+    OutboxState.UNKNOWN: "not known whether it arrived",
+}
+TICKS = {"sent": "✓ sent", "delivered": "✓✓ delivered", "read": "✓✓ read", "failed": "⚠ not delivered"}
+HAPPENED: Mapping[str, str] = {
+    "opened": "Case opened",
+    "again": "Asked for a person again",
+    "took": "{who} took over",
+    "acknowledged": "{who} said: mine",
+    "handed_back": "{who} handed back to the bot",
+    "resolved": "{who} resolved the case",
+    "snoozed": "{who} put it to sleep",
+    "woke": "Woke up",
+    "assigned": "{who} gave it to",
+    "tagged": "{who} set the tags",
+    "priority": "{who} set the priority to",
+    "paged": "Called",
+    "nobody_there": "Nobody is there to be called",
+    "late": "A promise was broken",
+    "told_buyer": "The buyer was told that it takes longer",
+    "on_its_way": "Was on its way when a person took over",
+    "withdrawn": "Taken back when a person took over",
+    "edited": "{who} changed a reply",
+    "bridged": "{who} told the buyer that an answer waits",
+    "undone": "{who} took a reply back",
+    "too_late": "{who} was too late",
+    "push_sent": "{who} sent what was held back",
+}
+HANDED_BACK_BY_TIME = "Handed back: nobody wrote for a while"
+SHOWN_KINDS = {
+    Kind.EDITED: "edited",
+    Kind.DELETED: "deleted by the buyer",
+    Kind.UNSUPPORTED: "a kind that cannot be shown",
+}
+
+
+PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A file in the conversation; `id` is the store's."""
+
+    id: int
+    name: str
+    mime: str
+    size: int
+
+    @property
+    def picture(self) -> bool:
+        """Whether browsers may draw it: of kinds that hold no script."""
+        return self.mime in PICTURES
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line. `side` is buyer, bot, staff, note or event; `state` how far it came, `bad` that it failed.
+
+    `why` are the rules by which the bot said it; `push` is the key of a notice that staff may send, `bridge` the act of
+    a reply that a closed window kept back, of which the buyer can be told by an approved template.
+    """
+
+    key: str
+    at: datetime
+    side: str
+    who: str
+    text: tuple[Run, ...]
+    state: str = ""
+    bad: bool = False
+    files: tuple[Shown, ...] = ()
+    choices: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+    push: str = ""
+    bridge: str = ""
+
+
+Decode = Callable[[str, Item], Event | None]
+
+
+def read(paper: Paper, decode: Decode) -> list[Line]:
+    """All lines, oldest first."""
+    said_by = {"staff:" + h.key.removesuffix(":reply"): h.who for h in paper.history if h.what == "reply"}
+    released = {h.data.decode(): h.who for h in paper.history if h.what == "push_sent"}
+    said_by |= released
+    lines = [line for row in paper.written if (line := _written(row, paper, decode)) is not None]
+    bridged = {h.data.decode() for h in paper.history if h.what == "bridged"}
+    shut = {f"staff:{h.data.decode()}" for h in paper.history if h.what == "failed" and h.text == "closed"}
+    shut -= {f"staff:{act}" for act in bridged}
+    lines += [_said(row, said_by, shut, paper) for row in paper.said if row.body]
+    lines += [line for row in paper.history if (line := _happened(row, released)) is not None]
+    return sorted(lines, key=lambda line: (line.at, line.side == "event", line.key))
+
+
+def _plain(text: str) -> tuple[Run, ...]:
+    return (Run(text),) if text else ()
+
+
+def _written(row: WrittenRow, paper: Paper, decode: Decode) -> Line | None:
+    if row.body is None:
+        gone = f"A message of {row.received_at:%d %b %Y}; its words were kept for a while and are gone."
+        return None if row.port == "wismo" else Line(f"i{row.id}", row.received_at, "event", "", _plain(gone))
+    item = Item(key=row.key, lane=row.lane, body=row.body)
+    if row.port == "wismo":
+        return _waiting_act(row)
+    try:
+        event = decode(row.port, item)
+    except Exception:  # a message that no adapter reads any more is still a message
+        event = None
+    if not isinstance(event, Inbound):
+        return None
+    if event.kind in {Kind.BLOCKED, Kind.UNBLOCKED}:
+        what = "The buyer blocked us" if event.kind == Kind.BLOCKED else "The buyer can be reached again"
+        return Line(f"i{row.id}", row.received_at, "event", "", _plain(what))
+    pressed = event.choice or ""
+    text = event.text or (f"pressed “{pressed}”" if pressed else "")
+    if event.contact is not None:
+        text = text or "shared a phone number"
+    return Line(
+        f"i{row.id}",
+        row.received_at,
+        "buyer",
+        event.name,
+        _plain(text),
+        state=SHOWN_KINDS.get(event.kind, "") or ("⚠ could not be handled" if row.state == InboxState.DEAD else ""),
+        bad=row.state == InboxState.DEAD,
+        files=_files(row, paper),
+    )
+
+
+def _waiting_act(row: WrittenRow) -> Line | None:
+    """A staff act that the bot has not handled yet; one that it has is in the history."""
+    if row.state not in {InboxState.READY, InboxState.DEAD}:
+        return None
+    act = codec.unpack(row.body or b"")
+    if not isinstance(act, StaffAct) or act.kind not in {"reply", "note"}:
+        return None
+    dead = row.state == InboxState.DEAD
+    state = "⚠ could not be handled" if dead else "waits for the bot"
+    side = "staff" if act.kind == "reply" else "note"
+    return Line(f"a{row.id}", row.received_at, side, act.staff, _plain(act.text), state, bad=dead)
+
+
+def _files(row: WrittenRow, paper: Paper) -> tuple[Shown, ...]:
+    """The files of this message: those stored after it and before the next one that could have brought them."""
+    following = min((w.received_at for w in paper.written if w.id > row.id and w.port != "wismo"), default=None)
+    return tuple(
+        Shown(f.id, f.name or "file", f.mime, f.size)
+        for f in paper.files
+        if f.at >= row.received_at and (following is None or f.at < following)
+    )
+
+
+def _said(row: SaidRow, said_by: Mapping[str, str], shut: Container[str], paper: Paper) -> Line:
+    message = codec.outbound(row.body or b"")
+    staff = row.purpose == "staff"
+    failed = row.state == OutboxState.DEAD or row.receipt == "failed"
+    going = TICKS.get(row.receipt, SENDS.get(OutboxState(row.state), "✓ sent"))
+    state = f"⚠ not delivered: {row.error}" if failed else going
+    return Line(
+        f"o{row.id}",
+        row.created_at,
+        "staff" if staff else "bot",
+        _author(row.key, said_by) if staff else "bot",
+        tuple(runs(message.text)),
+        state,
+        bad=failed or row.state == OutboxState.UNKNOWN,
+        files=tuple(Shown(0, m.name or "file", m.mime, m.size or 0) for m in message.media),
+        choices=tuple(c.title for c in message.choices),
+        why=() if staff else paper.reasons.get(row.key.split(":", 1)[0], ()),
+        bridge=row.key.removeprefix("staff:") if failed and row.key in shut else "",
+    )
+
+
+def _author(key: str, said_by: Mapping[str, str]) -> str:
+    """Who said a message of staff: its key begins with that of the act, and ends with its place among several."""
+    return said_by.get(key) or said_by.get(key.rsplit(":", 1)[0]) or "staff"
+
+
+def _happened(row: HistoryRow, released: Mapping[str, str]) -> Line | None:
+    key = f"h{row.id}"
+    if row.what == "note":
+        return Line(key, row.at, "note", row.who, _plain(row.text))
+    if row.what == "refused":
+        return Line(key, row.at, "note", row.who, _plain(row.text), state="⚠ not sent: another person speaks", bad=True)
+    if row.what == "push":
+        sent = released.get(row.key, "")
+        state = f"sent by {sent}" if sent else "held back while a person speaks"
+        return Line(key, row.at, "note", "bot", _plain(row.text), state, push="" if sent else row.key)
+    if row.what == "reply" or row.what not in HAPPENED:
+        return None
+    idle = row.what == "handed_back" and row.who == "bot"
+    told = HANDED_BACK_BY_TIME if idle else HAPPENED[row.what].format(who=row.who)
+    text = f"{told}: {row.text}" if row.text and not idle else told
+    return Line(key, row.at, "event", row.who, _plain(text))
+
+
+def markup(text: Sequence[Run]) -> str:
+    """Runs as HTML. Only our own tags are markup; a link is shown and never fetched or previewed."""
+    return "".join(_run(run) for run in text)
+
+
+def _run(run: Run) -> str:
+    text = escape(run.text)
+    for wanted, tag in ((run.code, "code"), (run.italic, "i"), (run.bold, "b")):
+        text = f"<{tag}>{text}</{tag}>" if wanted else text
+    return text
