@@ -17,6 +17,7 @@ from bot.model.cases import CaseDraft
 from bot.model.tracks import Action, Status
 from bot.proactive.pushes import KINDS, Push
 from bot.proactive.watching import ParcelTold, Sight, Told, Watched
+from bot.tracking.clocks import Dates, near, schemes_of
 from bot.tracking.vocabulary import action, rank, terminal
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -241,6 +242,8 @@ def _with_window(told: ParcelTold, outlook: Outlook) -> ParcelTold:
 def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold:
     """Late, stuck, or expected on other days than the buyer was told."""
     told = _stall(look, sight, told, outlook)
+    if outlook.stuck or told.late is not None or _is_late(look, outlook):
+        _dispute(look, sight)
     late = _late(look, sight, told, outlook)
     if late is not None:
         return late
@@ -263,7 +266,7 @@ def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> 
 def _late(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold | None:
     """The two steps of a delay; None where it is not late."""
     key, again = f"delayed:{sight.parcel}", f"delayed_again:{sight.parcel}"
-    late = outlook.late is not None and outlook.late >= look.rules.theta
+    late = _is_late(look, outlook)
     if told.late is not None:
         if late and look.now >= told.late + look.rules.ladder and again not in look.said:
             look.push(Push("delayed_again", again, look.now, sight.parcel, needs=key))
@@ -280,6 +283,29 @@ def _late(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> Parc
         return None
     look.push(Push("delayed", key, look.now, sight.parcel))
     return replace(_with_window(told, outlook), late=look.now)
+
+
+def _is_late(look: _Look, outlook: Outlook) -> bool:
+    return outlook.late is not None and outlook.late >= look.rules.theta
+
+
+def _dispute(look: _Look, sight: Sight) -> None:
+    """Staff hear of a parcel in trouble before its buyer can open a dispute about it."""
+    order, sent = look.order, _sent(sight)
+    dates = Dates(
+        paid=order.placed.date() if order.placed is not None else None,
+        shipped=sent.date() if sent is not None else None,
+        promised=order.promised,
+        carrier=sight.carrier,
+    )
+    deadline = near(dates, schemes_of(order.source), look.now.date())
+    key = f"dispute:{sight.parcel}:{deadline.scheme}" if deadline is not None else ""
+    if deadline is None or key in look.said:
+        return
+    look.said.add(key)
+    about = f"Order {order.number}: {sight.carrier} {sight.number} is in trouble"
+    summary = f"{about}, and its buyer can open a dispute from {deadline.at} on ({deadline.scheme})."
+    look.cases.append(CaseDraft("dispute_near", summary, order.order))
 
 
 def _stall(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold:

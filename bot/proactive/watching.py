@@ -43,8 +43,8 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An order as the announcer sees it. `promised` is the shop's own date; `country` ISO alpha-2; `zone` the IANA
-    name of the zone in which its buyer's days are counted."""
+    """An order as the announcer sees it. `source` is where it came from; `promised` is the shop's own date; `country`
+    ISO alpha-2; `zone` the IANA name of the zone in which its buyer's days are counted."""
 
     order: int
     number: str
@@ -53,6 +53,7 @@ class Watched:
     placed: datetime | None = None
     promised: date | None = None
     cancelled: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
