@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from html import escape
 
 from bot import handoff
@@ -32,6 +33,8 @@ from bot.store.turns import Worded, Written
 
 READ_ANSWER = "read:answer"
 """The button by which a buyer opens the window for an answer that waits."""
+NAME = 40
+"""A button holds 64 bytes on the narrowest platform; its kind and the case's number take the rest."""
 BRIDGED = 99
 """The part of a reply that is sent once more; no reply has so many."""
 
@@ -172,7 +175,7 @@ class Takeover:
         """A push while a person speaks: a note in the case, with all that is needed to send it after all."""
         messages = [w.outbound for w in worded]
         text = "\n\n".join(plain(m.text) for m in messages)
-        line = CaseEvent("push", text, key=f"push:{notice.id}", data=codec.encode(messages))
+        line = CaseEvent("push", text, key=_line_key(notice), data=codec.encode(messages))
         return replace(written, history=(*written.history, line))
 
     def settled(self, written: Written, before: Case | None, key: str, now: datetime) -> Written:
@@ -294,6 +297,12 @@ def _line(place: Address, what: str, who: str, text: str, key: str, media: tuple
     post = DeskPost("say", template="staff/line", facts=facts)
     kept = tuple(m for m in media if m.path)
     return Worded(Outbound(id="", to=place, text="", media=kept, purpose=Purpose.DESK, desk=post), key, "say")
+
+
+def _line_key(notice: Notice) -> str:
+    """The name of a push that was held back: short enough that a button can hold it whole."""
+    name = f"push:{notice.id}"
+    return name if len(name) <= NAME else f"push:{sha256(name.encode()).hexdigest()[: NAME - 5]}"
 
 
 def _released(data: bytes, key: str, act: StaffAct, version: int) -> tuple[tuple[Worded, ...], CaseEvent]:

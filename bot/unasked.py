@@ -66,6 +66,9 @@ class Unasked:
         )
         for notice, reply in leaving.notes:
             note, _ = self._worded([reply], record, door.limits)
+            if door.limits.window:
+                form = self.approve(reply)
+                note = tuple(replace(w, outbound=replace(w.outbound, fallback=form)) for w in note)
             written = self.takeover.held_back(written, notice, note)
         return written
 

@@ -354,3 +354,24 @@ async def test_a_window_found_closed_sends_the_approved_template_once(
     sent = await house.send()
     assert [m.approved.name for m in sent if m.approved] == ["wismo_shipped"]
     assert len(sent) == 1
+
+
+async def test_a_push_that_a_person_holds_back_can_be_sent_by_its_button(house: Home, store: Store) -> None:
+    """Its name must fit the button, which a platform cuts off."""
+    await house.seed(ORDER)
+    await opted_in(house)
+    await house.pass_time()
+    await house.act("take")
+    await house.work()
+    key = "1:window_moved:1:20261205:20261209"
+    (order,) = await store.find_orders(["1042"])
+    notice = Notice(
+        f"push:{key}:202611241200", house.address(), "order_confirmed", key, "parcel_updates", order=order.id
+    )
+    await store.receive([Arrival("wismo", Item(notice.id, conversation_lane(notice.to), codec.pack(notice)))])
+    await house.work()
+    await house.show()
+    (pressed,) = [c.value for _, line, _ in house.board.lines for c in line.choices if c.value.startswith("send_push")]
+    await house.act("send_push", ref=pressed.split(":", 2)[2])
+    await house.work()
+    assert "1042" in words(await house.send())

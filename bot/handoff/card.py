@@ -3,12 +3,9 @@
 Who, proved how, which order, where it is, what was said, why it came here, which clock runs, what evidence there is.
 """
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from functools import cache
-from importlib.resources import files
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from bot.dialog.telling import order_facts
@@ -18,6 +15,7 @@ from bot.handoff.speaking import PERSON, held_by_person
 from bot.model.cases import Case, CaseEvent
 from bot.model.conversations import Conversation
 from bot.model.orders import Order
+from bot.tracking.clocks import Dates, clocks, schemes_of
 
 SCANS = 5
 NEAR = timedelta(days=14)
@@ -39,26 +37,35 @@ class Clock:
         return self.opens <= now and self.ends is not None and now <= self.ends <= now + NEAR
 
 
-@cache
-def _schemes() -> tuple[Mapping[str, str], ...]:
-    text = files("bot.handoff").joinpath("disputes.csv").read_text(encoding="utf-8")
-    return tuple(csv.DictReader(text.splitlines()))
+TITLES = {
+    "paypal": "PayPal", "visa": "Visa 13.1", "mastercard": "Mastercard 4853", "ebay": "eBay", "amazon": "Amazon A-to-z",
+    "aliexpress": "AliExpress",
+}  # fmt: skip
+WHAT = {
+    "not_received": "the buyer may open a dispute that it did not come",
+    "escalation": "a dispute may be taken to the scheme",
+}
 
 
 def dispute_clocks(order: Order, expected: datetime | None) -> tuple[Clock, ...]:
-    """The schemes that may apply to an order, the one that ends first in front. `expected` is when it was to come."""
-    if order.promised is not None:
-        expected = datetime.combine(order.promised, time(), UTC)
-    starts = {"placed": order.placed_at, "expected": expected}
-    clocks = []
-    for row in _schemes():
-        since = starts[row["since"]]
-        if since is None or (row["sources"] != "*" and order.source not in row["sources"].split()):
-            continue
-        ends = since + timedelta(days=int(row["ends"])) if row["ends"] else None
-        opens = since + timedelta(days=int(row["opens"]))
-        clocks.append(Clock(row["scheme"], opens, ends, row["what"], row["confidence"]))
-    return tuple(sorted(clocks, key=lambda c: c.ends or datetime.max.replace(tzinfo=UTC)))
+    """The schemes that may apply to an order, the one that ends first in front. `expected` is when it was to come,
+    where the shop promised no day."""
+    shipped = [p.shipped_at for p in order.parcels if p.shipped_at is not None]
+    dates = Dates(
+        paid=order.placed_at.date() if order.placed_at is not None else None,
+        shipped=min(shipped).date() if shipped else None,
+        promised=order.promised or (expected.date() if expected is not None else None),
+        carrier=order.parcels[0].carrier if order.parcels else "",
+    )
+    found = [
+        Clock(TITLES.get(c.scheme, c.scheme), _midnight(c.opens), _midnight(c.closes), WHAT[c.event], c.confidence)
+        for c in clocks(dates, schemes_of(order.source))
+    ]
+    return tuple(sorted(found, key=lambda c: c.ends or datetime.max.replace(tzinfo=UTC)))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 def card_facts(
@@ -106,7 +113,7 @@ def card_facts(
 def _order(dossier: Dossier, facts: Facts, now: datetime) -> dict[str, Any]:
     order = dossier.order
     ends = [p.eta.last for p in dossier.parcels if p.eta is not None]
-    clocks = dispute_clocks(order, max(ends, default=None))
+    disputes = dispute_clocks(order, max(ends, default=None))
     timelines = [
         [
             {"text": s.raw_text, "place": s.place.text, "at": s.local}
@@ -122,7 +129,7 @@ def _order(dossier: Dossier, facts: Facts, now: datetime) -> dict[str, Any]:
         "country": order.country,
         "items": [{"title": i.title, "quantity": i.quantity} for i in order.items],
         "timelines": timelines,
-        "clocks": [{"scheme": c.scheme, "ends": c.ends, "what": c.what, "near": c.near(now)} for c in clocks[:3]],
+        "clocks": [{"scheme": c.scheme, "ends": c.ends, "what": c.what, "near": c.near(now)} for c in disputes[:3]],
         "evidence": [m.name or m.kind.value for m in order.evidence] + [f"proof of delivery {n}" for n in signed],
     }
 

@@ -17,6 +17,7 @@ from bot.model.cases import CaseDraft
 from bot.model.tracks import Action, Status
 from bot.proactive.pushes import KINDS, Push
 from bot.proactive.watching import ParcelTold, Sight, Told, Watched
+from bot.tracking.clocks import Dates, near, schemes_of
 from bot.tracking.vocabulary import action, rank, terminal
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -103,11 +104,11 @@ def announce(
     rules: Rules,
 ) -> Announced:
     """One look at an order. `outlooks` are of its open parcels, by parcel."""
+    if order.cancelled:
+        return Announced(told or Told(known=now))
     if told is not None and parcels and all(_as_before(p, told, outlooks, rules) for p in parcels):
         return Announced(told, again=now + DAY)
     told = told or Told(known=now)
-    if order.cancelled:
-        return Announced(told)
     look = _Look(order, told, now, rules, said=set(told.said))
     if not parcels:
         _unsent(look)
@@ -119,7 +120,12 @@ def announce(
 
 
 def _state(sight: Sight) -> tuple[Status, str, datetime | None, datetime | None]:
-    return sight.status, sight.cause, sight.seen, sight.handed
+    return sight.status, sight.cause, sight.seen, _sent(sight)
+
+
+def _sent(sight: Sight) -> datetime | None:
+    """When it left the shop: by the shop's word or the carrier's, whichever is earlier."""
+    return min((at for at in (sight.shipped, sight.handed) if at is not None), default=None)
 
 
 def _as_before(sight: Sight, told: Told, outlooks: Mapping[int, Outlook], rules: Rules) -> bool:
@@ -212,7 +218,7 @@ class _Fact(NamedTuple):
 
 
 def _milestones(sight: Sight, told: ParcelTold, order: Watched) -> Iterator[_Fact]:
-    sent = min((at for at in (sight.shipped, sight.handed) if at is not None), default=None)
+    sent = _sent(sight)
     if sent is not None and rank(sight.status) < rank(Status.OUT_FOR_DELIVERY):
         # The shop tells us some hours before or after; a journey long under way is no news.
         yield _Fact("shipped", f"shipped:{sight.parcel}", max(sent, told.known), told.known - sent > FRESH)
@@ -236,6 +242,8 @@ def _with_window(told: ParcelTold, outlook: Outlook) -> ParcelTold:
 def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold:
     """Late, stuck, or expected on other days than the buyer was told."""
     told = _stall(look, sight, told, outlook)
+    if outlook.stuck or told.late is not None or _is_late(look, outlook):
+        _dispute(look, sight)
     late = _late(look, sight, told, outlook)
     if late is not None:
         return late
@@ -258,7 +266,7 @@ def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> 
 def _late(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold | None:
     """The two steps of a delay; None where it is not late."""
     key, again = f"delayed:{sight.parcel}", f"delayed_again:{sight.parcel}"
-    late = outlook.late is not None and outlook.late >= look.rules.theta
+    late = _is_late(look, outlook)
     if told.late is not None:
         if late and look.now >= told.late + look.rules.ladder and again not in look.said:
             look.push(Push("delayed_again", again, look.now, sight.parcel, needs=key))
@@ -275,6 +283,29 @@ def _late(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> Parc
         return None
     look.push(Push("delayed", key, look.now, sight.parcel))
     return replace(_with_window(told, outlook), late=look.now)
+
+
+def _is_late(look: _Look, outlook: Outlook) -> bool:
+    return outlook.late is not None and outlook.late >= look.rules.theta
+
+
+def _dispute(look: _Look, sight: Sight) -> None:
+    """Staff hear of a parcel in trouble before its buyer can open a dispute about it."""
+    order, sent = look.order, _sent(sight)
+    dates = Dates(
+        paid=order.placed.date() if order.placed is not None else None,
+        shipped=sent.date() if sent is not None else None,
+        promised=order.promised,
+        carrier=sight.carrier,
+    )
+    deadline = near(dates, schemes_of(order.source), look.now.date())
+    key = f"dispute:{sight.parcel}:{deadline.scheme}" if deadline is not None else ""
+    if deadline is None or key in look.said:
+        return
+    look.said.add(key)
+    about = f"Order {order.number}: {sight.carrier} {sight.number} is in trouble"
+    summary = f"{about}, and its buyer can open a dispute from {deadline.at} on ({deadline.scheme})."
+    look.cases.append(CaseDraft("dispute_near", summary, order.order))
 
 
 def _stall(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold:

@@ -13,15 +13,14 @@ UPDATES = "parcel_updates"
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A push's nature. `urgent` ones do not wait for the day's one digest; `lasts` is how long after its fact it
-    may still be said; `ends` marks the last words on a parcel."""
+    may still be said."""
 
     urgent: bool
     lasts: timedelta
-    ends: bool = False
 
 
-def _soon(hours: int, *, ends: bool = False) -> Kind:
-    return Kind(urgent=True, lasts=timedelta(hours=hours), ends=ends)
+def _soon(hours: int) -> Kind:
+    return Kind(urgent=True, lasts=timedelta(hours=hours))
 
 
 def _calm(days: int) -> Kind:
@@ -43,15 +42,14 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "attempt_failed": _soon(36),
         "pickup_ready": _soon(72),
         "pickup_reminder": _soon(48),
-        "delivered": _soon(72, ends=True),
-        "returned": _soon(120, ends=True),
-        "lost": _soon(120, ends=True),
+        "delivered": _soon(72),
+        "returned": _soon(120),
+        "lost": _soon(120),
         "delayed": _calm(2),
         "delayed_again": _calm(2),
         "stalled": _calm(2),
         "stall_over": _calm(2),
         "estimate": _calm(1),
-        "survey": _calm(1),
     }
 )
 

@@ -78,4 +78,5 @@ def watched(order_id: int, order: Order) -> Watched:
         placed=order.placed_at,
         promised=order.promised,
         cancelled=order.cancelled,
+        source=order.source,
     )

@@ -43,8 +43,8 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An order as the announcer sees it. `promised` is the shop's own date; `country` ISO alpha-2; `zone` the IANA
-    name of the zone in which its buyer's days are counted."""
+    """An order as the announcer sees it. `source` is where it came from; `promised` is the shop's own date; `country`
+    ISO alpha-2; `zone` the IANA name of the zone in which its buyer's days are counted."""
 
     order: int
     number: str
@@ -53,6 +53,7 @@ class Watched:
     placed: datetime | None = None
     promised: date | None = None
     cancelled: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class ParcelTold:
     """What was told of a parcel. `known` is when we first heard of it: what was true by then is no news.
 
     `first` and `last` are the window that the buyer was told; `late` when they were told that it is late. `at` is the
-    state in which it was last looked at: its status, its cause, its newest scan and when it was handed over.
+    state in which it was last looked at: its status, its cause, its newest scan and when it left the shop.
     """
 
     known: datetime

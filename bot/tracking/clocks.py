@@ -18,6 +18,10 @@ CONFIDENCE = ("scheme", "second-hand", "old")
 """What stands behind a rule: the scheme's own page, somebody who quotes it, an old copy of it."""
 
 
+PAYMENTS = ("paypal", "visa", "mastercard")
+"""Where an order did not come from a marketplace with a scheme of its own, it was paid by one of these."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dates:
     """What an order's clocks run from, as local dates, None where not known.
@@ -94,6 +98,11 @@ def _rules() -> tuple[_Rule, ...]:
 def schemes() -> tuple[str, ...]:
     """Every scheme that has a clock."""
     return tuple(dict.fromkeys(rule.scheme for rule in _rules()))
+
+
+def schemes_of(source: str) -> tuple[str, ...]:
+    """The schemes under which an order's buyer may turn against the seller, by where the order came from."""
+    return (source,) if source in schemes() and source not in PAYMENTS else PAYMENTS
 
 
 def after(day: date, days: str) -> date:

@@ -80,11 +80,32 @@ def test_a_part_of_the_time(tmp_path: Path) -> None:
         ("order: {number: 1, placed_at: 2026-11-01T09:00:00Z}\nevents: [{at: nonsense, buyer: x}]", "no time"),
         ("order: {number: 1, placed_at: 2026-11-01T09:00:00Z}\nevents: [{at: 2026-11-02}]", "events.0"),
         ("order: {number: 1, placed_at: 2026-11-01T09:00:00Z, country: Germany}", "country"),
+        ("order: {number: 1, placed_at: 2026-11-01T09:00:00Z}\nevents: {at: 1}", "events: is no list"),
+        ("order: {number: 1, placed_at: 2026-11-01T09:00:00Z}\nevents: 5", "events: is no list"),
+        ("order: {number: 1, placed_at: 2026-11-01T09:00:00Z}\nchannel: pigeon", "no channel pigeon"),
+        ("order: [", "cannot be read"),
     ],
 )
 def test_a_script_that_cannot_be_read_says_what_is_wrong(tmp_path: Path, script: str, says: str) -> None:
     file = tmp_path / "script.yaml"
     file.write_text(script, encoding="utf-8")
     result = CliRunner().invoke(create_cli(), ["replay", str(file), "--config", str(tmp_path / "none.yaml")])
+    assert result.exit_code == 2
+    assert says in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--speed", "fast"), "no speed"),
+        (("--speed", "0h/s"), "no speed"),
+        (("--from", "yesterday"), "no time"),
+        (("--from", "2026-11-12", "--to", "2026-11-10"), "is not after"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_told(tmp_path: Path, options: tuple[str, ...], says: str) -> None:
+    file = tmp_path / "script.yaml"
+    file.write_text(SCRIPT, encoding="utf-8")
+    result = CliRunner().invoke(create_cli(), ["replay", str(file), "--config", str(tmp_path / "none.yaml"), *options])
     assert result.exit_code == 2
     assert says in result.output

@@ -61,6 +61,19 @@ def test_a_parcel_that_is_sent_is_told_with_its_window() -> None:
     assert first.told.parcels[1].last == WINDOW.last
 
 
+def test_a_parcel_that_the_shop_sends_after_it_named_it_is_told() -> None:
+    named = Sight(1, "dhl", "8120000006")
+    first = look(named, outlook=Outlook())
+    assert names(look(replace(named, shipped=NOW + DAY), told=first.told, now=NOW + DAY, outlook=Outlook())) == [
+        "shipped"
+    ]
+
+
+def test_a_cancelled_order_is_looked_at_no_more() -> None:
+    told = look(sent()).told
+    assert look(sent(), told=told, now=NOW + DAY, order=replace(ORDER, cancelled=True)).again is None
+
+
 def test_a_label_alone_is_not_shipped() -> None:
     label = Sight(1, "dhl", "8120000006", Status.LABEL_CREATED, since=NOW)
     assert names(look(label)) == []
@@ -110,6 +123,22 @@ def test_a_delay_is_told_in_two_steps_and_the_second_is_a_case() -> None:
     assert names(second) == ["delayed_again"]
     assert [c.kind for c in second.cases] == ["delayed"]
     assert names(look(sent(), told=second.told, now=NOW + 9 * DAY, outlook=late)) == []
+
+
+def test_staff_hear_of_a_parcel_in_trouble_before_its_buyer_can_open_a_dispute() -> None:
+    bought = replace(ORDER, source="ebay", promised=date(2026, 12, 1))
+    late, told, cases = replace(WINDOW, late=0.8), look(sent(), order=bought).told, []
+    for day in (2, 5, 6):
+        found = look(sent(), told=told, now=NOW + day * DAY, order=bought, outlook=late)
+        told = found.told
+        cases.append([c.kind for c in found.cases])
+    assert cases == [[], ["dispute_near", "delayed"], []]
+
+
+def test_an_open_dispute_clock_of_a_parcel_that_comes_in_time_is_no_case() -> None:
+    bought = replace(ORDER, source="ebay", promised=date(2026, 12, 1))
+    told = look(sent(), order=bought).told
+    assert look(sent(), told=told, now=NOW + 6 * DAY, order=bought).cases == ()
 
 
 def test_a_stall_is_told_and_its_end_too() -> None:

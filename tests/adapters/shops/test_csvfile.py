@@ -122,3 +122,14 @@ def test_what_is_no_csv_is_told_plainly(tmp_path: Path, content: bytes, words: s
     path.write_bytes(content)
     with pytest.raises(ValueError, match=words):
         load(path)
+
+
+def test_an_opt_in_is_as_old_as_its_order_however_often_the_file_is_imported(tmp_path: Path) -> None:
+    text = "order,created at,consent,accepts marketing\n1,2026-11-01 10:00:00 +0000,yes,no\n2,,yes,no\n3,,no,yes\n"
+    dated, undated, none = read(tmp_path, text)
+    assert isinstance(dated, Order)
+    assert isinstance(undated, Order)
+    assert isinstance(none, Order)
+    assert [c.at for c in dated.consent] == [datetime(2026, 11, 1, 10, tzinfo=UTC)]
+    assert [c.at for c in undated.consent] == [datetime(1970, 1, 1, tzinfo=UTC)]
+    assert none.consent == ()
