@@ -16,8 +16,9 @@ from sqlalchemy import bindparam, or_, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.store.casetables import CaseRow
 from bot.store.database import NOW, Database
-from bot.store.tables import CaseRow, core
+from bot.store.tables import core
 
 CHANNEL = "wismo_desk"
 CHECK_SECONDS = 0.2

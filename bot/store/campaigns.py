@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.dialog.turn import Dossier
 from bot.proactive.campaign import Outcome, Plan
 from bot.store import codec, orders, pushes, why
-from bot.store.tables import CampaignRow, ConsentRow, Inbox, InboxState, Order, Outbox, OutboxState, PushRow, core
+from bot.store.tables import ConsentRow, Inbox, InboxState, Order, Outbox, OutboxState, core
+from bot.store.watchtables import CampaignRow, PushRow
 
 PLANNED, RUNNING, STOPPED, DONE = "planned", "running", "stopped", "done"
 

@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.cases import Case, CaseEvent, CaseState
 from bot.store import codec
+from bot.store.casetables import CaseEventRow, CaseRow
 from bot.store.database import Database
-from bot.store.tables import CaseEventRow, CaseRow, core
+from bot.store.tables import core
 
 _cases = core(CaseRow)
 _events = core(CaseEventRow)

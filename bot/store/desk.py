@@ -14,18 +14,10 @@ from bot.model.cases import Case
 from bot.model.conversations import Conversation
 from bot.model.orders import number_key
 from bot.store import casebook, codec, orders
+from bot.store.casetables import CaseEventRow, CaseRow
 from bot.store.database import Database
-from bot.store.tables import (
-    CaseEventRow,
-    CaseRow,
-    DecisionRow,
-    Inbox,
-    InboxState,
-    MediaRow,
-    Outbox,
-    core,
-)
 from bot.store.tables import Conversation as ConversationRow
+from bot.store.tables import DecisionRow, Inbox, InboxState, MediaRow, Outbox, core
 from bot.store.tables import Order as OrderRow
 
 _cases, _events, _conversations, _orders = map(core, (CaseRow, CaseEventRow, ConversationRow, OrderRow))

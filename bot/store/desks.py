@@ -13,9 +13,10 @@ from bot.model.conversations import Conversation
 from bot.model.messages import MAX_CHOICE, Address, Choice, DeskPost, Outbound, Purpose, Receipt, State
 from bot.ports import Item
 from bot.store import casebook, codec, outbox
+from bot.store.casetables import CaseEventRow, CaseThread
 from bot.store.database import NOW, Database
-from bot.store.tables import CaseEventRow, CaseThread, Inbox, InboxState, Outbox, OutboxState, core
 from bot.store.tables import Conversation as ConversationRow
+from bot.store.tables import Inbox, InboxState, Outbox, OutboxState, core
 
 SHOWN = frozenset({"withdrawn", "on_its_way", "undone", "too_late", "edited"})
 """Lines of the history that the commit itself adds and a desk shows."""

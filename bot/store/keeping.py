@@ -11,20 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.orders import number_key
 from bot.store import codec
+from bot.store.casetables import CaseEventRow, CaseRow, CaseThread
 from bot.store.database import Database
 from bot.store.stafftables import AuditRow
 from bot.store.tables import (
     Alias,
     Bucket,
     Buyer,
-    CaseEventRow,
-    CaseRow,
-    CaseThread,
     ConsentRow,
     Conversation,
     DecisionRow,
     Feed,
-    Follow,
     Guess,
     Inbox,
     InboxState,
@@ -36,11 +33,9 @@ from bot.store.tables import (
     Outbox,
     OutboxState,
     Parcel,
-    PushRow,
-    SightRow,
-    Watch,
     core,
 )
+from bot.store.watchtables import Follow, PushRow, SightRow, Watch
 
 _inbox, _outbox, _lane, _orders, _parcels = map(core, (Inbox, Outbox, Lane, Order, Parcel))
 _conversations, _aliases, _cases, _consents = map(core, (Conversation, Alias, CaseRow, ConsentRow))

@@ -21,19 +21,8 @@ from bot.proactive.watching import Sight
 from bot.proactive.wording import Situation
 from bot.store import codec, orders, queue
 from bot.store.database import Database
-from bot.store.tables import (
-    Buyer,
-    CampaignRow,
-    ConsentRow,
-    Conversation,
-    Follow,
-    Order,
-    Outbox,
-    OutboxState,
-    PushRow,
-    SightRow,
-    core,
-)
+from bot.store.tables import Buyer, ConsentRow, Conversation, Order, Outbox, OutboxState, core
+from bot.store.watchtables import CampaignRow, Follow, PushRow, SightRow
 
 _pushes = core(PushRow)
 _buyers = core(Buyer)

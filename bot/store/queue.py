@@ -20,8 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.ports import Item
+from bot.store.casetables import CaseRow, CaseThread
 from bot.store.database import NOW, Database
-from bot.store.tables import Alias, CaseRow, CaseThread, Conversation, Inbox, InboxState, Lane, core
+from bot.store.tables import Alias, Conversation, Inbox, InboxState, Lane, core
 
 MAX_ATTEMPTS = 5
 LEASE_SECONDS = 20.0

@@ -8,8 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.handoff.figures import Heard, Said, Step, Ticket, Turn
+from bot.store.casetables import CaseEventRow, CaseRow
 from bot.store.database import Database
-from bot.store.tables import CaseEventRow, CaseRow, DecisionRow, Inbox, InboxState, Outbox, OutboxState, Parcel, core
+from bot.store.tables import DecisionRow, Inbox, InboxState, Outbox, OutboxState, Parcel, core
 from bot.store.tables import Order as OrderRow
 
 STUCK = timedelta(hours=1)

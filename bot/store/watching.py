@@ -17,9 +17,10 @@ from bot.proactive.watching import Sight, Told, Watched
 from bot.store import codec, orders, pushes
 from bot.store.database import NOW, Database
 from bot.store.queue import Arrival
-from bot.store.tables import ConsentRow, Feed, Follow, Inbox, InboxState, SightRow, Watch, core
+from bot.store.tables import ConsentRow, Feed, Inbox, InboxState, core
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Order as OrderRow
+from bot.store.watchtables import Follow, SightRow, Watch
 
 LEASE_SECONDS = 60.0
 

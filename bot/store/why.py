@@ -12,7 +12,8 @@ from bot.dialog.turn import Reason
 from bot.model.messages import Outbound
 from bot.model.orders import number_key
 from bot.store import codec
-from bot.store.tables import DecisionRow, Order, Outbox, OutboxState, Parcel, PushRow, core
+from bot.store.tables import DecisionRow, Order, Outbox, OutboxState, Parcel, core
+from bot.store.watchtables import PushRow
 
 _decisions = core(DecisionRow)
 _orders = core(Order)

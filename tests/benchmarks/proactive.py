@@ -33,9 +33,10 @@ from bot.proactive.sighting import sight, watched
 from bot.proactive.watching import ParcelTold, Told
 from bot.store import Store, codec
 from bot.store.orders import Detail, ParcelState
-from bot.store.tables import Buyer, ConsentRow, Order, Outbox, SightRow, Watch
+from bot.store.tables import Buyer, ConsentRow, Order, Outbox
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Parcel as ParcelRow
+from bot.store.watchtables import SightRow, Watch
 from tests.house import home
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)

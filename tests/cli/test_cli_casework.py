@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from bot.model.conversations import QUEUE, Conversation
 from bot.model.messages import Address
 from bot.store import Store, codec
-from bot.store.tables import CaseRow
+from bot.store.casetables import CaseRow
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 CHAT = Address("whatsapp", "106", "4915127770001")

@@ -20,9 +20,10 @@ from bot.model.messages import Address, Outbound, Purpose
 from bot.model.orders import Consent, Order, OrderUpdate, Shipment
 from bot.ports import Item
 from bot.store import Store
+from bot.store.casetables import CaseRow
 from bot.store.codec import encode, pack
 from bot.store.queue import MAX_ATTEMPTS, Arrival
-from bot.store.tables import CaseRow, ConsentRow, DecisionRow, LinkRow, MediaRow, Outbox
+from bot.store.tables import ConsentRow, DecisionRow, LinkRow, MediaRow, Outbox
 from bot.store.vault import Vault
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
