@@ -17,11 +17,14 @@ import structlog
 
 from bot import handoff
 from bot.dialog.decide import decide
-from bot.dialog.identity import e164, proves
+from bot.dialog.identity import proves
 from bot.dialog.turn import Decision, Desk, Facts, Shop, Turn, Understanding
 from bot.dialog.wants import wants
-from bot.errors import Refused, Temporary, WismoError
+from bot.errors import Refused, describe
+from bot.fetching import Fetching
 from bot.handoff import Rules
+from bot.hearing import followed, heard, refreshed
+from bot.journeys import Journeys
 from bot.model.cases import Case
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
@@ -31,33 +34,27 @@ from bot.model.messages import (
     Address,
     Choice,
     Inbound,
-    Kind,
     Limits,
-    Media,
     Receipt,
     Reply,
 )
-from bot.model.orders import Consent, OrderUpdate
+from bot.model.orders import OrderUpdate
 from bot.model.parcels import Parcel
-from bot.model.tracks import Track, TrackUpdate
+from bot.model.tracks import TrackUpdate
 from bot.ports import Channel, Port
 from bot.proactive.gate import House as GateRules
-from bot.proactive.pushes import UPDATES
-from bot.proactive.sighting import Home, sight
+from bot.proactive.sighting import Home
 from bot.render import Renderer
 from bot.store import Store, codec
+from bot.store.gathering import GUESS_HOUR, Gathered
 from bot.store.pushes import Standing
 from bot.store.queue import STRAY, Claim, Waiting
-from bot.store.turns import GUESS_HOUR, Gathered, Worded, Written
+from bot.store.turns import Worded, Written
 from bot.store.vault import Vault
 from bot.takeover import READ_ANSWER, Takeover
 from bot.tracking.eta import Tables
-from bot.tracking.timeline import apply, next_check
 from bot.unasked import Approve, Expect, Unasked
 
-FETCH_SECONDS = 15.0
-FETCH_TRIES = 2
-"""So often a file is asked for again before its message is answered without it."""
 SLOW_LANES = 50
 STRAY_TRIES = 3
 """So often a thread is looked for that no case has: staff also talk among themselves."""
@@ -124,6 +121,8 @@ class Engine:
     def __init__(self, house: House) -> None:
         self.house = house
         self.takeover = Takeover(house.renderer, house.limits, house.shop, house.rules, house.places, house.approve)
+        self.fetching = Fetching(house.channels, house.vault)
+        self.journeys = Journeys(house.shop.name, house.clock, house.count)
         self.unasked = Unasked(
             renderer=house.renderer,
             limits=house.limits,
@@ -211,27 +210,10 @@ class Engine:
         return port.decode(waiting.item)
 
     async def _with_files(self, lane: Lane) -> None:
-        messages = [replace(m, media=await self._kept(lane, m)) for m in lane.inbound]
-        acts = [replace(a, media=await self._kept(lane, a)) for a in lane.acts]
+        tries = lane.claim.events[0].attempts
+        messages = [await self.fetching.inbound(m, lane.ports.get(m.id, ""), tries) for m in lane.inbound]
+        acts = [await self.fetching.act(a, lane.ports.get(a.id, ""), tries) for a in lane.acts]
         await self._answer([replace(lane, inbound=tuple(messages), acts=tuple(acts))])
-
-    async def _kept(self, lane: Lane, event: Inbound | StaffAct) -> tuple[Media, ...]:
-        port, tries = lane.ports.get(event.id, ""), lane.claim.events[0].attempts
-        return tuple([await self._keep(port, media, tries) for media in event.media])
-
-    async def _keep(self, port: str, media: Media, tries: int) -> Media:
-        channel = self.house.channels.get(port)
-        if channel is None or not media.ref:
-            return media
-        try:
-            async with asyncio.timeout(FETCH_SECONDS):
-                return await self.house.vault.keep(media, channel.fetch(media))
-        except (WismoError, TimeoutError, OSError, NotImplementedError) as error:
-            if isinstance(error, Temporary) and tries < FETCH_TRIES:
-                raise
-            # The buyer gets an honest answer all the same; the platform keeps the file for days.
-            log.warning("media.not_kept", channel=port, error=type(error).__name__)
-            return media
 
     async def _answer(self, lanes: Sequence[Lane]) -> None:
         if not lanes:
@@ -282,7 +264,7 @@ class Engine:
     def _understood(self, lane: Lane, now: datetime) -> Lane:
         conversation = lane.conversation
         for message in lane.inbound:
-            conversation = _heard(conversation, message, self.house.shop.country)
+            conversation = heard(conversation, message, self.house.shop.country)
         if any(r.gone for r in lane.receipts) and not lane.inbound:
             conversation = replace(conversation, reachable=False)
         changed = bool(lane.conversation.proofs) and not conversation.proofs
@@ -296,7 +278,7 @@ class Engine:
             # Only what this chat has proved: how long an answer takes must not tell that an order exists.
             proved = {i: d for i, d in gathered.found.items() if proves(lane.conversation, d, now)}
             updates = await self.house.look_up(lane.said, replace(gathered, found=proved), now)
-            gathered = _refreshed(gathered, updates, now)
+            gathered = refreshed(gathered, updates, now)
         written = self._decide(lane, gathered, standing, now)
         fresh = tuple((parcel_lane(u.track.number), u, None) for u in updates)
         await self.house.store.commit(replace(written, events=(*written.events, *fresh)))
@@ -385,7 +367,7 @@ class Engine:
             misses=decision.misses,
             looked_up=decision.looked_up,
             used_link=decision.used_link,
-            follow=_followed(after, decision.consents),
+            follow=followed(after, decision.consents),
             reasons=(*written.reasons, *decision.reasons),
             events=(*written.events, *warnings),
         )
@@ -422,35 +404,10 @@ class Engine:
         for event in events:
             if isinstance(event, TrackUpdate):
                 known = known or await self.house.store.parcels_numbered(event.track.number)
-                written = self._tracked(event, known, written)
+                written = self.journeys.tracked(event, known, written)
             elif isinstance(event, OrderUpdate):
-                written = self._ordered(event, written)
+                written = self.journeys.ordered(event, written)
         await self.house.store.commit(written)
-
-    def _ordered(self, update: OrderUpdate, written: Written) -> Written:
-        # The newest wins; the store ignores what is older than what it has.
-        if written.order is not None and update.order.updated_at < written.order[0].updated_at:
-            return written
-        order = replace(update.order, shop=self.house.shop.name)
-        return replace(written, order=(order, e164(order.phone, order.country)), link=update.link or written.link)
-
-    def _tracked(self, update: TrackUpdate, known: Sequence[tuple[Parcel, Home]], written: Written) -> Written:
-        now = self.house.clock.now()
-        parcels = [p for p, _ in written.parcels] or [p for p, _ in known]
-        self._count_unknown(update.track, parcels[0].track if parcels else None)
-        fresh = [replace(apply(p, update.track, now)[0], checked_at=now) for p in parcels]
-        return replace(
-            written,
-            parcels=tuple((p, next_check(p, now)) for p in fresh),
-            sights=tuple((p.order_id, sight(p, home, now)) for p, (_, home) in zip(fresh, known, strict=True)),
-        )
-
-    def _count_unknown(self, heard: Track, before: Track | None) -> None:
-        unknown = {s.raw_code for s in heard.scans if not s.known}
-        told = {s.raw_code for s in before.scans if not s.known} if before and unknown else set()
-        for code in sorted(unknown - told):
-            self.house.count("unknown_code", heard.source)
-            log.info("tracking.unknown_code", source=heard.source, code=code[:40])
 
     # ---- failing -----------------------------------------------------------------------------------------
 
@@ -482,65 +439,3 @@ class Engine:
 def _key(act: StaffAct) -> str:
     """The line of the history that an act is about."""
     return act.ref if act.kind == "send_push" else f"{act.ref}:reply"
-
-
-def describe(error: BaseException) -> str:
-    """An error for the dead letter: our own words, or a type and a place; never a value, which may be personal."""
-    if isinstance(error, WismoError):
-        return f"{type(error).__name__}: {error}"
-    trace = error.__traceback__
-    place = ""
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        place = f"{code.co_name}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return f"{type(error).__name__} in {place}"
-
-
-def _heard(conversation: Conversation, message: Inbound, country: str) -> Conversation:
-    """The record after hearing from the person: reachable again, when last, under which name and phone."""
-    if message.kind == Kind.BLOCKED:
-        return replace(conversation, reachable=False)
-    if message.kind == Kind.MOVED:
-        return replace(_another(conversation), phone="", reachable=False)
-    shared = message.contact.phone if message.contact is not None and message.contact.own else ""
-    told = message.phone or shared
-    # The number we know is written as we write numbers: to read it again at every message takes 50 us.
-    phone = conversation.phone if told == conversation.phone else e164(told, country) or conversation.phone
-    if conversation.phone and phone != conversation.phone:
-        # Another person has this chat now: what the one before proved ends.
-        conversation = _another(conversation)
-    return replace(
-        conversation,
-        reachable=True,
-        last_inbound_at=max(message.at, conversation.last_inbound_at or message.at),
-        name=message.name or conversation.name,
-        phone=phone,
-    )
-
-
-def _followed(record: Conversation, consents: Sequence[Consent]) -> tuple[int, ...]:
-    """The orders that a chat is told of once it has asked for it; a buyer who is known is found by their orders."""
-    if not any(c.given and c.purpose == UPDATES for c in consents):
-        return ()
-    return tuple(p.order for p in record.proofs if p.order is not None)
-
-
-def _another(conversation: Conversation) -> Conversation:
-    """The record without what one person proved and spoke of: somebody else may write here now."""
-    return replace(conversation, buyer=None, proofs=(), focus=None, pending=None, offered=())
-
-
-def _refreshed(gathered: Gathered, updates: Sequence[TrackUpdate], now: datetime) -> Gathered:
-    """The dossiers with what was just heard from a carrier; the parcel's own lane writes it down."""
-    if not updates:
-        return gathered
-    fresh = {u.track.number: u.track for u in updates}
-    found = {}
-    for i, dossier in gathered.found.items():
-        parcels = tuple(
-            replace(apply(p, fresh[p.number], now)[0], checked_at=now) if p.number in fresh else p
-            for p in dossier.parcels
-        )
-        found[i] = replace(dossier, parcels=parcels)
-    return replace(gathered, found=found)

@@ -53,3 +53,16 @@ class Misconfigured(WismoError):
     def __init__(self, message: str, *, key: str = "") -> None:
         super().__init__(message)
         self.key = key
+
+
+def describe(error: BaseException) -> str:
+    """An error for the dead letter: our own words, or a type and a place; never a value, which may be personal."""
+    if isinstance(error, WismoError):
+        return f"{type(error).__name__}: {error}"
+    trace = error.__traceback__
+    place = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f"{code.co_name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__} in {place}"

@@ -23,10 +23,10 @@ from bot.model.tracks import Track, TrackRef, TrackUpdate
 from bot.ports import Item, TrackingSource
 from bot.store import Store
 from bot.store.codec import pack
+from bot.store.gathering import Gathered
 from bot.store.queue import Arrival
 from bot.store.store import fresh_owner
 from bot.store.sweep import Due, Looked, Serves, fingerprint
-from bot.store.turns import Gathered
 from bot.tracking.pace import next_check
 from bot.tracking.timeline import merge
 

@@ -12,8 +12,7 @@ import typer
 from bot.app import open_app
 from bot.cli.session import DEFAULT, ConfigOption, complete, load, open_store, revision, say, stop
 from bot.config import Config, Faults, read
-from bot.engine import describe
-from bot.errors import WismoError
+from bot.errors import WismoError, describe
 from bot.ports import Channel, Port
 from bot.store import Store
 

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
-from bot.engine import describe
+from bot.errors import describe
 
 
 def configure(level: int) -> None:

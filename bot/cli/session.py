@@ -15,8 +15,7 @@ import typer
 from rich.console import Console
 
 from bot.config import Config, Faults, read
-from bot.engine import describe
-from bot.errors import Misconfigured, WismoError
+from bot.errors import Misconfigured, WismoError, describe
 from bot.model.clock import Clock
 from bot.store import Store
 from bot.store.store import sqlite_url

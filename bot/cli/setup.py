@@ -24,8 +24,7 @@ from bot.cli.files import write_config, write_secrets
 from bot.cli.questions import Prepared, Questions, Terminal
 from bot.cli.session import DEFAULT, ConfigOption, complain, complete, refuse, say, stop
 from bot.config import Faults, ShopPart, WebPart, told
-from bot.engine import describe
-from bot.errors import WismoError
+from bot.errors import WismoError, describe
 
 INVENTED = {"secret", "verify_token"}
 """Settings that nobody gives us: both sides only have to hold the same random value."""

@@ -16,7 +16,7 @@ import typer
 from bot.app import open_app
 from bot.cli.session import DEFAULT, ConfigOption, complete, load, say, stop
 from bot.config import Config
-from bot.engine import describe
+from bot.errors import describe
 from bot.model.tracks import Scan, Track, TrackRef, Window
 from bot.ports import TrackingSource
 from bot.tracking.handover import legs_told

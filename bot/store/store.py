@@ -10,21 +10,19 @@ from uuid import uuid4
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.dialog.turn import Dossier, Reason, Wants
+from bot.dialog.turn import Dossier, Wants
 from bot.model.cases import Case, CaseEvent
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
-from bot.model.events import Notice
 from bot.model.messages import Address
 from bot.model.orders import Consent, Order
 from bot.model.parcels import Parcel
-from bot.proactive.campaign import Outcome, Plan
 from bot.proactive.sighting import Home
 from bot.store import (
     bell,
-    campaigns,
     casebook,
     desks,
+    gathering,
     keeping,
     lanes,
     migrate,
@@ -35,12 +33,11 @@ from bot.store import (
     sweep,
     turns,
     watching,
-    why,
 )
 from bot.store.database import NOW, Database
 from bot.store.group import Group
 from bot.store.tables import Inbox, InboxState, Lease, LinkRow, OutboxState, core
-from bot.store.why import Why
+from bot.store.unasked import UnaskedDoor
 from bot.tracking.learning import Lesson
 
 
@@ -80,7 +77,7 @@ MARK_SECONDS = 0.01
 """So long outcomes of sends are gathered: nobody waits for them but the next message of the same chat."""
 
 
-class Store:
+class Store(UnaskedDoor):
     """All reading and writing. Business time comes from the clock it was given, machine time from the database.
 
     Where a `turns` or `messages` taker of this process is idle, the commit that makes their work leases it for
@@ -157,16 +154,18 @@ class Store:
 
     async def conversations(self, lanes: Sequence[str]) -> dict[str, Conversation]:
         """The conversations of these lanes."""
-        return await self.database.view(lambda c: turns.conversations(c, lanes))
+        return await self.database.view(lambda c: gathering.conversations(c, lanes))
 
     async def save_conversations(self, records: Sequence[Conversation]) -> None:
         """Write conversations directly (seeding, benchmarks), outside any turn."""
         await self.database.write(lambda c: turns.save_conversations(c, self.database, records))
 
-    async def gather(self, wants: Mapping[str, Wants], buyers: Mapping[str, int | None]) -> dict[str, turns.Gathered]:
+    async def gather(
+        self, wants: Mapping[str, Wants], buyers: Mapping[str, int | None]
+    ) -> dict[str, gathering.Gathered]:
         """What each lane's turn wants to know."""
         now = self.clock.now()
-        return await self.database.view(lambda c: turns.gather(c, wants, buyers, now))
+        return await self.database.view(lambda c: gathering.gather(c, wants, buyers, now))
 
     async def commit(self, written: turns.Written) -> bool:
         """Commit a turn together with others that are ready; whether the lane was still ours."""
@@ -308,108 +307,6 @@ class Store:
     async def feed_failed(self, source: str) -> None:
         """A source gave none; from the third failure in a row it is said to be down since the first."""
         await self.database.write(lambda c: sweep.failed(c, self.database, source, self.clock.now()))
-
-    # ---- watching ----------------------------------------------------------------------------------------
-
-    async def due_watches(self, limit: int) -> list[watching.Due]:
-        """Lease orders that the announcer has to look at."""
-        return await self.database.write(lambda c: watching.due(c, self.clock.now(), limit))
-
-    async def looked_at(self, looks: Sequence[watching.Looked]) -> None:
-        """Write down what came of looks with what they have to tell people, in one commit."""
-
-        async def work(connection: AsyncConnection) -> None:
-            held = await watching.looked(connection, looks)
-            await turns.save_reasons(connection, [r for look in held for r in look.reasons], self.clock.now())
-            news = [arrival for look in held for arrival in look.news]
-            if news:
-                await queue.receive(connection, self.database, news, self.clock.now())
-
-        await self.database.write(work)
-
-    async def reach(self, ids: Sequence[int], purpose: str) -> Mapping[int, watching.Reach]:
-        """Where the buyers of these orders can be told things."""
-        return await self.database.view(lambda c: watching.reach(c, ids, purpose))
-
-    async def feeds_down(self) -> frozenset[str]:
-        """Sources that give no answer now."""
-        return await self.database.view(watching.feeds_down)
-
-    async def standing(self, notices: Mapping[str, Sequence[Notice]]) -> dict[str, pushes.Standing]:
-        """What each lane's notices rest on."""
-        return await self.database.view(lambda c: pushes.standing(c, notices))
-
-    async def reasons_about(self, text: str) -> list[Why]:
-        """Why things were said or not of an order or parcel (by its number) or in a message (by its id)."""
-        return await self.database.view(lambda c: why.about(c, text))
-
-    async def next_due(self) -> datetime | None:
-        """When something that waits is due next, by business time; None where nothing waits."""
-        return await self.database.view(watching.next_due)
-
-    async def sent_since(self, last: int) -> list[why.SentRow]:
-        """Messages that left with ids above `last`."""
-        return await self.database.view(lambda c: why.sent_since(c, last))
-
-    async def reasons_since(self, last: int) -> list[tuple[int, Why]]:
-        """Decisions with ids above `last`."""
-        return await self.database.view(lambda c: why.since(c, last))
-
-    # ---- campaigns ---------------------------------------------------------------------------------------
-
-    async def plan_campaign(self, name: str, plan: Plan) -> campaigns.Campaign | None:
-        """Write a campaign down or change its plan; None where it has begun already."""
-        return await self.database.write(lambda c: campaigns.plan(c, name, plan, self.clock.now()))
-
-    async def campaign(self, name: str) -> campaigns.Campaign | None:
-        """The campaign of this name."""
-        return await self.database.view(lambda c: campaigns.named(c, name))
-
-    async def all_campaigns(self) -> list[campaigns.Campaign]:
-        """Every campaign."""
-        return await self.database.view(campaigns.all_of)
-
-    async def set_campaign(self, campaign: campaigns.Campaign, state: str, note: str = "") -> None:
-        """Start it (its first step is due now), stop it or end it."""
-        now = self.clock.now()
-        due = now if state == campaigns.RUNNING else None
-        await self.database.write(lambda c: campaigns.set_state(c, campaign.id, state, now, note, due))
-
-    async def due_campaigns(self) -> list[campaigns.Campaign]:
-        """Running campaigns whose next step is due."""
-        return await self.database.view(lambda c: campaigns.due(c, self.clock.now()))
-
-    async def orders_after(self, cursor: int, limit: int) -> list[Dossier]:
-        """The next orders by id."""
-        return await self.database.view(lambda c: campaigns.after(c, cursor, limit))
-
-    async def campaign_step(
-        self,
-        campaign: campaigns.Campaign,
-        cursor: int,
-        news: Sequence[queue.Arrival],
-        reasons: Sequence[Reason],
-        due_at: datetime,
-    ) -> bool:
-        """Store a step's notices and move the cursor, in one commit; False where another process took the step."""
-
-        async def work(connection: AsyncConnection) -> bool:
-            if not await campaigns.stepped(connection, campaign, cursor, len(news), due_at):
-                return False
-            if news:
-                await queue.receive(connection, self.database, news, self.clock.now())
-            await turns.save_reasons(connection, reasons, self.clock.now())
-            return True
-
-        return await self.database.write(work)
-
-    async def campaign_outcome(self, campaign: campaigns.Campaign) -> Outcome:
-        """How a campaign goes."""
-        return await self.database.view(lambda c: campaigns.outcome(c, campaign))
-
-    async def campaign_left_out(self, campaign: campaigns.Campaign) -> dict[str, int]:
-        """How many buyers did not hear of it, by rule."""
-        return await self.database.view(lambda c: campaigns.left_out(c, campaign))
 
     # ---- orders and links --------------------------------------------------------------------------------
 

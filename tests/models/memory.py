@@ -14,10 +14,11 @@ from bot.model.markup import plain
 from bot.model.messages import Address
 from bot.ports import Item
 from bot.store import codec, desks
+from bot.store.gathering import Gathered
 from bot.store.outbox import Mark, Row
 from bot.store.queue import Arrival, Claim, Waiting
 from bot.store.tables import OutboxState
-from bot.store.turns import Gathered, Worded, Written
+from bot.store.turns import Worded, Written
 
 OPEN = {OutboxState.READY, OutboxState.SENDING}
 

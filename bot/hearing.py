@@ -1,0 +1,63 @@
+"""A conversation's record after hearing from its person, and what a turn knows after hearing from a carrier. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot.dialog.identity import e164
+from bot.model.conversations import Conversation
+from bot.model.messages import Inbound, Kind
+from bot.model.orders import Consent
+from bot.model.tracks import TrackUpdate
+from bot.proactive.pushes import UPDATES
+from bot.store.gathering import Gathered
+from bot.tracking.timeline import apply
+
+
+def heard(conversation: Conversation, message: Inbound, country: str) -> Conversation:
+    """The record after hearing from the person: reachable again, when last, under which name and phone."""
+    if message.kind == Kind.BLOCKED:
+        return replace(conversation, reachable=False)
+    if message.kind == Kind.MOVED:
+        return replace(_another(conversation), phone="", reachable=False)
+    shared = message.contact.phone if message.contact is not None and message.contact.own else ""
+    told = message.phone or shared
+    # The number we know is written as we write numbers: to read it again at every message takes 50 us.
+    phone = conversation.phone if told == conversation.phone else e164(told, country) or conversation.phone
+    if conversation.phone and phone != conversation.phone:
+        # Another person has this chat now: what the one before proved ends.
+        conversation = _another(conversation)
+    return replace(
+        conversation,
+        reachable=True,
+        last_inbound_at=max(message.at, conversation.last_inbound_at or message.at),
+        name=message.name or conversation.name,
+        phone=phone,
+    )
+
+
+def followed(record: Conversation, consents: Sequence[Consent]) -> tuple[int, ...]:
+    """The orders that a chat is told of once it has asked for it; a buyer who is known is found by their orders."""
+    if not any(c.given and c.purpose == UPDATES for c in consents):
+        return ()
+    return tuple(p.order for p in record.proofs if p.order is not None)
+
+
+def _another(conversation: Conversation) -> Conversation:
+    """The record without what one person proved and spoke of: somebody else may write here now."""
+    return replace(conversation, buyer=None, proofs=(), focus=None, pending=None, offered=())
+
+
+def refreshed(gathered: Gathered, updates: Sequence[TrackUpdate], now: datetime) -> Gathered:
+    """The dossiers with what was just heard from a carrier; the parcel's own lane writes it down."""
+    if not updates:
+        return gathered
+    fresh = {u.track.number: u.track for u in updates}
+    found = {}
+    for i, dossier in gathered.found.items():
+        parcels = tuple(
+            replace(apply(p, fresh[p.number], now)[0], checked_at=now) if p.number in fresh else p
+            for p in dossier.parcels
+        )
+        found[i] = replace(dossier, parcels=parcels)
+    return replace(gathered, found=found)
