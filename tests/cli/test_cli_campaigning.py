@@ -8,7 +8,7 @@ import pytest
 
 from bot.model.orders import Consent, Order, Shipment
 from bot.store import Store
-from tests.cli.conftest import WithStore, Wismo
+from tests.cli.conftest import Wismo, WithStore
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
