@@ -375,3 +375,19 @@ async def test_a_push_that_a_person_holds_back_can_be_sent_by_its_button(house: 
     await house.act("send_push", ref=pressed.split(":", 2)[2])
     await house.work()
     assert "1042" in words(await house.send())
+
+
+async def test_what_was_ready_to_leave_about_its_way_does_not_follow_the_word_that_it_came(house: Home) -> None:
+    await house.seed(ORDER)
+    await opted_in(house)
+    await house.pass_time()
+    await house.seed(shipped())
+    await house.pass_time(DAY)
+    for status in (Status.OUT_FOR_DELIVERY, Status.DELIVERED):
+        house.clock.forward(HOUR)
+        await house.hear_of(track((status, house.clock.now())))
+        await house.announcer.look()
+        await house.work()
+    said = words(await house.send()).lower()
+    assert "was delivered" in said
+    assert "out for delivery" not in said

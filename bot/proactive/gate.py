@@ -134,7 +134,7 @@ def _next_morning(asked: Asked, house: House, now: datetime) -> datetime:
 
 def awake(zones: Sequence[ZoneInfo], quiet: tuple[int, int], at: datetime) -> datetime:
     """The first instant from `at` on that is in nobody's quiet hours; where the zones of a country never are awake
-    together within two days, the first zone's alone."""
+    together within two days, the first zone's alone. Where even that never is, two days on: to be judged again."""
     for candidates in (zones, zones[:1]):
         if all(not _quiet(zone, quiet, at) for zone in candidates):
             return at
@@ -143,7 +143,7 @@ def awake(zones: Sequence[ZoneInfo], quiet: tuple[int, int], at: datetime) -> da
             later += STEP
             if all(not _quiet(zone, quiet, later) for zone in candidates):
                 return later
-    return at
+    return at + timedelta(days=2)
 
 
 def until_quiet(zones: Sequence[ZoneInfo], quiet: tuple[int, int], at: datetime) -> datetime:

@@ -54,6 +54,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 
 
+ENDS = frozenset({"delivered", "returned", "lost"})
+"""The last words on a parcel: nothing about its way leaves after them."""
+
+
 def kind_of(template: str) -> Kind:
     """A push's nature; one of the seller's own making is calm."""
     return KINDS.get(template, _CALM)

@@ -16,7 +16,7 @@ from bot.model.events import Notice
 from bot.model.messages import Address
 from bot.model.orders import Consent
 from bot.ports import Item
-from bot.proactive.pushes import UPDATES, kind_of
+from bot.proactive.pushes import ENDS, UPDATES, kind_of
 from bot.proactive.watching import Sight
 from bot.proactive.wording import Situation
 from bot.store import codec, orders, queue
@@ -249,6 +249,13 @@ async def save(connection: AsyncConnection, turns: Mapping[str, Sequence[Pushed]
     ]
     if rows:
         await connection.execute(_SAVE, rows)
+    over = [p.parcel for pushed in turns.values() for p in pushed if p.template in ENDS and p.parcel is not None]
+    if over:
+        # What was ready to leave about a parcel's way would come after the word on its end.
+        before = select(_pushes.c.message).where(_pushes.c.parcel_id.in_(over), _pushes.c.template.not_in(ENDS))
+        stale = (_outbox.c.lane.in_(list(turns)), _outbox.c.key.in_(before), ~_outbox.c.key.startswith("digest:"))
+        ready = update(_outbox).where(*stale, _outbox.c.state == OutboxState.READY)
+        await connection.execute(ready.values(state=OutboxState.WITHDRAWN))
 
 
 _SAVE = insert(_pushes)

@@ -83,6 +83,11 @@ def test_where_the_zone_is_not_known_it_is_day_in_all_of_the_country() -> None:
     assert zones_of("US", "97205") == (ZoneInfo("America/Los_Angeles"),)
 
 
+def test_where_it_never_is_day_nothing_leaves() -> None:
+    verdict = judge(ASKED, House(quiet=(0, 23 * 60 + 59)), NOON)
+    assert (verdict.what, verdict.rule) == ("wait", "gate.quiet_hours")
+
+
 @pytest.mark.parametrize(
     ("country", "postcode", "zone"),
     [
