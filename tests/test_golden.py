@@ -1,0 +1,30 @@
+"""A changed sentence shows in review: every template of every language stands beside the tests as it reads."""
+
+from difflib import unified_diff
+
+import pytest
+
+from bot.catalogue import read_catalogue
+from tests.golden.rewrite import HERE, TEMPLATES, golden, make
+
+RENDERER, CATALOGUE = make()
+
+
+@pytest.mark.parametrize("locale", RENDERER.locales)
+def test_every_template_reads_as_it_was_reviewed(locale: str) -> None:
+    kept = (HERE / f"{locale}.txt").read_text(encoding="utf-8").splitlines()
+    said = golden(RENDERER, CATALOGUE, locale).splitlines()
+    changed = "\n".join(unified_diff(kept, said, f"golden/{locale}.txt", f"templates/{locale}", n=2, lineterm=""))
+    if changed:
+        pytest.fail(f"{changed}\nIf it should read so now: python tests/golden/rewrite.py", pytrace=False)
+
+
+def test_each_language_has_its_file_and_no_other_has_one() -> None:
+    assert {p.stem for p in HERE.glob("*.txt")} == set(RENDERER.locales)
+
+
+def test_every_template_and_every_approved_form_is_in_it() -> None:
+    kept = (HERE / "en.txt").read_text(encoding="utf-8")
+    entries = read_catalogue(TEMPLATES / "catalogue.yaml").entries.values()
+    assert all(f"=== {e.name}: fewest facts\n" in kept for e in entries)
+    assert all(f"=== approved {f.name} (" in kept for e in entries for f in e.forms)
