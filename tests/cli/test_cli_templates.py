@@ -1,0 +1,38 @@
+"""`wismo templates`: what a seller is told about the words, and in which forms."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cli.conftest import Wismo
+
+
+def _own(folder: Path) -> Path:
+    (folder / "words" / "en").mkdir(parents=True)
+    (folder / "words" / "en" / "survey.j2").write_text("Closed.\nHere is a discount.", encoding="utf-8")
+    return folder / "words"
+
+
+def test_the_shipped_texts_are_clean(wismo: Wismo) -> None:
+    result = wismo("templates", "lint")
+    assert (result.exit_code, "every reply is there" in result.output) == (0, True)
+
+
+def test_a_sellers_folder_is_read_from_the_config_or_the_call(
+    wismo: Wismo, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    own = _own(tmp_path)
+    called = wismo("templates", "lint", "--folder", str(own), "--json", "--sarif", str(tmp_path / "out.sarif"))
+    assert called.exit_code == 1
+    assert [(f["rule"], f["line"]) for f in json.loads(called.output)] == [("promotion", 2)]
+    run = json.loads((tmp_path / "out.sarif").read_text(encoding="utf-8"))["runs"][0]
+    place = run["results"][0]["locations"][0]["physicalLocation"]
+    assert run["results"][0]["ruleId"] in {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+    assert place["artifactLocation"]["uri"].endswith("words/en/survey.j2")
+    assert place["region"] == {"startLine": 2}
+    write_config(templates=str(own))
+    assert wismo("templates", "lint").exit_code == 1
+
+
+def test_a_folder_that_is_not_there_is_a_wrong_call(wismo: Wismo) -> None:
+    assert wismo("templates", "lint", "--folder", "nowhere").exit_code == 2
