@@ -19,7 +19,7 @@ from bot.claims import Wording, found, read_wording
 from bot.model.markup import plain, unbalanced
 from bot.model.messages import Limits
 from bot.render import Renderer, read_phrases
-from bot.specimens import Specimen, specimens
+from bot.specimens import Specimen, read_edges, specimens
 
 KINDS = {"answer", "notice", "staff"}
 RULES = {
@@ -69,6 +69,7 @@ class Proofreader:
         self._catalogue: Catalogue = read_catalogue(folders[-1] / "catalogue.yaml")
         self._wording: Wording = read_wording(self._path("wording.yaml"))
         self._approvals = Approvals(self._renderer, self._catalogue)
+        self._edges = read_edges(self._path("edges.yaml"))
         self._used: dict[str, set[str]] = {}
 
     def read(self) -> Iterator[Fault]:
@@ -96,7 +97,7 @@ class Proofreader:
         for entry in (e for e in known.values() if e.name in there):
             yield from self._fact_faults(entry, locale)
             yield from self._approved_faults(entry, locale)
-        for specimen in specimens(self._catalogue, locale):
+        for specimen in specimens(self._catalogue, locale, self._edges):
             if specimen.template in there:
                 yield from self._specimen_faults(specimen, locale)
 

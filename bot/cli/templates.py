@@ -1,4 +1,4 @@
-"""`wismo templates lint`: are all replies there in all languages, and do they say only what is true?"""
+"""`wismo templates`: are all replies there in all languages, do they say only what is true, and how do they look?"""
 
 import importlib
 import json
@@ -9,11 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from bot.app import shipped_templates
+from bot.catalogue import read_catalogue
 from bot.cli.session import DEFAULT, ConfigOption, complain, load, say, stop
 from bot.errors import WismoError
-from bot.model.messages import Limits
+from bot.model.markup import plain
+from bot.model.messages import Limits, Outbound
 from bot.ports import Channel
 from bot.proofread import RULES, Fault, faults
+from bot.render import Renderer
+from bot.specimens import read_edges, specimens
 
 CHANNELS = ("telegram", "slack", "whatsapp")
 SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -46,6 +50,54 @@ def lint(
         raise typer.Exit(1)
     if not as_json:
         say(f"✓ {', '.join(map(str, where))}: every reply is there in every language")
+
+
+@templates.command()
+def preview(
+    template: Annotated[str, typer.Argument(help="One template; else all.")] = "",
+    config: ConfigOption = DEFAULT,
+    folder: FolderOption = None,
+    locale: Annotated[list[str] | None, typer.Option(help="A language; may be repeated. Else all.")] = None,
+    channel: Annotated[list[str] | None, typer.Option(help="A channel; may be repeated. Else all.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with each platform's bubbles instead.")] = None,
+) -> None:
+    """What the templates say on each channel in each language: fewest facts, all facts, and orders at the edge."""
+    where = folders_of(config, folder)
+    renderer, catalogue = Renderer(where, "en"), read_catalogue(where[-1] / "catalogue.yaml")
+    locales = _among(locale, renderer.locales, "language")
+    limits = {name: channel_limits(name) for name in _among(channel, CHANNELS, "channel")}
+    _among([template] if template else None, tuple(catalogue.entries), "template")
+    edges = read_edges(next((f / "edges.yaml" for f in where if (f / "edges.yaml").is_file()), where[-1]))
+    shown = [
+        (code, example, [(name, renderer.render(example.reply, most, 0)) for name, most in limits.items()])
+        for code in locales
+        for example in specimens(catalogue, code, edges)
+        if template in ("", example.template)
+    ]
+    if html:
+        pages = importlib.import_module(
+            "bot.pages.previews"
+        )  # brings the web framework, which a terminal has no use for
+        made = [pages.Shown(f"{e.template}: {e.case}", code, sent) for code, e, sent in shown]
+        html.write_text(pages.page(made), encoding="utf-8")
+        say(f"✓ {len(made)} examples in {html}")
+        return
+    for code, example, sent in shown:
+        for name, messages in sent:
+            say(f"=== {example.template}: {example.case} · {code} · {name}")
+            for message in messages:
+                say(plain(message.text) + "".join(f"\n[{title}]" for title in _titles(message)) + "\n")
+
+
+def _titles(message: Outbound) -> list[str]:
+    return [*([f"{message.menu} ▾"] if message.menu else []), *(choice.title for choice in message.choices)]
+
+
+def _among(wanted: Sequence[str] | None, known: Sequence[str], kind: str) -> Sequence[str]:
+    """What was asked for, else all; a name that nobody knows ends the command with 2."""
+    if unknown := sorted(set(wanted or ()) - set(known)):
+        stop(f"✗ no {kind} {', '.join(unknown)}; there are {', '.join(known)}", 2)
+    return wanted or known
 
 
 @templates.callback()

@@ -36,3 +36,21 @@ def test_a_sellers_folder_is_read_from_the_config_or_the_call(
 
 def test_a_folder_that_is_not_there_is_a_wrong_call(wismo: Wismo) -> None:
     assert wismo("templates", "lint", "--folder", "nowhere").exit_code == 2
+
+
+def test_a_preview_shows_each_channel_and_the_orders_at_the_edge(wismo: Wismo, tmp_path: Path) -> None:
+    told = wismo("templates", "preview", "where", "--locale", "de", "--locale", "ar").output
+    for case in ("fewest facts", "all facts", "split order", "no estimate"):
+        assert all(f"=== where: {case} · {code} · {c}" in told for code in ("de", "ar") for c in ("telegram", "slack"))
+    page = tmp_path / "preview.html"
+    wismo("templates", "preview", "customs_duty", "--locale", "en", "--channel", "whatsapp", "--html", str(page))
+    drawn = page.read_text(encoding="utf-8")
+    assert "customs_duty: duty paid by the buyer · en" in drawn
+    assert (drawn.count('<section class="phone whatsapp"'), drawn.count("<section")) == (3, 3)
+    assert "<b>1042</b>" in drawn
+    assert not any(fetched in drawn for fetched in ("<script", "<link", "src=", "@import", "url("))
+
+
+def test_a_preview_of_what_is_not_there_is_a_wrong_call(wismo: Wismo) -> None:
+    for asked in (["nothing"], ["--locale", "xx"], ["--channel", "fax"]):
+        assert wismo("templates", "preview", *asked).exit_code == 2
