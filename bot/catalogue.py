@@ -30,7 +30,10 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One reply: the facts it always gets and may get, its choices' phrases, its approved forms, fullest first."""
+    """One reply: the facts it always gets and may get, its choices' phrases, its approved forms, fullest first.
+
+    `spare` names those of its facts that no text of ours uses: a seller's own may.
+    """
 
     name: str
     kind: str
@@ -38,6 +41,7 @@ class Entry:
     sometimes: Mapping[str, Any]
     choices: Sequence[str]
     forms: tuple[Form, ...] = ()
+    spare: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ def read_catalogue(path: Path) -> Catalogue:
 
 def _entry(name: str, raw: Mapping[str, Any]) -> Entry:
     given = (raw.get("always", {}), raw.get("sometimes", {}), raw.get("choices", ()))
-    return Entry(name, raw["kind"], *given, _forms(raw.get("whatsapp")))
+    return Entry(name, raw["kind"], *given, _forms(raw.get("whatsapp")), raw.get("spare", ()))
 
 
 def _forms(raw: Mapping[str, Any] | None) -> tuple[Form, ...]:

@@ -1,11 +1,12 @@
 """The template linter: every reply in every language, rendered with all its facts and with the fewest.
 
 The catalogue says of each reply what it is given. A language that lacks a reply, a phrase or a fact, says more
-than it was told, shows a raw value, or has a title too long for a button, is named with its file.
+than it was told, promotes, promises, prints what is personal, shows a raw value, or is too long for a channel, is
+named with its file. A seller's folder goes before ours, file by file, and is read by the same rules.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,94 +14,215 @@ from babel import Locale
 from jinja2 import TemplateError
 
 from bot.approved import Approvals, body_faults
-from bot.catalogue import Entry, read_catalogue
-from bot.model.markup import plain
-from bot.model.messages import Address, Reply
+from bot.catalogue import Catalogue, Entry, read_catalogue
+from bot.claims import Wording, found, read_wording
+from bot.model.markup import plain, unbalanced
+from bot.model.messages import Limits
 from bot.render import Renderer, read_phrases
+from bot.specimens import Specimen, read_edges, specimens
 
-BUTTON = 20
-"""Characters of a button's title on the narrowest channel (WhatsApp)."""
-WITH_BUTTONS = 1024
-"""Characters of a text with buttons below it on the narrowest channel (WhatsApp)."""
 KINDS = {"answer", "notice", "staff"}
+RULES = {
+    "approved": "WhatsApp would refuse the approved form",
+    "button": "A button's title is too long for a channel",
+    "fact": "The template names a fact that nobody gives it",
+    "length": "The text is too long for a channel",
+    "markup": "The markup is not balanced, or not ours",
+    "missing": "A language lacks a text, or has one too many",
+    "personal": "The template prints what is personal",
+    "plural": "A counted text lacks a plural form of its language",
+    "promise": "The text promises what only the carrier can keep",
+    "promotion": "The text promotes in a utility notice",
+    "render": "The template cannot be rendered, or shows a raw value",
+    "unused": "No language uses a fact of the catalogue",
+}
 _RAW = ("None", "Undefined", "{{", "}}", "{%")
 _MANY_IS_MILLIONS = {"es", "fr", "it", "pt"}
 _GIVEN = {"phrase", "locale", "zone"}
 
 
-def faults(folder: Path) -> Iterator[str]:
-    """Everything wrong with the templates of a folder, one line each, the file first."""
-    renderer = Renderer([folder], "en")
-    catalogue = read_catalogue(folder / "catalogue.yaml")
-    entries, known = catalogue.entries.values(), set(catalogue.entries)
-    approvals = Approvals(renderer, catalogue)
-    for locale in renderer.locales:
-        there = {p.stem for p in (folder / locale).glob("*.j2")}
-        yield from (f"{locale}/{name}.j2: the catalogue lists this reply and it is missing" for name in known - there)
-        yield from (f"{locale}/{name}.j2: no reply of the catalogue has this name" for name in there - known)
-        yield from _phrase_faults(folder, locale)
-        yield from _plural_faults(folder, locale)
-        for entry in entries:
-            if entry.name in there:
-                yield from _reply_faults(renderer, locale, entry)
-        yield from _approved_faults(approvals, locale, [e for e in entries if e.name in there])
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong: the rule (of `RULES`), the file, its line from 1 (0: not known), and what it is."""
+
+    rule: str
+    path: Path
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}{f':{self.line}' if self.line else ''}: {self.text}"
 
 
-def _phrase_faults(folder: Path, locale: str) -> Iterator[str]:
-    ours, theirs = (_flat(read_phrases(folder / c / "phrases.yaml")) for c in ("en", locale))
-    where = f"{locale}/phrases.yaml"
-    yield from (f"{where}: {key} is missing" for key in sorted(set(ours) - set(theirs)))
-    yield from (f"{where}: {key} is not in English" for key in sorted(set(theirs) - set(ours)))
-    for key, text in theirs.items():
-        if key.startswith("choice.") and not key.startswith("choice.language_") and len(text) > BUTTON:
-            yield f"{where}: {key} has {len(text)} characters; a button takes {BUTTON}"
+def faults(folders: Sequence[Path], channels: Mapping[str, Limits]) -> list[Fault]:
+    """Everything wrong with the templates of these folders, a seller's first and ours last, on these channels."""
+    return list(dict.fromkeys(Proofreader(folders, channels).read()))
 
 
-def _plural_faults(folder: Path, locale: str) -> Iterator[str]:
-    """A counted text lacks a plural form of its language; forms of millions alone (Romance `many`) may be missing."""
-    wanted = {"other", *Locale.parse(locale.replace("-", "_")).plural_form.tags}
-    wanted -= {"many"} if locale in _MANY_IS_MILLIONS else set()
-    counted = read_phrases(folder / locale / "phrases.yaml").get("counted", {})
-    for name, forms in counted.items():
-        missing = ", ".join(sorted(wanted - set(forms)))
-        if missing:
-            yield f"{locale}/phrases.yaml: counted.{name} lacks {missing}"
+class Proofreader:
+    """One reading of all templates."""
+
+    def __init__(self, folders: Sequence[Path], channels: Mapping[str, Limits]) -> None:
+        self._folders = folders
+        self._channels = channels
+        self._renderer = Renderer(folders, "en")
+        self._catalogue: Catalogue = read_catalogue(folders[-1] / "catalogue.yaml")
+        self._wording: Wording = read_wording(self._path("wording.yaml"))
+        self._approvals = Approvals(self._renderer, self._catalogue)
+        self._edges = read_edges(self._path("edges.yaml"))
+        self._used: dict[str, set[str]] = {}
+
+    def read(self) -> Iterator[Fault]:
+        """All faults, language by language."""
+        for locale in sorted(set(self._catalogue.languages) - set(self._renderer.locales)):
+            yield self._fault(
+                "missing", f"{locale}/phrases.yaml", "the catalogue lists this language and it is missing"
+            )
+        for locale in self._renderer.locales:
+            yield from self.language(locale)
+        yield from self._catalogue_faults()
+
+    def language(self, locale: str) -> Iterator[Fault]:
+        """The faults of one language."""
+        known = self._catalogue.entries
+        there = {p.stem for folder in self._folders for p in (folder / locale).glob("*.j2")}
+        for name in sorted(known.keys() - there):
+            yield self._fault("missing", f"{locale}/{name}.j2", "the catalogue lists this reply and it is missing")
+        for name in sorted(there - known.keys()):
+            yield self._fault("missing", f"{locale}/{name}.j2", "no reply of the catalogue has this name")
+        phrases = self._phrases(locale)
+        yield from self._phrase_faults(locale, phrases)
+        yield from self._plural_faults(locale, phrases)
+        yield from self._word_faults(locale)
+        for entry in (e for e in known.values() if e.name in there):
+            yield from self._fact_faults(entry, locale)
+            yield from self._approved_faults(entry, locale)
+        for specimen in specimens(self._catalogue, locale, self._edges):
+            if specimen.template in there:
+                yield from self._specimen_faults(specimen, locale)
+
+    # ---- phrases -----------------------------------------------------------------------------------------
+
+    def _phrases(self, locale: str) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for path in (folder / locale / "phrases.yaml" for folder in reversed(self._folders)):
+            merged |= read_phrases(path) if path.is_file() else {}
+        return merged
+
+    def _phrase_faults(self, locale: str, phrases: Mapping[str, Any]) -> Iterator[Fault]:
+        ours, theirs = _flat(self._phrases("en")), _flat(phrases)
+        where = f"{locale}/phrases.yaml"
+        for key in sorted(set(ours) - set(theirs)):
+            yield self._fault("missing", where, f"{key} is missing")
+        for key in sorted(set(theirs) - set(ours)):
+            yield self._fault("missing", where, f"{key} is not in English")
+        for key, text in theirs.items():
+            if "<" in text:
+                yield self._fault("markup", where, f"{key} has markup; a phrase is shown as it stands", text)
+            if key.startswith("choice.") and not key.startswith("choice.language_"):
+                for name, limits in self._channels.items():
+                    if len(text) > limits.button_title:
+                        most = limits.button_title
+                        told = f"{key} has {len(text)} characters; a button of {name} takes {most}"
+                        yield self._fault("button", where, told, text)
+
+    def _plural_faults(self, locale: str, phrases: Mapping[str, Any]) -> Iterator[Fault]:
+        """A counted text lacks a form of its language; one of millions alone (Romance `many`) may be missing."""
+        wanted = {"other", *Locale.parse(locale.replace("-", "_")).plural_form.tags}
+        wanted -= {"many"} if locale in _MANY_IS_MILLIONS else set()
+        for name, forms in phrases.get("counted", {}).items():
+            if missing := ", ".join(sorted(wanted - set(forms))):
+                yield self._fault("plural", f"{locale}/phrases.yaml", f"counted.{name} lacks {missing}")
+
+    # ---- words -------------------------------------------------------------------------------------------
+
+    def _word_faults(self, locale: str) -> Iterator[Fault]:
+        """Promotion where WhatsApp's UTILITY notices take their words from, promises anywhere."""
+        for name in sorted({p.name for f in self._folders for p in (f / locale).glob("*.*")}):
+            entry = self._catalogue.entries.get(Path(name).stem)
+            utility = entry is None or any(form.category == "UTILITY" for form in entry.forms)
+            path = self._path(f"{locale}/{name}")
+            source = path.read_text(encoding="utf-8")
+            for line, word in found(self._wording.promise.get(locale), source):
+                yield Fault("promise", path, line, f"“{word}” promises; say what is usual or expected")
+            for line, word in found(self._wording.promotion.get(locale), source) if utility else ():
+                yield Fault("promotion", path, line, f"“{word}” promotes, and this is a utility notice")
+
+    # ---- facts -------------------------------------------------------------------------------------------
+
+    def _fact_faults(self, entry: Entry, locale: str) -> Iterator[Fault]:
+        where = f"{locale}/{entry.name}.j2"
+        try:
+            used = self._renderer.named(entry.name, locale) - _GIVEN
+        except TemplateError as error:
+            yield self._fault("render", where, f"{type(error).__name__}: {error}", line=getattr(error, "lineno", 0))
+            return
+        self._used.setdefault(entry.name, set()).update(used)
+        for name in sorted(used - {*entry.always, *entry.sometimes}):
+            yield self._fault("fact", where, f"nobody gives it {name}", name)
+        for name in sorted(filter(self._wording.is_personal, self._renderer.mentioned(entry.name, locale))):
+            yield self._fault("personal", where, f"prints {name}, which is personal", name)
+
+    def _catalogue_faults(self) -> Iterator[Fault]:
+        path = self._folders[-1] / "catalogue.yaml"
+        lines = path.read_text(encoding="utf-8").split("\n")
+        for entry in self._catalogue.entries.values():
+            line = next((n for n, text in enumerate(lines, 1) if text.startswith(f"  {entry.name}:")), 0)
+            if entry.kind not in KINDS:
+                yield Fault("fact", path, line, f"{entry.name} is of no known kind")
+            used = {*self._used.get(entry.name, ()), *entry.spare}
+            for name in sorted({*entry.always, *entry.sometimes} - used):
+                yield Fault("unused", path, line, f"{entry.name} is given {name} and no language uses it")
+
+    # ---- texts -------------------------------------------------------------------------------------------
+
+    def _specimen_faults(self, specimen: Specimen, locale: str) -> Iterator[Fault]:
+        where = f"{locale}/{specimen.template}.j2"
+        try:
+            text = self._renderer.text(specimen.reply)
+        except TemplateError as error:
+            yield self._fault("render", where, f"{type(error).__name__}: {error}", line=getattr(error, "lineno", 0))
+            return
+        for told in unbalanced(text):
+            yield self._fault("markup", where, told, told.split(" ", maxsplit=1)[0])
+        bare = plain(text)
+        if not bare.strip():
+            yield self._fault("render", where, "says nothing")
+        for raw in (r for r in _RAW if r in bare):
+            yield self._fault("render", where, f"shows a raw {raw}", raw)
+        for name, limits in self._channels.items():
+            most = (limits.text_with_buttons or limits.text) if specimen.reply.options else limits.text
+            if len(bare) > most:
+                yield self._fault(
+                    "length", where, f"has {len(bare)} characters with {specimen.case}; {name} takes {most}"
+                )
+
+    def _approved_faults(self, entry: Entry, locale: str) -> Iterator[Fault]:
+        """What the platform would refuse in the approved forms of a notice."""
+        where = f"{locale}/{entry.name}.j2"
+        for form in entry.forms:
+            try:
+                body = self._approvals.body(entry.name, locale, form.name)
+            except TemplateError as error:
+                yield self._fault("approved", where, f"as {form.name}: {type(error).__name__}: {error}")
+                continue
+            for told in body_faults(body):
+                yield self._fault("approved", where, f"as {form.name}: {told}")
+
+    # ---- files -------------------------------------------------------------------------------------------
+
+    def _path(self, name: str) -> Path:
+        """The file that counts: the seller's, else ours."""
+        return next((f / name for f in self._folders if (f / name).is_file()), self._folders[-1] / name)
+
+    def _fault(self, rule: str, name: str, text: str, holds: str = "", line: int = 0) -> Fault:
+        """A fault in a file; its line is the first that `holds` what is wrong."""
+        path = self._path(name)
+        if holds and path.is_file():
+            lines = path.read_text(encoding="utf-8").split("\n")
+            line = next((n for n, there in enumerate(lines, 1) if holds in there), 0)
+        return Fault(rule, path, line, text)
 
 
 def _flat(phrases: Mapping[str, Any]) -> dict[str, str]:
     return {f"{group}.{code}": str(text) for group, texts in phrases.items() for code, text in texts.items()}
-
-
-def _reply_faults(renderer: Renderer, locale: str, entry: Entry) -> Iterator[str]:
-    where = f"{locale}/{entry.name}.j2"
-    if entry.kind not in KINDS:
-        yield f"catalogue.yaml: {entry.name} is of no known kind"
-    used = renderer.named(entry.name, locale) - _GIVEN
-    yield from (f"{where}: nobody gives it {name}" for name in sorted(used - {*entry.always, *entry.sometimes}))
-    blank = Reply(Address("lint", "", ""), entry.name, {}, "lint", locale)
-    for facts in (entry.always, {**entry.always, **entry.sometimes}):
-        try:
-            text = renderer.text(replace(blank, facts=facts))
-        except TemplateError as error:
-            yield f"{where}: {type(error).__name__}: {error}"
-            continue
-        yield from (f"{where}: {fault}" for fault in _text_faults(plain(text), entry))
-
-
-def _approved_faults(approvals: Approvals, locale: str, entries: Iterable[Entry]) -> Iterator[str]:
-    """What the platform would refuse in the approved forms of the notices."""
-    for entry, form in ((e, f) for e in entries for f in e.forms):
-        try:
-            body = approvals.body(entry.name, locale, form.name)
-        except TemplateError as error:
-            yield f"{locale}/{entry.name}.j2: as {form.name}: {type(error).__name__}: {error}"
-            continue
-        yield from (f"{locale}/{entry.name}.j2: as {form.name}: {fault}" for fault in body_faults(body))
-
-
-def _text_faults(text: str, entry: Entry) -> Iterator[str]:
-    if not text.strip():
-        yield "says nothing"
-    yield from (f"shows a raw {raw}" for raw in _RAW if raw in text)
-    if entry.choices and len(text) > WITH_BUTTONS:
-        yield f"has {len(text)} characters; with buttons {WITH_BUTTONS} fit"

@@ -27,6 +27,7 @@ from jinja2 import (
     TemplateNotFound,
     UndefinedError,
     meta,
+    nodes,
     pass_context,
 )
 from jinja2.runtime import Context
@@ -192,11 +193,19 @@ class Renderer:
         return self._find(template, locale)[1]
 
     def named(self, template: str, locale: str) -> set[str]:
-        """The facts that a language's own file of a reply names; what it includes is not looked into."""
+        """The facts that a language's own file of a reply names, with those of what it includes."""
+        return set(meta.find_undeclared_variables(self._parsed(template, locale)))
+
+    def mentioned(self, template: str, locale: str) -> set[str]:
+        """Every name and attribute that stands in a reply: `parcels`, `p`, `status`."""
+        tree = self._parsed(template, locale)
+        attributes = {str(n.attr) for n in tree.find_all(nodes.Getattr)}
+        return attributes | {str(n.name) for n in tree.find_all(nodes.Name)}
+
+    def _parsed(self, template: str, locale: str) -> nodes.Template:
         environment = self._books[locale].environment
-        folder = next(f for f in self.folders if (f / locale / f"{template}.j2").is_file())
-        source = (folder / locale / f"{template}.j2").read_text(encoding="utf-8")
-        return set(meta.find_undeclared_variables(environment.parse(source)))
+        loader = environment.loader
+        return environment.parse(loader.get_source(environment, f"{template}.j2")[0] if loader else "")
 
     @staticmethod
     def _tidy(template: Template, facts: Mapping[str, Any], zone: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from html import unescape
 
 _TAG = re.compile(r'<(/?)(b|i|code|a)(?: href="([^"<>]*)")?>')
+_ALIEN = re.compile(r"</?[A-Za-z][^<>]*>?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +48,17 @@ def plain(markup: str) -> str:
 
 def _run(raw: str, style: dict[str, bool], link: str) -> Run:
     return Run(unescape(raw), style["b"], style["i"], style["code"], link)
+
+
+def unbalanced(markup: str) -> Iterator[str]:
+    """What is wrong with the tags of a text: not closed, closing nothing, crossing another, or of no known kind."""
+    open_: list[str] = []
+    for closing, name, _ in _TAG.findall(markup):
+        if not closing:
+            open_.append(name)
+        elif open_ and open_[-1] == name:
+            open_.pop()
+        else:
+            yield f"</{name}> closes nothing that is open there"
+    yield from (f"<{name}> is not closed" for name in open_)
+    yield from (f"{tag} is no markup of ours" for tag in _ALIEN.findall(_TAG.sub("", markup)))

@@ -60,7 +60,7 @@ def draw(bubble: Bubble, skin: Skin, press: Callable[[Button], None], share: Cal
         if skin.slug == "slack":
             who = "You" if bubble.mine else bubble.author or skin.title.split("  ", maxsplit=1)[0]
             ui.html(f'<div class="who">{escape(who)}<small>{escape(bubble.time)}</small></div>', sanitize=False)
-        ui.html(_bubble(bubble, skin), sanitize=False)
+        ui.html(bubble_html(bubble, skin), sanitize=False)
         if bubble.buttons or bubble.share:
             with ui.element("div").classes("presses"):
                 for button in bubble.buttons:
@@ -74,7 +74,8 @@ def _press(title: str, pressed: Callable[[], None]) -> None:
         ui.label(title)
 
 
-def _bubble(bubble: Bubble, skin: Skin) -> str:
+def bubble_html(bubble: Bubble, skin: Skin) -> str:
+    """The bubble alone, without what can be pressed below it."""
     picture = f'<img src="{escape(bubble.picture)}" alt="photo">' if bubble.picture else ""
     ticks = " " + "✓" * bubble.ticks if bubble.mine and bubble.ticks else ""
     meta = (

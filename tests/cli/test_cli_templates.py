@@ -1,0 +1,56 @@
+"""`wismo templates`: what a seller is told about the words, and in which forms."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cli.conftest import Wismo
+
+
+def _own(folder: Path) -> Path:
+    (folder / "words" / "en").mkdir(parents=True)
+    (folder / "words" / "en" / "survey.j2").write_text("Closed.\nHere is a discount.", encoding="utf-8")
+    return folder / "words"
+
+
+def test_the_shipped_texts_are_clean(wismo: Wismo) -> None:
+    result = wismo("templates", "lint")
+    assert (result.exit_code, "every reply is there" in result.output) == (0, True)
+
+
+def test_a_sellers_folder_is_read_from_the_config_or_the_call(
+    wismo: Wismo, write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    own = _own(tmp_path)
+    called = wismo("templates", "lint", "--folder", str(own), "--json", "--sarif", str(tmp_path / "out.sarif"))
+    assert called.exit_code == 1
+    assert [(f["rule"], f["line"]) for f in json.loads(called.output)] == [("promotion", 2)]
+    run = json.loads((tmp_path / "out.sarif").read_text(encoding="utf-8"))["runs"][0]
+    place = run["results"][0]["locations"][0]["physicalLocation"]
+    assert run["results"][0]["ruleId"] in {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+    assert place["artifactLocation"]["uri"].endswith("words/en/survey.j2")
+    assert place["region"] == {"startLine": 2}
+    write_config(templates=str(own))
+    assert wismo("templates", "lint").exit_code == 1
+
+
+def test_a_folder_that_is_not_there_is_a_wrong_call(wismo: Wismo) -> None:
+    assert wismo("templates", "lint", "--folder", "nowhere").exit_code == 2
+
+
+def test_a_preview_shows_each_channel_and_the_orders_at_the_edge(wismo: Wismo, tmp_path: Path) -> None:
+    told = wismo("templates", "preview", "where", "--locale", "de", "--locale", "ar").output
+    for case in ("fewest facts", "all facts", "split order", "no estimate"):
+        assert all(f"=== where: {case} · {code} · {c}" in told for code in ("de", "ar") for c in ("telegram", "slack"))
+    page = tmp_path / "preview.html"
+    wismo("templates", "preview", "customs_duty", "--locale", "en", "--channel", "whatsapp", "--html", str(page))
+    drawn = page.read_text(encoding="utf-8")
+    assert "customs_duty: duty paid by the buyer · en" in drawn
+    assert (drawn.count('<section class="phone whatsapp"'), drawn.count("<section")) == (3, 3)
+    assert "<b>1042</b>" in drawn
+    assert not any(fetched in drawn for fetched in ("<script", "<link", "src=", "@import", "url("))
+
+
+def test_a_preview_of_what_is_not_there_is_a_wrong_call(wismo: Wismo) -> None:
+    for asked in (["nothing"], ["--locale", "xx"], ["--channel", "fax"]):
+        assert wismo("templates", "preview", *asked).exit_code == 2
