@@ -10,13 +10,14 @@ last or next to another, an example for each).
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.catalogue import Catalogue, Entry, Form
 from bot.model.markup import plain
 from bot.model.messages import Address, Approved, Reply
+from bot.model.templates import Body, ListedTemplate
 from bot.render import PLACED, Placeholder, Renderer
 
 LONGEST = 1024
@@ -29,18 +30,6 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HERE = re.compile(r"\{\{([a-z0-9_]+)\}\}")
 _APART = re.compile(r"\}\}\W*\{\{")
 _EDGE = re.compile(r"^\W*\{\{|\}\}\W*$")
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """An approved template as it is submitted: plain text with `{{name}}` in it, and an example of each parameter."""
-
-    name: str
-    category: str
-    language: str
-    text: str
-    samples: tuple[tuple[str, str], ...]
-    buttons: tuple[str, ...]
 
 
 class Approvals:
@@ -122,3 +111,35 @@ def body_faults(body: Body) -> Iterator[str]:
     if _APART.search(body.text):
         yield "has two parameters with no word between them"
     yield from (f"the button “{b}” is longer than {BUTTON}" for b in body.buttons if len(b) > BUTTON)
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """Something of a template at the platform that is not as it should be: what kind of thing, and in words."""
+
+    name: str
+    language: str
+    what: str
+    detail: str
+
+
+def deviations(wanted: Iterable[Body], listed: Iterable[ListedTemplate]) -> Iterator[Deviation]:
+    """What keeps our templates from being sent as we word them and at the price that we expect."""
+    there = {(t.name, t.language): t for t in listed}
+    for body in wanted:
+        found = there.get((body.name, body.language))
+        told = _told(body, found) if found is not None else [("missing", "WhatsApp does not have it")]
+        yield from (Deviation(body.name, body.language, what, detail) for what, detail in told)
+
+
+def _told(body: Body, found: ListedTemplate) -> Iterator[tuple[str, str]]:
+    if found.status != "APPROVED":
+        yield "status", f"WhatsApp has it as {found.status or 'nothing it names'}"
+    if found.category != body.category:
+        yield "category", f"is {found.category or 'of no category'} there and {body.category} here"
+    if found.text.strip() != body.text.strip():
+        yield "text", "the text there is another"
+    if found.buttons != body.buttons:
+        yield "buttons", f"the buttons there are {', '.join(found.buttons) or 'none'}"
+    if found.quality == "RED":
+        yield "quality", "buyers complain of it: its quality is RED, and WhatsApp may pause it"

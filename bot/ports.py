@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bot.model.events import Event
 from bot.model.messages import Limits, Media, Outbound
 from bot.model.orders import Order
+from bot.model.templates import Body, ListedTemplate
 from bot.model.tracks import Track, TrackRef
 
 
@@ -49,6 +50,17 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something that the platform tells of our account and somebody should look at.
+
+    `what` is one of a few words, for a metric; `about` says more, for the log, and nothing of a person.
+    """
+
+    what: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What to tell the caller of a webhook once `items` are safely stored.
 
@@ -60,6 +72,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     items: tuple[Item, ...] = ()
     link: str = ""
+    alarms: tuple[Alarm, ...] = ()
 
 
 class Rate(BaseModel):
@@ -139,6 +152,18 @@ class Desk(ABC):
         return None
 
 
+class TemplateRegistry(ABC):
+    """Where a platform keeps the templates that it approves. Raises the errors of `bot.errors`."""
+
+    @abstractmethod
+    async def listed(self) -> Sequence[ListedTemplate]:
+        """All that it has, ours and others."""
+
+    @abstractmethod
+    async def submit(self, body: Body) -> str:
+        """Hand one in for approval; its status then, in the platform's word."""
+
+
 @dataclass(frozen=True, slots=True)
 class Posting:
     """What a desk on one platform works with: the key under which it stands in the config, its channels by queue, and
@@ -171,6 +196,10 @@ class Channel(Port):
 
     def desk(self, posting: Posting) -> Desk | None:
         """This account as a desk too; None where the platform is none. Called once, before anything else."""
+        return None
+
+    def registry(self) -> TemplateRegistry | None:
+        """Where this account's approved templates are kept; None where it needs none, or settings do not tell."""
         return None
 
     def fetch(self, media: Media) -> AsyncIterator[bytes]:

@@ -42,7 +42,7 @@ class Metrics:
         self.ack = Histogram("wismo_ack_seconds", "From a call's last byte to its answer", ["port"], **make)  # type: ignore[arg-type]
         self.sends = Counter("wismo_sends", "Messages by outcome", ["channel", "state"], **make)  # type: ignore[arg-type]
         self.looks = Counter("wismo_looks", "Calls of tracking sources by outcome", ["source", "outcome"], **make)  # type: ignore[arg-type]
-        self.alarms = Counter("wismo_alarms", "Things to look at: wrong proofs, unknown codes", ["what", "of"], **make)  # type: ignore[arg-type]
+        self.alarms = Counter("wismo_alarms", "Things to look at: proofs, codes, templates", ["what", "of"], **make)  # type: ignore[arg-type]
         self.rows = Gauge("wismo_rows", "Rows by where they stand", ["state"], **make)  # type: ignore[arg-type]
         self.oldest = Gauge("wismo_oldest_waiting_seconds", "Age of the oldest waiting event", **make)  # type: ignore[arg-type]
         self.feeds = Gauge("wismo_feed_down", "1 while a tracking source gives no answer", ["source"], **make)  # type: ignore[arg-type]
@@ -92,6 +92,9 @@ class Hooks:
             log.error("hook.not_stored", port=name, error=type(error).__name__)
             return Answer(503)
         self.stored()
+        for alarm in answer.alarms:
+            self.metrics.alarms.labels(alarm.what, name).inc()
+            log.warning("hook.alarm", port=name, what=alarm.what, about=alarm.about)
         return await self._with_links(answer) if answer.link else answer
 
     async def _with_links(self, answer: Answer) -> Answer:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.approved import Approvals, Body, body_faults
+from bot.approved import Approvals, body_faults
 from bot.catalogue import Entry, read_catalogue
 from bot.model.markup import plain
 from bot.model.messages import Address, Approved, Reply
+from bot.model.templates import Body
 from bot.render import Renderer
 from tests.house import TEMPLATES
 

@@ -93,6 +93,7 @@ class Town:
                     "access_token": self.whatsapp.token,
                     "app_secret": self.whatsapp.secret,
                     "verify_token": secrets.token_urlsafe(12),
+                    "waba_id": self.whatsapp.business,
                     "base_url": f"{self.base}/graph/v24.0",
                 },
             },

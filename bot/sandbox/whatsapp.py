@@ -1,7 +1,7 @@
 """WhatsApp's Cloud API as Meta's documents describe it, on loopback. Tables: rules/whatsapp.csv.
 
 Signed webhooks with messages and statuses; the customer service window of 24 hours by the shop's clock; what is
-written outside it fails by a status, as it does there; approved templates pass.
+written outside it fails by a status, as it does there; approved templates pass (`approvals`).
 """
 
 import hashlib
@@ -18,10 +18,12 @@ from starlette.routing import Route
 from bot.model.clock import Clock
 from bot.model.markup import Run
 from bot.sandbox import marks
+from bot.sandbox.approvals import PAGE, Shelf
 from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rules
 
 WINDOW = timedelta(hours=24)
 BODY, BUTTONS, BUTTON_TITLE, BUTTON_ID, ROWS, ROW_TITLE = 1024, 3, 20, 256, 10, 24
+_NO_TEMPLATE = 132001
 _TYPES = ("text", "image", "video", "audio", "document", "interactive", "template")
 
 
@@ -39,7 +41,9 @@ class WhatsAppApi(Platform):
         self.rules = Rules("whatsapp")
         self.rates = Bucket(80, 6.0, 45)
         self.media: dict[str, tuple[bytes, str]] = {}
-        self.templates: set[str] = set()
+        self.business = "102290129340398"
+        self.shelf = Shelf(self.rules)
+        self._quick: set[str] = set()
 
     def routes(self) -> list[Route]:
         """The paths of the Graph API."""
@@ -47,6 +51,8 @@ class WhatsAppApi(Platform):
             Route(f"/{{version}}/{self.number}/messages", self._messages, methods=["POST"]),
             Route(f"/{{version}}/{self.number}/media", self._keep, methods=["POST"]),
             Route(f"/{{version}}/{self.number}", self._self),
+            Route(f"/{{version}}/{self.business}/message_templates", self._list, methods=["GET"]),
+            Route(f"/{{version}}/{self.business}/message_templates", self._submit, methods=["POST"]),
             Route("/media/{media}", self._content),
             Route("/{version}/{media}", self._media),
         ]
@@ -62,6 +68,10 @@ class WhatsAppApi(Platform):
         """Press a reply button, or pick a row of a list."""
         title = next(b.title for b in line.buttons if b.value == value)
         mine = phone.add(Line(self._wamid(), True, (Run(title),), self.clock.now()))
+        if line.id in self._quick:
+            answer = {"type": "button", "button": {"payload": value, "text": title}, "context": {"id": line.id}}
+            self._heard(phone, mine.id, answer)
+            return
         kind = "list_reply" if line.menu else "button_reply"
         pressed = {"type": kind, kind: {"id": value, "title": title}}
         self._heard(phone, mine.id, {"type": "interactive", "interactive": pressed, "context": {"id": line.id}})
@@ -119,9 +129,18 @@ class WhatsAppApi(Platform):
             "messaging_product": "whatsapp",
             "metadata": {"display_phone_number": "15550100", "phone_number_id": self.number},
         }
-        change = {"field": "messages", "value": head | value}
-        body = {"object": "whatsapp_business_account", "entry": [{"id": "1001", "changes": [change]}]}
+        self._tell("messages", head | value)
+
+    def _tell(self, field: str, value: dict[str, Any]) -> None:
+        change = {"field": field, "value": value}
+        body = {"object": "whatsapp_business_account", "entry": [{"id": self.business, "changes": [change]}]}
         self.send(Event(json.dumps(body).encode()))
+
+    def judge(self, name: str, language: str, status: str) -> None:
+        """A template is paused, disabled, rejected or approved, and the business is told."""
+        self.shelf.judge(name, language, status=status)
+        told = {"event": status, "message_template_name": name, "message_template_language": language}
+        self._tell("message_template_status_update", told | {"message_template_id": self.serial(), "reason": "NONE"})
 
     def _stamp(self) -> str:
         return str(int(self.clock.now().timestamp()))
@@ -142,12 +161,29 @@ class WhatsAppApi(Platform):
         told = {"id": self.number, "display_phone_number": "+1 555-0100", "verified_name": "Lantern & Loom"}
         return self._barred(request) or JSONResponse(told | {"quality_rating": "GREEN"})
 
+    async def _list(self, request: Request) -> Response:
+        if barred := self._barred(request):
+            return barred
+        asked = request.query_params
+        limit = int(asked["limit"]) if asked.get("limit", "").isdecimal() else PAGE
+        return JSONResponse(self.shelf.page(asked.get("after", ""), limit or PAGE, str(request.url.replace(query=""))))
+
+    async def _submit(self, request: Request) -> Response:
+        if barred := self._barred(request):
+            return barred
+        body = dict(await request.json())
+        if fault := self.shelf.fault(body):
+            return _refused(400, 100, f"(#100) Invalid parameter: {fault}")
+        return JSONResponse(self.shelf.submit(self.serial(), body))
+
     async def _messages(self, request: Request) -> Response:
         if barred := self._barred(request):
             return barred
         body = dict(await request.json())
         if fault := self._fault(body):
             return _refused(400, 100, f"(#100) Invalid parameter: {fault}")
+        if body["type"] == "template" and (refusal := self.shelf.refusal(body["template"])):
+            return _refused(404 if refusal[0] == _NO_TEMPLATE else 400, refusal[0], f"(#{refusal[0]}) {refusal[1]}")
         phone = self._phone(str(body.get("recipient") or body.get("to")))
         if phone is None:
             return _refused(400, 131030, "(#131030) Recipient phone number not in allowed list")
@@ -169,6 +205,8 @@ class WhatsAppApi(Platform):
             self._status(phone, line, "failed", opaque, error)
         else:
             phone.add(line)
+            if body["type"] == "template":
+                self._quick.add(line.id)
             for state in ("sent", "delivered", "read"):
                 self._status(phone, line, state, opaque)
         contact = {"input": body.get("recipient") or body.get("to"), "user_id": phone.user}
@@ -193,7 +231,7 @@ class WhatsAppApi(Platform):
             return f"{kind} needs id or link"
         if "id" in content and str(content["id"]) not in self.media:
             return "media id"
-        return "" if kind != "template" or content["name"] in self.templates else "template name"
+        return ""
 
     async def _keep(self, request: Request) -> Response:
         if barred := self._barred(request):
@@ -264,8 +302,8 @@ def _drawn(body: dict[str, Any], wamid: str, api: WhatsAppApi) -> Line:
     elif kind == "text":
         line.runs = marks.whatsapp(content["body"])
     elif kind == "template":
-        words = [p.get("text", "") for c in content.get("components", ()) for p in c.get("parameters", ())]
-        line.runs = (Run(f"{content['name']}: {', '.join(words)}"),)
+        text, line.buttons = api.shelf.filled(content)
+        line.runs = marks.whatsapp(text)
     else:
         line.runs = marks.whatsapp(f"📎 {content.get('caption', '')}")
     return line

@@ -11,12 +11,13 @@ import httpx
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from adapters.channels.whatsapp.reading import error_table, items, read
+from adapters.channels.whatsapp.reading import alarms, error_table, items, read
+from adapters.channels.whatsapp.templates import Templates
 from adapters.channels.whatsapp.writing import BUTTONS, content, encode
 from bot.errors import Closed, Misconfigured, Refused, Temporary, Unknown, Unreachable, WismoError
 from bot.model.events import Event
 from bot.model.messages import Limits, Media, MediaKind, Outbound
-from bot.ports import Answer, Channel, Item, Rate, Request
+from bot.ports import Answer, Channel, Item, Rate, Request, TemplateRegistry
 from bot.transport import post, ready_headers
 from bot.wire import unsent
 
@@ -28,6 +29,7 @@ class Settings(BaseModel):
     access_token: SecretStr = Field(min_length=1)
     app_secret: SecretStr = Field(min_length=1)
     verify_token: SecretStr = Field(min_length=1)
+    waba_id: str = ""
     base_url: str = "https://graph.facebook.com/v24.0"
     rate: Rate = Rate(per_second=80, per_recipient=1 / 6, burst=45)
 
@@ -75,7 +77,8 @@ class WhatsApp(Channel):
         given = request.headers.get("x-hub-signature-256", "").encode("latin-1", "replace")
         if not hmac.compare_digest(given, want):
             return Answer(401)
-        return Answer(items=tuple(items(request.body, self.settings.phone_number_id)))
+        found = tuple(items(request.body, self.settings.phone_number_id))
+        return Answer(items=found, alarms=tuple(a for item in found for a in alarms(item)))
 
     def _handshake(self, query: Mapping[str, str]) -> Answer:
         want = self.settings.verify_token.get_secret_value().encode()
@@ -125,6 +128,10 @@ class WhatsApp(Channel):
         if media.kind == MediaKind.DOCUMENT and media.name:
             sent["filename"] = media.name
         return {"type": media.kind.value, media.kind.value: sent}
+
+    def registry(self) -> TemplateRegistry | None:
+        business = self.settings.waba_id
+        return Templates(self._call, f"{self._base}/{business}/message_templates") if business else None
 
     async def fetch(self, media: Media) -> AsyncIterator[bytes]:
         """`ref` is the file's id and, where the webhook gave it, its address, which holds for minutes only."""

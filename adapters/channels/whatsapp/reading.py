@@ -16,7 +16,7 @@ import msgspec
 
 from bot.model.events import Event, conversation_lane
 from bot.model.messages import Address, Contact, Inbound, Kind, Media, MediaKind, Receipt, State
-from bot.ports import Item
+from bot.ports import Alarm, Item
 
 _NONSENSE = (AttributeError, TypeError, KeyError, IndexError, ValueError)
 _MEDIA = {
@@ -33,6 +33,10 @@ _STATES = {
     "played": State.READ,
     "failed": State.FAILED,
 }
+
+
+_BAD = {"REJECTED", "PAUSED", "DISABLED", "FLAGGED", "LOCKED", "LIMIT_EXCEEDED"}
+"""Events of `message_template_status_update` that keep a template from being sent, or are about to."""
 
 
 def items(raw: bytes, account: str) -> Iterator[Item]:
@@ -53,6 +57,34 @@ def items(raw: bytes, account: str) -> Iterator[Item]:
 def kept(raw: bytes, account: str) -> Item:
     """What cannot be read is kept as it came; no person's lane is delayed by it."""
     return Item(hashlib.sha256(raw).hexdigest(), f"x/whatsapp/{account}", raw)
+
+
+def alarms(item: Item) -> Iterator[Alarm]:
+    """What an item that is kept tells of our templates and somebody should look at.
+
+    Source: Meta's pages on the webhooks `message_template_status_update`, `message_template_quality_update` and
+    `template_category_update`.
+    """
+    if not item.lane.startswith("x/"):
+        return
+    try:
+        told = _dict(msgspec.json.decode(item.body))
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return
+    value = _dict(told.get("value"))
+    what, now = _TEMPLATE_NEWS.get(str(told.get("field")), ("", ""))
+    state = str(value.get(now) or "")[:40]
+    if not what or (what == "template_status" and state not in _BAD) or (what == "template_quality" and state != "RED"):
+        return
+    name, language = (str(value.get(f"message_template_{part}") or "")[:80] for part in ("name", "language"))
+    yield Alarm(what, f"{name} {language} {state}".strip())
+
+
+_TEMPLATE_NEWS = {
+    "message_template_status_update": ("template_status", "event"),
+    "message_template_quality_update": ("template_quality", "new_quality_score"),
+    "template_category_update": ("template_category", "new_category"),
+}
 
 
 @cache

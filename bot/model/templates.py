@@ -1,0 +1,28 @@
+"""Approved templates as they are submitted to a platform, and as it lists them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An approved template as it is submitted: plain text with `{{name}}` in it, and an example of each parameter."""
+
+    name: str
+    category: str
+    language: str
+    text: str
+    samples: tuple[tuple[str, str], ...]
+    buttons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTemplate:
+    """A template as the platform has it. `status`, `category` and `quality` are its own words, empty where untold."""
+
+    name: str
+    language: str
+    status: str
+    category: str
+    text: str
+    buttons: tuple[str, ...]
+    quality: str = ""
