@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from jinja2 import TemplateError
 
 from bot.app import App, open_app, shipped_templates
 from bot.approved import Approvals, deviations
@@ -74,12 +75,15 @@ def preview(
     limits = {name: channel_limits(name) for name in _among(channel, CHANNELS, "channel")}
     _among([template] if template else None, tuple(catalogue.entries), "template")
     edges = read_edges(next((f / "edges.yaml" for f in where if (f / "edges.yaml").is_file()), where[-1]))
-    shown = [
-        (code, example, [(name, renderer.render(example.reply, most, 0)) for name, most in limits.items()])
-        for code in locales
-        for example in specimens(catalogue, code, edges)
-        if template in ("", example.template)
-    ]
+    try:
+        shown = [
+            (code, example, [(name, renderer.render(example.reply, most, 0)) for name, most in limits.items()])
+            for code in locales
+            for example in specimens(catalogue, code, edges)
+            if template in ("", example.template)
+        ]
+    except TemplateError as error:
+        stop(f"✗ {type(error).__name__}: {error}; `wismo templates lint` names the file")
     if html:
         pages = importlib.import_module(
             "bot.pages.previews"

@@ -54,3 +54,9 @@ def test_a_preview_shows_each_channel_and_the_orders_at_the_edge(wismo: Wismo, t
 def test_a_preview_of_what_is_not_there_is_a_wrong_call(wismo: Wismo) -> None:
     for asked in (["nothing"], ["--locale", "xx"], ["--channel", "fax"]):
         assert wismo("templates", "preview", *asked).exit_code == 2
+
+
+def test_a_template_that_cannot_be_read_is_told_without_a_traceback(wismo: Wismo, tmp_path: Path) -> None:
+    (_own(tmp_path) / "en" / "survey.j2").write_text("{% if %}", encoding="utf-8")
+    result = wismo("templates", "preview", "survey", "--locale", "en", "--folder", str(tmp_path / "words"))
+    assert (result.exit_code, "TemplateSyntaxError" in result.output) == (1, True)
