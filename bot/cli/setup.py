@@ -222,6 +222,6 @@ def _hide(name: str, settings: BaseModel, hidden: dict[str, str]) -> dict[str, A
             variable = re.sub(r"\W", "_", f"{name}_{field}").upper()
             hidden[variable] = value.get_secret_value()
             shown[field] = f"${{{variable}}}"
-        elif value is not None:
+        elif value not in (None, ""):
             shown[field] = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     return shown

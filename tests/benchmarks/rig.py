@@ -158,6 +158,7 @@ def write_config(folder: Path, channel: str, port: int) -> Path:
         },
         "database": {"url": f"sqlite:///{folder / 'run.db'}", "data": str(folder / "data")},
         "web": {"host": "127.0.0.1", "port": 9200},
+        "desk": {"web": False},  # staff's pages are a process of their own, which no message waits for
         "channels": {channel: settings},
     }
     path = folder / f"{channel}.yaml"
