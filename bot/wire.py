@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-import aiohttp
 import httpx
 
 from bot.errors import Misconfigured, Refused, Temporary
@@ -19,13 +18,7 @@ Call = Callable[[dict[str, str]], Awaitable[httpx.Response]]
 
 
 def unsent(error: BaseException | None) -> bool:
-    """Whether a call failed before anything of it was written, so that it can be made again.
-
-    The transport over aiohttp calls a connection that broke in the middle a ConnectTimeout as well: its cause tells.
-    """
-    cause = error.__cause__ if error is not None else None
-    if isinstance(cause, aiohttp.ClientError):
-        return isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    """Whether a call failed before anything of it was written, so that it can be made again."""
     return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
 
 

@@ -23,6 +23,8 @@ KEEP_SECONDS = 6 * 3600.0
 RECONCILE_SECONDS = 3600.0
 FORECAST_SECONDS = 60.0
 """So often a new business day is looked for; the tables are fitted once in each."""
+QUIET_SECONDS, WAY_SECONDS = 1.0, 0.05
+"""While messages came within the last second, what can wait pauses so long between two pieces: a twentieth is its."""
 CHECKPOINT_SECONDS = 1.0
 LISTEN_SECONDS = 15.0
 
@@ -52,6 +54,7 @@ class Worker:
         self.wake = asyncio.Event()
         self._handed: list[Claim] = []
         self._idle = False
+        self._handled_at = -QUIET_SECONDS
         self._stop = asyncio.Event()
         self._owner = fresh_owner()
 
@@ -65,7 +68,7 @@ class Worker:
             self._every(LOOK_SECONDS, self.announce),
             self._every(KEEP_SECONDS, self._keep),
             self._every(RECONCILE_SECONDS, self.tracker.reconcile),
-            self._every(FORECAST_SECONDS, self.forecast.refresh),
+            self._every(FORECAST_SECONDS, self._learn),
             self._every(CHECKPOINT_SECONDS, self.store.checkpoint),
             *(self._listen(name, port) for name, port in self.listeners.items()),
         ]
@@ -100,6 +103,7 @@ class Worker:
         claims = claims or await self.store.claim(LANES)
         if claims:
             await self.engine.handle(claims)
+            self._handled_at = asyncio.get_running_loop().time()
         return len(claims)
 
     async def _lanes(self) -> None:
@@ -132,6 +136,14 @@ class Worker:
     async def _due(self) -> None:
         if await self.store.wake():
             self.wake.set()
+
+    async def _learn(self) -> None:
+        await self.forecast.refresh(self.make_way)
+
+    async def make_way(self) -> None:
+        """Between two pieces of work that can wait: messages first."""
+        quiet = asyncio.get_running_loop().time() - self._handled_at > QUIET_SECONDS
+        await asyncio.sleep(0 if quiet else WAY_SECONDS)
 
     async def _keep(self) -> None:
         await self.store.expire(self.retention)
@@ -179,10 +191,16 @@ class Worker:
         return sweep
 
     async def announce(self) -> int:
-        """Find what people are to be told unasked, until there is nothing; how much was looked at."""
+        """Find what people are to be told unasked, until there is nothing; how much was looked at.
+
+        Nothing before something was learned: a window by the prior alone would be news again a minute later.
+        """
         looked = 0
+        if not self.forecast.known:
+            return looked
         for look in self.unasked:
             while found := await look():
                 looked += found
                 self.wake.set()
+                await self.make_way()
         return looked

@@ -1,8 +1,7 @@
 """The door to the database for the rest of the bot: every method is one transaction."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from uuid import uuid4
@@ -24,7 +23,6 @@ from bot.store import (
     desks,
     gathering,
     keeping,
-    lanes,
     migrate,
     orders,
     outbox,
@@ -36,9 +34,9 @@ from bot.store import (
 )
 from bot.store.database import NOW, Database
 from bot.store.group import Group
+from bot.store.learning import LearningDoor
 from bot.store.tables import Inbox, InboxState, Lease, LinkRow, OutboxState, core
 from bot.store.unasked import UnaskedDoor
-from bot.tracking.learning import Lesson
 
 
 class TurnTaker(Protocol):
@@ -77,7 +75,7 @@ MARK_SECONDS = 0.01
 """So long outcomes of sends are gathered: nobody waits for them but the next message of the same chat."""
 
 
-class Store(UnaskedDoor):
+class Store(UnaskedDoor, LearningDoor):
     """All reading and writing. Business time comes from the clock it was given, machine time from the database.
 
     Where a `turns` or `messages` taker of this process is idle, the commit that makes their work leases it for
@@ -290,15 +288,6 @@ class Store(UnaskedDoor):
         """Every parcel under this tracking number, and where each goes."""
         async with self.database.read() as connection:
             return await orders.numbered(connection, number)
-
-    async def lessons(self, since: datetime | None, limit: int) -> AsyncIterator[list[Lesson]]:
-        """Parcels and orders to learn delivery times from, a page at a time; all of them without `since`."""
-        after: int | None = 0
-        while after is not None:
-            read = partial(lanes.page, after=after, since=since, limit=limit)
-            page, after = await self.database.view(read)
-            if page:
-                yield page
 
     async def feed_answered(self, source: str, carriers: Sequence[str]) -> None:
         """A source gave an answer: whatever was said to be down is up."""

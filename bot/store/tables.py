@@ -5,7 +5,7 @@ time, seconds since 1970 by the database's own clock. Every personal column belo
 `buyer_id` or by the lane of a conversation, so that `Store.erase` finds it.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import Any
 
@@ -370,6 +370,15 @@ class Lease(SQLModel, table=True):
     name: str = Field(sa_column=Column(String, primary_key=True))
     owner: str = ""
     lease_until: float = _machine()
+
+
+class ForecastRow(SQLModel, table=True):
+    """What was learned of how long parcels take, as known before the shop's business day `day`: one row."""
+
+    __tablename__ = "forecast"
+    id: int = Field(primary_key=True)
+    day: date
+    tables: bytes = _json()
 
 
 class Feed(SQLModel, table=True):

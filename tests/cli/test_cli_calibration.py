@@ -14,7 +14,7 @@ from bot.model.clock import Clock
 from bot.store import Store
 from bot.store.store import sqlite_url
 from tests.benchmarks.histories import HEADER, SHAPES, World
-from tests.store.test_store_lanes import fill
+from tests.store.test_store_learning import fill
 
 runner = CliRunner()
 

@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import update
 
 from bot.forecast import Forecast
 from bot.model.clock import Clock
@@ -9,6 +12,7 @@ from bot.model.orders import Order, Shipment
 from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track
 from bot.store import Store
 from bot.store.orders import save_parcels
+from bot.store.tables import ForecastRow, core
 from bot.tracking.eta import DISPATCH, JOURNEY, chain
 from bot.tracking.learning import Lesson
 from bot.tracking.timeline import apply
@@ -72,3 +76,61 @@ async def test_an_empty_shop_has_tables_that_know_nothing(store: Store) -> None:
     forecast = Forecast(store, Clock(), "CN", "Asia/Shanghai")
     assert await forecast.refresh()
     assert forecast.tables.lanes == {}
+
+
+async def test_another_process_and_the_next_start_take_over_what_was_learned(store: Store) -> None:
+    await fill(store, 12)
+    first = Forecast(store, store.clock, "CN", "Asia/Shanghai")
+    assert await first.refresh()
+    lane = chain("yanwen", "CN", "DE")
+
+    async def read_again() -> None:
+        raise AssertionError("the second start must read nothing but the tables")
+
+    second = Forecast(store, store.clock, "CN", "Asia/Shanghai")
+    assert not second.known
+    assert await second.refresh(read_again)
+    assert second.known
+    for kind in first.tables.lanes:
+        for age in (0, 3, 8):
+            assert second.tables.of(kind).window(lane, age) == first.tables.of(kind).window(lane, age)
+        assert second.tables.of(kind).evidence(lane, 1) == first.tables.of(kind).evidence(lane, 1)
+    assert second.tables.residuals.lanes.curve(("",)) == first.tables.residuals.lanes.curve(("",))
+
+
+async def test_while_one_process_learns_the_others_go_on_with_what_they_know(store: Store) -> None:
+    await fill(store, 12)
+    one, two = (Forecast(store, store.clock, "CN", "Asia/Shanghai") for _ in range(2))
+    seen: list[bool] = []
+
+    async def meanwhile() -> None:
+        seen.append(await two.refresh())
+
+    assert await one.refresh(meanwhile)
+    assert seen == [False]
+    assert await two.refresh()
+    assert two.tables.on == one.tables.on
+
+
+async def test_yesterdays_tables_serve_until_todays_are_learned(store: Store) -> None:
+    await fill(store, 12)
+    assert await Forecast(store, store.clock, "CN", "Asia/Shanghai").refresh()
+    store.clock.forward(timedelta(days=1))
+    later = Forecast(store, store.clock, "CN", "Asia/Shanghai")
+    served: list[bool] = []
+
+    async def pause() -> None:
+        served.append(later.known)
+
+    assert await later.refresh(pause)
+    assert served == [True]
+    assert later.tables.on == store.clock.now().astimezone(ZoneInfo("Asia/Shanghai")).date()
+
+
+async def test_tables_of_another_version_are_learned_anew(store: Store) -> None:
+    await fill(store, 12)
+    assert await Forecast(store, store.clock, "CN", "Asia/Shanghai").refresh()
+    await store.database.write(lambda c: c.execute(update(core(ForecastRow)).values(tables=b'{"lanes": 1}')))
+    fresh = Forecast(store, store.clock, "CN", "Asia/Shanghai")
+    assert await fresh.refresh()
+    assert fresh.tables.of(JOURNEY).evidence(("", "yanwen"), 10) is not None

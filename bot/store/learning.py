@@ -1,0 +1,185 @@
+"""What there is to learn delivery times from, and what was learned.
+
+Lessons are parcels with the part of their order that bears on their way, read in pages by the order's id, each page a
+transaction of its own: a refit takes a while, and nobody waits for it. What it learned is one row, for every process
+and for the next start.
+"""
+
+from array import array
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+from typing import Any
+
+from msgspec import DecodeError
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.model.parcels import Parcel
+from bot.model.tracks import Status
+from bot.store import codec
+from bot.store.database import Database
+from bot.store.orders import ParcelState
+from bot.store.tables import ForecastRow, Order, core
+from bot.store.tables import Parcel as ParcelRow
+from bot.tracking.eta import Tables
+from bot.tracking.learning import Lesson
+from bot.tracking.residuals import Residuals
+from bot.tracking.survival import Lanes, Prior, Tally
+
+_orders = core(Order)
+_parcels = core(ParcelRow)
+_forecast = core(ForecastRow)
+
+
+class LearningDoor:
+    """The part of `Store` that forecasts go through."""
+
+    database: Database
+
+    async def lessons(self, since: datetime | None, limit: int) -> AsyncIterator[list[Lesson]]:
+        """Parcels and orders to learn delivery times from, a page at a time; all of them without `since`."""
+        after: int | None = 0
+        while after is not None:
+            read = partial(page, after=after, since=since, limit=limit)
+            lessons, after = await self.database.view(read)
+            if lessons:
+                yield lessons
+
+    async def learned(self) -> Tables | None:
+        """The tables that were kept last, None where there are none that this version of the program can read."""
+        kept = await self.database.view(lambda c: c.scalar(select(_forecast.c.tables)))
+        try:
+            return _restored(codec.decode(kept, _Kept)) if kept else None
+        except DecodeError:
+            return None
+
+    async def keep_learned(self, tables: Tables) -> None:
+        """Keep tables in the place of those before."""
+        values = {"day": tables.on, "tables": codec.encode(_kept(tables))}
+        upsert = self.database.insert(_forecast).values(id=1, **values)
+        await self.database.write(lambda c: c.execute(upsert.on_conflict_do_update(index_elements=["id"], set_=values)))
+
+
+# ---- lessons ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Detail:
+    """What of an order's detail is wanted here."""
+
+    promised: date | None = None
+    cancelled: bool = False
+
+
+async def page(
+    connection: AsyncConnection, after: int, since: datetime | None, limit: int
+) -> tuple[list[Lesson], int | None]:
+    """The lessons of the next `limit` orders after this id, and the id to go on after, None at the end.
+
+    `since` leaves out orders placed, and parcels sent, before it (UTC).
+    """
+    ids = select(_orders.c.id).where(_orders.c.id > after).order_by(_orders.c.id).limit(limit)
+    found = list((await connection.execute(ids)).scalars())
+    if not found:
+        return [], None
+    rows = (
+        select(
+            _orders.c.country,
+            _orders.c.placed_at,
+            _orders.c.detail,
+            _parcels.c.id,
+            _parcels.c.order_id,
+            _parcels.c.carrier,
+            _parcels.c.number,
+            _parcels.c.status,
+            _parcels.c.cause,
+            _parcels.c.track,
+            _parcels.c.shipped_at,
+            _parcels.c.changed_at,
+        )
+        .select_from(_orders.outerjoin(_parcels, _parcels.c.order_id == _orders.c.id))
+        .where(_orders.c.id > after, _orders.c.id <= found[-1])
+    )
+    if since is not None:
+        rows = rows.where(func.coalesce(_parcels.c.shipped_at, _orders.c.placed_at, _orders.c.updated_at) >= since)
+    return [_lesson(row) for row in await connection.execute(rows)], found[-1] if len(found) == limit else None
+
+
+def _lesson(row: Any) -> Lesson:
+    detail = codec.decode(row.detail, _Detail) if row.detail else _Detail()
+    parcel = None
+    if row.id is not None:
+        state = codec.decode(row.track, ParcelState) if row.track else ParcelState()
+        parcel = Parcel(
+            row.id,
+            row.order_id,
+            row.carrier,
+            row.number,
+            Status(row.status),
+            row.cause,
+            state.track,
+            state.eta,
+            shipped_at=row.shipped_at,
+            changed_at=row.changed_at,
+        )
+    return Lesson(parcel, row.country, row.placed_at, detail.promised, detail.cancelled)
+
+
+# ---- what was learned ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _KeptTally:
+    left: list[float]
+    ended: list[float]
+    open: Mapping[int, int]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _KeptLanes:
+    now: int
+    base: int
+    prior: Prior
+    half_life: float
+    lean: float
+    days: int
+    faults: int
+    tallies: Mapping[str, _KeptTally]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    on: date
+    lanes: Mapping[str, _KeptLanes]
+    residuals: _KeptLanes
+
+
+def _kept(tables: Tables) -> _Kept:
+    lanes = {kind: _kept_lanes(lanes) for kind, lanes in tables.lanes.items()}
+    return _Kept(tables.on, lanes, _kept_lanes(tables.residuals.lanes))
+
+
+def _kept_lanes(lanes: Lanes) -> _KeptLanes:
+    tallies = {k: _KeptTally(t.left.tolist(), t.ended.tolist(), t.open, t.count) for k, t in lanes.tallies.items()}
+    return _KeptLanes(
+        lanes.now, lanes.base, lanes.prior, lanes.half_life, lanes.lean, lanes.days, lanes.faults, tallies
+    )
+
+
+def _restored(kept: _Kept) -> Tables:
+    residuals = Residuals(kept.residuals.now)
+    residuals.lanes = _restored_lanes(kept.residuals)
+    return Tables(kept.on, {kind: _restored_lanes(lanes) for kind, lanes in kept.lanes.items()}, residuals)
+
+
+def _restored_lanes(kept: _KeptLanes) -> Lanes:
+    lanes = Lanes(kept.now, kept.prior, kept.half_life, kept.lean, kept.days)
+    lanes.base, lanes.faults = kept.base, kept.faults
+    for key, tally in kept.tallies.items():
+        restored = lanes.tallies[key] = Tally()
+        restored.left, restored.ended = array("d", tally.left), array("d", tally.ended)
+        restored.open, restored.count = dict(tally.open), tally.count
+    return lanes
