@@ -23,8 +23,8 @@ KEEP_SECONDS = 6 * 3600.0
 RECONCILE_SECONDS = 3600.0
 FORECAST_SECONDS = 60.0
 """So often a new business day is looked for; the tables are fitted once in each."""
-QUIET_SECONDS, WAY_SECONDS = 1.0, 0.05
-"""While messages came within the last second, what can wait pauses so long between two pieces: a twentieth is its."""
+QUIET_SECONDS, WAY_SECONDS = 1.0, 0.2
+"""While messages came within the last second, what can wait pauses so long between two pieces."""
 CHECKPOINT_SECONDS = 1.0
 LISTEN_SECONDS = 15.0
 
