@@ -13,11 +13,11 @@ from bot.model.orders import Duties, Order
 from bot.model.parcels import Parcel
 from bot.model.tracks import Action, Status
 from bot.model.zones import only_zone
-from bot.tracking.eta import Prediction, foresee, locate, route_of
+from bot.tracking.eta import Prediction, foresee, place_on, route_of
 from bot.tracking.masking import mask
 from bot.tracking.numbers import not_tracked_through
 from bot.tracking.stall import silence
-from bot.tracking.standing import fence, latest_scan, silent_days
+from bot.tracking.standing import counted, fence, latest_scan, silent_days
 from bot.tracking.vocabulary import action, terminal
 
 
@@ -50,7 +50,8 @@ def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> d
     """One parcel's standing, who said so and as of when; what is not known is left out."""
     route = route_of(parcel, order, ZoneInfo(zone_of(order, facts, now)), facts.shop.country)
     down = facts.feeds_down.get(parcel.carrier) or facts.feeds_down.get(parcel.track.source if parcel.track else "")
-    where = locate(parcel, route, now)
+    scans = counted(parcel, now)
+    where = place_on(route, parcel, scans)
     quiet = silence(parcel, route, now, facts.tables, feed_down_since=down, where=where) if where else None
     told: dict[str, Any] = {
         "carrier": parcel.carrier,
@@ -66,14 +67,14 @@ def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> d
     if parcel.cause == "duty_due" and order.duties == Duties.SELLER:
         # The shop pays at this border: nothing is asked of the buyer, whatever the carrier's code asks.
         told["action"] = Action.SELLER.value
-    scan = latest_scan(parcel.track, now, fence(parcel)) if parcel.track else None
-    if scan is not None:
+    if scans:
+        scan = scans[-1]
         told["text"] = mask(scan.raw_text)
         told["place"] = scan.place.text
         told["country"] = scan.place.country
         if scan.local is not None:
             told["scanned"] = scan.local
-    if (silent := silent_days(parcel, now)) is not None:
+    if (silent := silent_days(parcel, scans, now)) is not None:
         told["silent_days"] = silent
     if parcel.checked_at is not None:
         told["as_of"] = parcel.checked_at

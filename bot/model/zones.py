@@ -42,7 +42,7 @@ def zones_of(country: str, postcode: str = "") -> tuple[ZoneInfo, ...]:
 def only_zone(country: str, postcode: str, at: datetime) -> ZoneInfo | None:
     """The zone, where all that fit show the same clock at this instant, or nearly everybody lives in one."""
     zones = zones_of(country, postcode)
-    one = country in NEARLY_ONE or len({at.astimezone(zone).utcoffset() for zone in zones}) == 1
+    one = len(zones) == 1 or country in NEARLY_ONE or len({at.astimezone(zone).utcoffset() for zone in zones}) == 1
     return zones[0] if zones and one else None
 
 

@@ -11,7 +11,7 @@ from bot.model.tracks import Scan, Status
 from bot.model.zones import zones_of
 from bot.proactive.watching import Sight, Watched
 from bot.tracking.stages import moved, whereabouts
-from bot.tracking.standing import fence, standing
+from bot.tracking.standing import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def zone_of(country: str, postcode: str) -> ZoneInfo:
 def sight(parcel: Parcel, home: Home, now: datetime) -> Sight:
     """The parcel at a glance."""
     track = parcel.track
-    scans = standing(track, now, fence(parcel)) if track is not None else ()
+    scans = counted(parcel, now)
     zone = zone_of(home.country, home.postcode)
     held = [s for s in scans if s.physical and s.status is not Status.LABEL_CREATED]
     since, seen = _span(scans, parcel.status)
@@ -46,7 +46,7 @@ def sight(parcel: Parcel, home: Home, now: datetime) -> Sight:
         handed=held[0].at if held else None,
         moved=held[-1].at if held else None,
         shipped=parcel.shipped_at,
-        where=whereabouts(parcel, moved(parcel, now, zone, origin, home.country), zone),
+        where=whereabouts(parcel, moved(parcel, scans, zone, origin, home.country), zone),
         window=parcel.eta,
         source=track.source if track else "",
         origin=origin,

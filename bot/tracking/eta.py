@@ -6,7 +6,7 @@ young. Where none of them speaks there is no prediction. The seller's own promis
 overwritten by this.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from functools import lru_cache
@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 from bot.model.orders import Order
 from bot.model.parcels import Parcel
-from bot.model.tracks import Window
+from bot.model.tracks import Scan, Window
 from bot.tracking import residuals
 from bot.tracking.residuals import Residuals
 from bot.tracking.stages import Stage, Whereabouts, moved, whereabouts
+from bot.tracking.standing import counted
 from bot.tracking.survival import DAYS, QUANTILES, Evidence, Keys, Lanes, Prior
 from bot.tracking.transit import published, service_of
 
@@ -176,7 +177,12 @@ def predict(parcel: Parcel, route: Route, now: datetime, tables: Tables) -> Pred
 
 def locate(parcel: Parcel, route: Route, now: datetime) -> Whereabouts | None:
     """Where the parcel is on its route; None where its journey is over or nothing tells when it began."""
-    return whereabouts(parcel, moved(parcel, now, route.zone, route.origin, route.destination), route.zone)
+    return place_on(route, parcel, counted(parcel, now))
+
+
+def place_on(route: Route, parcel: Parcel, scans: Sequence[Scan]) -> Whereabouts | None:
+    """`locate` by the scans that count, for who has them already."""
+    return whereabouts(parcel, moved(parcel, scans, route.zone, route.origin, route.destination), route.zone)
 
 
 def foresee(

@@ -13,6 +13,7 @@ from bot.tracking.calibration import Journey
 from bot.tracking.eta import DISPATCH, JOURNEY, ORDERED, Tables, chain, quiet, rest
 from bot.tracking.residuals import Given, Residuals
 from bot.tracking.stages import Move, Stage, delivered_on, handed_on, moved
+from bot.tracking.standing import counted
 from bot.tracking.survival import Lanes, Span
 from bot.tracking.transit import service_of
 
@@ -55,7 +56,7 @@ def life(lesson: Lesson, now: datetime, home: str, timezone: str) -> Life:
     placed = lesson.placed_at.astimezone(ZoneInfo(timezone)).date() if lesson.placed_at else None
     if parcel is None:
         return Life("", origin, destination, zone, (), placed, None, None)
-    steps = tuple(moved(parcel, now, zone, origin, destination))
+    steps = tuple(moved(parcel, counted(parcel, now), zone, origin, destination))
     sent = parcel.shipped_at.astimezone(ZoneInfo(timezone)).date() if parcel.shipped_at else None
     # A label alone is no hand-over; where nobody scans, the shop's own word is all there is.
     handed = handed_on(steps) or (None if steps else sent)

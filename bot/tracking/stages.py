@@ -6,13 +6,12 @@ except that customs' own messages may open the stage of customs. Days are local 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import date, tzinfo
 from enum import StrEnum
 from typing import NamedTuple
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import Scan, Status
-from bot.tracking.standing import fence, standing
 from bot.tracking.vocabulary import terminal
 
 
@@ -118,12 +117,13 @@ def _in_transit(scan: Scan, before: Stage | None, origin: str, destination: str)
     return Stage.DESTINATION if before is Stage.DESTINATION and not (abroad and country) else Stage.TRANSIT
 
 
-def moved(parcel: Parcel, now: datetime, zone: tzinfo, origin: str = "", destination: str = "") -> Sequence[Move]:
-    """The parcel's moves by its whole timeline; empty where nothing was scanned."""
+def moved(
+    parcel: Parcel, scans: Sequence[Scan], zone: tzinfo, origin: str = "", destination: str = ""
+) -> Sequence[Move]:
+    """The parcel's moves by its scans that count; empty where nothing was scanned."""
     track = parcel.track
     if track is None:
         return ()
-    scans = standing(track, now, fence(parcel))
     return tuple(moves(scans, origin or track.origin, destination or track.destination, zone))
 
 

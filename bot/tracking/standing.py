@@ -38,6 +38,11 @@ def standing(track: Track, now: datetime, since: datetime | None = None) -> tupl
     return tuple(_folded(_in_order(_without_voided(dated))))
 
 
+def counted(parcel: Parcel, now: datetime) -> tuple[Scan, ...]:
+    """The scans of a parcel that count (`standing`), none where it was never scanned."""
+    return standing(parcel.track, now, fence(parcel)) if parcel.track else ()
+
+
 def _without_voided(scans: Sequence[Scan]) -> list[Scan]:
     """A cancelling event takes back the last one before it that it names; neither counts."""
     if not any(s.voids for s in scans):
@@ -105,13 +110,17 @@ def latest_scan(track: Track, now: datetime, since: datetime | None = None) -> S
 
 def last_physical(track: Track, now: datetime, since: datetime | None = None) -> Scan | None:
     """The newest scan that somebody made with the parcel in hand; data-only events are no movement."""
-    counted = reversed(standing(track, now, since))
-    return next((s for s in counted if s.physical and s.status is not Status.LABEL_CREATED), None)
+    return _last_physical(standing(track, now, since))
 
 
-def silent_days(parcel: Parcel, now: datetime) -> int | None:
-    """Whole days since somebody had the parcel in hand, or since it was sent; None where neither is known."""
-    seen = last_physical(parcel.track, now, fence(parcel)) if parcel.track else None
+def _last_physical(scans: Sequence[Scan]) -> Scan | None:
+    return next((s for s in reversed(scans) if s.physical and s.status is not Status.LABEL_CREATED), None)
+
+
+def silent_days(parcel: Parcel, scans: Sequence[Scan], now: datetime) -> int | None:
+    """Whole days since somebody had the parcel in hand by its scans that count, or since it was sent; None where
+    neither is known."""
+    seen = _last_physical(scans)
     since = seen.at if seen is not None and seen.at is not None else parcel.shipped_at
     return max((now - since).days, 0) if since else None
 

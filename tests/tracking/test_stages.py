@@ -8,6 +8,7 @@ import pytest
 from bot.model.parcels import Parcel
 from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track
 from bot.tracking.stages import Stage, day_of, delivered_on, handed_on, moved, moves, whereabouts
+from bot.tracking.standing import counted
 
 START = datetime(2026, 10, 1, 20, tzinfo=UTC)
 ZONE = ZoneInfo("Europe/Berlin")
@@ -87,7 +88,7 @@ def test_days_are_those_on_the_spot() -> None:
 def test_whereabouts_tell_since_when_a_stage_lasts_and_when_it_last_moved() -> None:
     scans = (scan(0, Status.ACCEPTED, "CN"), scan(4, Status.IN_TRANSIT, "DE"), scan(6, Status.IN_TRANSIT, "DE"))
     item = Parcel(1, 1, "dhl", "1", Status.IN_TRANSIT, track=Track("dhl", "1", scans, origin="CN", destination="DE"))
-    steps = moved(item, START + timedelta(days=9), ZONE)
+    steps = moved(item, counted(item, START + timedelta(days=9)), ZONE)
     found = whereabouts(item, steps, ZONE)
     assert found is not None
     assert found.stage is Stage.DESTINATION

@@ -125,7 +125,7 @@ def test_what_nobody_scans_is_not_silent() -> None:
 
 def test_a_label_counts_from_its_sending() -> None:
     label = Parcel(1, 1, "usps", "RR1", Status.LABEL_CREATED, shipped_at=NOW - 6 * DAY)
-    assert silent_days(label, NOW) == 6
+    assert silent_days(label, (), NOW) == 6
     assert silence(label, route("usps"), NOW, NOTHING) == Silence(Stage.LABEL, 6, 5, 0, "no_first_scan")
 
 
