@@ -21,8 +21,9 @@ from bot.model.cases import CaseDraft
 from bot.model.conversations import BOT, QUEUE, Conversation
 from bot.model.messages import Kind
 
-ACT, LEAD = 0.55, 0.1
-"""An intent is acted on from this score, and with this lead over the next; the rules of a language score above."""
+ACT, LEAD, WORDED = 0.55, 0.1, 0.7
+"""An intent is acted on from this score, and with this lead over the next; the rules of a language score above. From
+the last one on it is words that ask, not a number alone."""
 
 Flow = Callable[[Turn, Sequence[Dossier]], Decision]
 
@@ -138,7 +139,14 @@ def _proved_by_answer(turn: Turn) -> Decision | None:
     offered = proving.offered_factor(turn, (order,))
     if renamed or not offered:
         return None
-    return _checked(turn, pending.intent, order, offered)
+    checked = _checked(turn, pending.intent, order, offered)
+    others = [n for n in turn.said.values("number") if n != order]
+    intent = _clear(turn, WORDED)
+    if checked.misses and others and intent in OF_ORDER:
+        # "Where is 1042?" while 1004 waits for its proof: a miss, for it was compared, and a question of its own.
+        asked = proving.ask_proof(turn, intent, others[0])
+        return replace(asked, misses=checked.misses, say_after=checked.say_after)
+    return checked
 
 
 def _checked(turn: Turn, intent: str, order: str, offered: Sequence[tuple[str, str]]) -> Decision:
@@ -153,17 +161,24 @@ def _meant(turn: Turn) -> Decision:
     intents = turn.said.intents
     if intents and intents[0][0] in {"human", "notify_off"}:
         return _act(turn, intents[0][0])
-    lead = intents[0][1] - (intents[1][1] if len(intents) > 1 else 0.0) if intents else 0.0
-    # Within the status family the question decides little: what the carrier reports decides the answer.
-    family = len(intents) > 1 and {intents[0][0], intents[1][0]} <= status.FAMILY
-    clear = bool(intents) and intents[0][1] >= ACT and (lead >= LEAD or family) and intents[0][0] != "other"
-    if clear:
-        return _act(turn, intents[0][0])
+    if clear := _clear(turn):
+        return _act(turn, clear)
     if turn.said.values("order", "number", "tracking", "link"):
         return of_order(turn, "wismo")
     if any(m.media for m in turn.messages) or any(m.kind == Kind.UNSUPPORTED for m in turn.messages):
         return service.files(turn)
     return talk.unsure(turn)
+
+
+def _clear(turn: Turn, score: float = ACT) -> str:
+    """The intent that the message is clear enough about, else empty."""
+    intents = turn.said.intents
+    if not intents or intents[0][0] == "other" or intents[0][1] < score:
+        return ""
+    lead = intents[0][1] - (intents[1][1] if len(intents) > 1 else 0.0)
+    # Within the status family the question decides little: what the carrier reports decides the answer.
+    family = len(intents) > 1 and {intents[0][0], intents[1][0]} <= status.FAMILY
+    return intents[0][0] if lead >= LEAD or family else ""
 
 
 def _act(turn: Turn, intent: str) -> Decision:
