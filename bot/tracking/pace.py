@@ -1,6 +1,6 @@
 """How often a parcel is looked at."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import Status
@@ -28,19 +28,31 @@ AFTER_DELIVERY = timedelta(days=14)
 """A delivery can still turn into a return; after this nobody looks."""
 COOLING, COLD = timedelta(days=45), timedelta(days=180)
 """Silent so long: once a day; then never (the last dispute window in facts §9.3 is over)."""
+STEP = timedelta(minutes=5)
+"""Looks fall due on full steps: those of one step are read and written in the order in which they lie in the database,
+and in one statement. A million spread over an hour's seconds would touch a page each."""
 
 
 def next_check(parcel: Parcel, now: datetime) -> datetime | None:
     """When to ask a source again, None where it has nothing more to tell."""
     if parcel.status is Status.DELIVERED:
         asked_long_enough = now - _quiet_since(parcel, now) >= AFTER_DELIVERY
-        return None if asked_long_enough else now + INTERVALS[Status.DELIVERED]
+        return None if asked_long_enough else _on_step(now + INTERVALS[Status.DELIVERED])
     if terminal(parcel.status, parcel.cause):
         return None
     quiet = now - _quiet_since(parcel, now)
     if quiet >= COLD:
         return None
-    return now + (timedelta(days=1) if quiet >= COOLING else INTERVALS[parcel.status])
+    return _on_step(now + (timedelta(days=1) if quiet >= COOLING else INTERVALS[parcel.status]))
+
+
+def _on_step(at: datetime) -> datetime:
+    """The first full step (UTC) that is not before."""
+    begun = (at - _ZERO) % STEP
+    return at + STEP - begun if begun else at
+
+
+_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _quiet_since(parcel: Parcel, now: datetime) -> datetime:

@@ -49,3 +49,12 @@ def test_long_silence_cools_a_parcel_down() -> None:
     assert next_check(parcel(Status.IN_TRANSIT, 60 * DAY), NOW) == NOW + DAY
     assert next_check(parcel(Status.IN_TRANSIT, 200 * DAY), NOW) is None
     assert next_check(Parcel(1, 1, "", "X"), NOW) == NOW + timedelta(hours=12)
+
+
+def test_looks_fall_due_on_full_steps_and_never_sooner() -> None:
+    for seconds in (0, 1, 299, 300, 12345):
+        now = NOW + timedelta(seconds=seconds)
+        due = next_check(parcel(Status.OUT_FOR_DELIVERY), now)
+        assert due is not None
+        assert timedelta(minutes=30) <= due - now < timedelta(minutes=35)
+        assert due.minute % 5 == due.second == due.microsecond == 0
