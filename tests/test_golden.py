@@ -5,6 +5,7 @@ from difflib import unified_diff
 import pytest
 
 from bot.catalogue import read_catalogue
+from bot.specimens import read_edges, specimens
 from tests.golden.rewrite import HERE, TEMPLATES, golden, make
 
 RENDERER, CATALOGUE = make()
@@ -28,3 +29,15 @@ def test_every_template_and_every_approved_form_is_in_it() -> None:
     entries = read_catalogue(TEMPLATES / "catalogue.yaml").entries.values()
     assert all(f"=== {e.name}: fewest facts\n" in kept for e in entries)
     assert all(f"=== approved {f.name} (" in kept for e in entries for f in e.forms)
+
+
+@pytest.mark.parametrize("locale", RENDERER.locales)
+def test_a_window_of_one_day_names_that_day_once(locale: str) -> None:
+    told = {s.case: s.reply for s in specimens(CATALOGUE, locale, read_edges(TEMPLATES / "edges.yaml"))}
+    for case, fact in (
+        ("a day by the carrier", "parcels[0].first"),
+        ("windows of a day", "old_first"),
+        ("windows of a day", "first"),
+    ):
+        day = RENDERER.printed(f"{fact}|day", told[case])
+        assert RENDERER.text(told[case]).count(day) == 1, f"{case}: {day}"

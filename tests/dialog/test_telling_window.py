@@ -76,7 +76,7 @@ def test_a_number_alone_shows_no_window() -> None:
 
 @pytest.mark.parametrize(
     ("locale", "words"),
-    [("en", "We go by 20 parcels"), ("de", "auf 20 Pakete"), ("ru", "по 20 посылкам")],
+    [("en", "based on 20 parcels"), ("de", "auf 20 Pakete"), ("ru", "о 20 посылках")],
 )
 async def test_the_answer_says_what_its_window_rests_on(tmp_path: Path, locale: str, words: str) -> None:
     async with sqlite_home(tmp_path) as house:

@@ -1,6 +1,7 @@
 """What every template says, kept as one file a language: `python tests/golden/rewrite.py` writes them anew.
 
-A block a template with its fewest facts and with all, then the body of each approved form as WhatsApp gets it.
+A block a template with its fewest facts, with all and for the orders at the edge, then the body of each approved
+form as WhatsApp gets it.
 """
 
 import sys
@@ -15,7 +16,7 @@ from bot.approved import Approvals
 from bot.catalogue import Catalogue, read_catalogue
 from bot.model.markup import plain
 from bot.render import Renderer
-from bot.specimens import specimens
+from bot.specimens import read_edges, specimens
 
 TEMPLATES = HERE.parents[1] / "templates"
 
@@ -32,7 +33,7 @@ def golden(renderer: Renderer, catalogue: Catalogue, locale: str) -> str:
 
 
 def _free(renderer: Renderer, catalogue: Catalogue, locale: str) -> Iterator[tuple[str, str]]:
-    for specimen in specimens(catalogue, locale):
+    for specimen in specimens(catalogue, locale, read_edges(TEMPLATES / "edges.yaml")):
         titles = "".join(f"\n[{choice.title}]" for choice in renderer.choices(specimen.reply))
         yield f"{specimen.template}: {specimen.case}", plain(renderer.text(specimen.reply)) + titles
 
