@@ -1,5 +1,6 @@
 """A changed sentence shows in review: every template of every language stands beside the tests as it reads."""
 
+import re
 from difflib import unified_diff
 
 import pytest
@@ -41,3 +42,9 @@ def test_a_window_of_one_day_names_that_day_once(locale: str) -> None:
     ):
         day = RENDERER.printed(f"{fact}|day", told[case])
         assert RENDERER.text(told[case]).count(day) == 1, f"{case}: {day}"
+
+
+@pytest.mark.parametrize("locale", RENDERER.locales)
+def test_no_two_sentences_run_together(locale: str) -> None:
+    kept = (HERE / f"{locale}.txt").read_text(encoding="utf-8")
+    assert not re.findall(r".*[^\W\d_)]{3}[.!?][^\W\d_]{2}.*", kept)
