@@ -1,6 +1,7 @@
 """What words add to a code, and what they never do: `said.csv` holds sentences as carriers word them, written by us."""
 
 import csv
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from bot.tracking.vocabulary import CAUSES, known, terminal
 
 with Path(__file__).with_name("said.csv").open(encoding="utf-8") as file:
     SAID = [(row["code_says"], row["means"], row["text"]) for row in csv.DictReader(file)]
+UNDELIVERED = Path(__file__).with_name("undelivered.txt").read_text(encoding="utf-8").splitlines()
+"""Denials, plans, places on the way and returns, in the seven languages."""
+DELIVERED = Path(__file__).with_name("delivered.txt").read_text(encoding="utf-8").splitlines()
+"""Deliveries, some of which name a failure before."""
+AROUND = st.sampled_from(["{}", "{}.", "{}!", "  {}", "BERLIN: {}", "{} [2026-11-24 10:00]", "【北京】{}", "1/2 {}"])
+SPELT = st.sampled_from([str, str.upper, str.lower, str.title])
 TEXTS = st.sampled_from([text for _, _, text in SAID]) | st.text(max_size=40)
 
 
@@ -32,6 +39,16 @@ def test_no_sentence_delivers_returns_or_loses_what_a_code_did_not(text: str) ->
     for status in set(Status) - {Status.DELIVERED}:
         read = refine(scan(status, text))
         assert read.status is status or not terminal(read.status, read.cause)
+
+
+@given(st.sampled_from(UNDELIVERED), AROUND, SPELT, st.sampled_from(["", "signed", "safe_place", "damaged"]))
+def test_no_code_delivers_against_its_words(text: str, around: str, spelt: Callable[[str], str], cause: str) -> None:
+    assert refine(scan("delivered", spelt(around.replace("{}", text)), cause)).status is not Status.DELIVERED
+
+
+@pytest.mark.parametrize("text", DELIVERED)
+def test_a_delivery_that_tells_how_it_came_about_stays_one(text: str) -> None:
+    assert refine(scan("delivered", text)).status is Status.DELIVERED
 
 
 @given(TEXTS)
