@@ -157,6 +157,7 @@ TOLD = {
     (Status.DELIVERED, Status.DELIVERY_ATTEMPTED),
     (Status.DELIVERED, Status.IN_TRANSIT),
     (Status.DELIVERY_ATTEMPTED, Status.RETURNING),
+    (Status.DELIVERY_ATTEMPTED, Status.EXCEPTION),
     (Status.EXCEPTION, Status.RETURNING),
     (Status.EXCEPTION, Status.CUSTOMS),
     (Status.EXCEPTION, Status.DELIVERY_ATTEMPTED),
