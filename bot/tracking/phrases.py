@@ -9,7 +9,7 @@ sender a return, and none at all where the words say so. A row without `to` is a
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -75,10 +75,26 @@ def _told(status: Status, text: str, returns: bool) -> tuple[Status, str]:
 
 
 @lru_cache(maxsize=16_384)
-def _read(status: Status, text: str, returns: bool = True) -> tuple[Status, str]:
+def _read(said: Status, text: str, returns: bool = True) -> tuple[Status, str]:
     text = text.lower()
-    for pattern, to, cause in rules(text.isascii()).get(status, ()):
-        if (returns or to is not Status.RETURNING) and pattern.search(text):
-            # The step it was may have a cause that the same words name.
-            return (to, cause) if cause or to is status else _read(to, text, returns)
+    every = rules(text.isascii())
+    status, passed = said, {said}
+    while (told := _first(every.get(status, ()), text, returns)) is not None:
+        to, cause = told
+        if cause or to is status:
+            return to, cause
+        if to in passed:
+            # "Not attempted, not delivered": words that lead in a circle say nothing.
+            return said, ""
+        # The step it was may have a cause that the same words name.
+        status = to
+        passed.add(to)
     return status, ""
+
+
+def _first(some: Sequence[Rule], text: str, returns: bool) -> tuple[Status, str] | None:
+    """Where the first rule that the text meets leads."""
+    return next(
+        ((to, cause) for pattern, to, cause in some if (returns or to is not Status.RETURNING) and pattern.search(text)),
+        None,
+    )
