@@ -30,7 +30,8 @@ def scan(status: str, text: str, cause: str = "") -> Scan:
 
 @pytest.mark.parametrize(("code", "means", "text"), SAID)
 def test_a_sentence_means_what_it_says(code: str, means: str, text: str) -> None:
-    read = refine(scan(code, text))
+    # `unknown` is a code that no table has.
+    read = refine(replace(scan(code, text), known=code != "unknown"))
     assert f"{read.status.value}/{read.cause}".rstrip("/") == means
 
 
@@ -67,8 +68,9 @@ def test_words_that_lead_in_a_circle_change_nothing() -> None:
 
 @given(st.lists(TEXTS, min_size=2, max_size=4).map("; ".join), st.sampled_from(list(Status)))
 def test_sentences_run_together_settle_too(text: str, status: Status) -> None:
-    read = refine(scan(status, text))
-    assert refine(read) == read
+    for known_ in (True, False):
+        read = refine(replace(scan(status, text), known=known_))
+        assert refine(read) == read
 
 
 @given(TEXTS, st.sampled_from([(s, c) for s, causes in CAUSES.items() for c in causes]))
