@@ -89,9 +89,11 @@ DEEPEST = 8
 
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
 _DONE = re.compile(r"妥投|已签收|投递并签收")
+_DONE_ALONE = re.compile(r"(?i)(?:(?:the |your )?(?:item|mail|parcel|shipment) (?:has been |was )?)?delivered[.!]?")
+"""All that the English of an answer without codes says of a delivery."""
 _BACK = re.compile(r"(?<![将可会])退回(?:[^。；]{0,4}(妥投|签收))?")
 _NOT_DONE = re.compile(
-    r"[未没][^，。；]{0,2}(?:妥投|签收)|异常|失败|不成功|拒|退|请[^，。；]{0,20}[取领]|(?<!期)待|预计|将[于在会]|代收点|驿站|自提|柜|超市|便利店"
+    r"[未没][^，。；]{0,2}(?:妥投|签收)|异常|失败|不成功|无法|不能|撤[销消]|取消|作废|拒|退|请[^，。；]{0,20}[取领]|(?<!期)待|预计|将[于在会]|代收点|驿站|自提|柜|超市|便利店"
 )
 
 
@@ -161,8 +163,10 @@ def read_code(code: str, text: str) -> tuple[Code, bool]:
     """What an event says, and whether the table knew it."""
     table = codes("ems_event")
     known = code in table
-    if not code and (back := _BACK.search(text)):
+    if code in {"", "704"} and (back := _BACK.search(text)):
         return Code(Status.RETURNED if back[1] else Status.RETURNING), known
+    if not code and _DONE_ALONE.fullmatch(text.strip()):
+        return Code(Status.DELIVERED), known
     if code == "704" or (not known and (not code or code.isdecimal())):
         # The platform's own numbers are no public list, and some answers have none: there the operation is its words.
         return (Code(Status.DELIVERED) if _DONE.search(text) and not _NOT_DONE.search(text) else NOTHING), known
@@ -264,8 +268,14 @@ def read(body: bytes) -> list[Track]:
         number = next(_numbers(told), "")
         if number:
             return [Track(carrier_of(number), number, cause="not_found", source=KIND)]
+        if _first(top, ("retcode", "code", "status")) in FINE and "retbody" in top:
+            raise ValueError(f"EMS: an answer without a number ({_shape(top['retbody'])})")
         raise ValueError(f"EMS: {why.splitlines()[0]}" if why else "EMS: neither an answer nor a push")
     return [_track(number, events) for number, events in by_number.items()]
+
+
+def _shape(body: object) -> str:
+    return "its body is encrypted" if a_text(body).startswith(PREFIX) else "it has no events"
 
 
 def _numbers(told: Any, depth: int = 0) -> Iterator[str]:

@@ -7,6 +7,7 @@ clash between FedEx's groups of codes (EA, CA, SP, RC): there the event's own de
 
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -19,7 +20,7 @@ from bot.errors import Temporary
 from bot.model.codes import NOTHING, Code, codes
 from bot.model.events import parcel_lane
 from bot.model.foreign import Map, a_country, a_list, a_map, a_moment, a_text, first_text, maps, parse_json, utc, when
-from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window
+from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, TrackRef, TrackUpdate, Window
 from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
 from bot.wire import Tokens, judge
 
@@ -31,6 +32,9 @@ BATCH = 30
 AROUND = timedelta(days=15)
 """A shipment is looked for this long around the day it was sent: its number may have been another's before."""
 NEVER = datetime.fromtimestamp(0, UTC)
+_USPS = re.compile(r"9[1-5][0-9]{20}(?:[0-9]{4})?")
+OF_CODE = {"DL": "ACTUAL_DELIVERY", "PU": "ACTUAL_PICKUP"}
+"""Where an answer without scans tells the time of its newest event."""
 
 
 class Settings(BaseModel):
@@ -71,10 +75,18 @@ def read_code(event: str, derived: str, text: str, country: str, ends: tuple[str
     return code, event in table
 
 
-def _because(code: Code, reason: str) -> Code:
-    """The code with what its exception code adds, where that is of the same status."""
-    why = codes("fedex_exception").get(f"{code.status} {reason.zfill(2)}")
-    return why if why is not None and not code.cause else code
+def _because(code: Code, *reasons: str) -> Code:
+    """The code with what the first of its exception codes and kinds of delay adds that the table has."""
+    if code.cause:
+        return code
+    # One reason is written 7, 07, 007 and A07.
+    told = (reason.removeprefix("A").lstrip("0").zfill(2) for reason in map(str.upper, reasons))
+    table = codes("fedex_exception")
+    return next((why for reason in told if (why := table.get(f"{code.status} {reason}"))), code)
+
+
+def _delay(detail: Map) -> str:
+    return a_text(a_map(detail.get("delayDetail")).get("type"))
 
 
 def _place(address: Map) -> Place:
@@ -89,7 +101,7 @@ def read_scan(event: Map, ends: tuple[str, str]) -> Scan:
     text = ": ".join(dict.fromkeys(t for t in told if t))
     kind = a_text(event.get("eventType")).upper()
     code, known = read_code(kind, a_text(event.get("derivedStatusCode")).upper(), text, place.country, ends)
-    code = _because(code, a_text(event.get("exceptionCode")).upper())
+    code = _because(code, a_text(event.get("exceptionCode")), _delay(event))
     time = when(a_text(event.get("date")), country=place.country)
     return Scan(
         raw_code=kind or a_text(event.get("derivedStatusCode")),
@@ -118,14 +130,13 @@ def read_track(result: Map, number: str) -> Track:
         cause = "invalid_number" if "INVALID" in fault else "not_found"
         return Track(KIND, number, cause=cause, source=KIND)
     ends = (_end(result, "origin", "shipper"), _end(result, "destination", "recipient"))
-    scans = [read_scan(event, ends) for event in reversed(maps(result.get("scanEvents")))]
-    scans.sort(key=lambda s: s.at or NEVER)
     latest = a_map(result.get("latestStatusDetail"))
+    scans = [read_scan(event, ends) for event in reversed(maps(result.get("scanEvents")) or _newest(latest, result))]
+    scans.sort(key=lambda s: s.at or NEVER)
     word = a_text(latest.get("code")).upper()
     derived = a_text(latest.get("derivedCode")).upper()
     code, _ = read_code(word, derived, a_text(latest.get("description")), "", ends)
-    reasons = (a_text(d.get("reason")).upper() for d in maps(latest.get("ancillaryDetails")))
-    code = _because(code, next((r for r in reasons if r), ""))
+    code = _because(code, *_reasons(latest), _delay(latest))
     return Track(
         carrier=KIND,
         number=number,
@@ -133,6 +144,7 @@ def read_track(result: Map, number: str) -> Track:
         status=code.status,
         cause=code.cause,
         eta=_eta(result),
+        legs=_legs(number, a_map(result.get("additionalTrackingInfo"))),
         origin=ends[0],
         destination=ends[1],
         proof_of_delivery="" if "SIGNATURE" not in str(a_list(result.get("availableImages"))) else "SPOD",
@@ -140,9 +152,44 @@ def read_track(result: Map, number: str) -> Track:
     )
 
 
+def _reasons(latest: Map) -> list[str]:
+    return [reason for d in maps(latest.get("ancillaryDetails")) if (reason := a_text(d.get("reason")))]
+
+
+def _newest(latest: Map, result: Map) -> list[Map]:
+    """The newest event of an answer without detailed scans, as one of them; none where it has no code."""
+    code = first_text(latest.get("code"), latest.get("derivedCode"))
+    if not code:
+        return []
+    details = maps(latest.get("ancillaryDetails"))
+    why = (first_text(d.get("reasonDescription"), d.get("actionDescription")) for d in details)
+    event = {
+        "eventType": code,
+        "derivedStatusCode": latest.get("derivedCode"),
+        "eventDescription": first_text(latest.get("description"), latest.get("statusByLocale")),
+        "exceptionCode": next(iter(_reasons(latest)), ""),
+        "exceptionDescription": next((w for w in why if w), ""),
+        "delayDetail": latest.get("delayDetail"),
+        "scanLocation": latest.get("scanLocation"),
+        "date": _dates(result).get(OF_CODE.get(code.upper(), ""), ""),
+    }
+    return [event]
+
+
 def _number(asked: str, result: Map) -> str:
     info = a_map(result.get("trackingNumberInfo"))
     return first_text(info.get("trackingNumber"), result.get("trackingNumber"), asked)
+
+
+def _legs(number: str, more: Map) -> tuple[Leg, ...]:
+    """The Postal Service's own number of a parcel that it delivers for FedEx."""
+    told = (a_text(value) for one in maps(more.get("packageIdentifiers")) for value in _values(one))
+    found = dict.fromkeys(Leg("usps", n, Role.LAST_MILE) for n in told if n != number and _USPS.fullmatch(n))
+    return (Leg(KIND, number, Role.FIRST_MILE), *found) if found else ()
+
+
+def _values(identifier: Map) -> Sequence[object]:
+    return values if isinstance(values := identifier.get("values"), list) else (values,)
 
 
 def _end(result: Map, location: str, party: str) -> str:

@@ -1,6 +1,7 @@
 """What words add to a code, and what they never do: `said.csv` holds sentences as carriers word them, written by us."""
 
 import csv
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,13 @@ from bot.tracking.vocabulary import CAUSES, known, terminal
 
 with Path(__file__).with_name("said.csv").open(encoding="utf-8") as file:
     SAID = [(row["code_says"], row["means"], row["text"]) for row in csv.DictReader(file)]
-TEXTS = st.sampled_from([text for _, _, text in SAID]) | st.text(max_size=40)
+UNDELIVERED = Path(__file__).with_name("undelivered.txt").read_text(encoding="utf-8").splitlines()
+"""Denials, plans, places on the way and returns, in the seven languages."""
+DELIVERED = Path(__file__).with_name("delivered.txt").read_text(encoding="utf-8").splitlines()
+"""Deliveries, some of which name a failure before."""
+AROUND = st.sampled_from(["{}", "{}.", "{}!", "  {}", "BERLIN: {}", "{} [2026-11-24 10:00]", "【北京】{}", "1/2 {}"])
+SPELT = st.sampled_from([str, str.upper, str.lower, str.title])
+TEXTS = st.sampled_from([text for _, _, text in SAID] + UNDELIVERED + DELIVERED) | st.text(max_size=40)
 
 
 def scan(status: str, text: str, cause: str = "") -> Scan:
@@ -23,7 +30,8 @@ def scan(status: str, text: str, cause: str = "") -> Scan:
 
 @pytest.mark.parametrize(("code", "means", "text"), SAID)
 def test_a_sentence_means_what_it_says(code: str, means: str, text: str) -> None:
-    read = refine(scan(code, text))
+    # `unknown` is a code that no table has.
+    read = refine(replace(scan(code, text), known=code != "unknown"))
     assert f"{read.status.value}/{read.cause}".rstrip("/") == means
 
 
@@ -34,11 +42,35 @@ def test_no_sentence_delivers_returns_or_loses_what_a_code_did_not(text: str) ->
         assert read.status is status or not terminal(read.status, read.cause)
 
 
+@given(st.sampled_from(UNDELIVERED), AROUND, SPELT, st.sampled_from(["", "signed", "safe_place", "damaged"]))
+def test_no_code_delivers_against_its_words(text: str, around: str, spelt: Callable[[str], str], cause: str) -> None:
+    assert refine(scan("delivered", spelt(around.replace("{}", text)), cause)).status is not Status.DELIVERED
+
+
+@pytest.mark.parametrize("text", DELIVERED)
+def test_a_delivery_that_tells_how_it_came_about_stays_one(text: str) -> None:
+    assert refine(scan("delivered", text)).status is Status.DELIVERED
+
+
 @given(TEXTS)
 def test_an_unknown_code_neither_delivers_nor_frightens(text: str) -> None:
     for status in (Status.UNKNOWN, Status.IN_TRANSIT):
         read = refine(replace(scan(status, text), known=False))
         assert read.status not in {Status.DELIVERED, Status.RETURNING, Status.RETURNED, Status.EXCEPTION}
+
+
+def test_words_that_lead_in_a_circle_change_nothing() -> None:
+    text = "Delivery not attempted - unable to deliver today, not delivered: weather delay"
+    for status in (Status.DELIVERY_ATTEMPTED, Status.EXCEPTION):
+        read = refine(scan(status, text))
+        assert refine(read) == read
+
+
+@given(st.lists(TEXTS, min_size=2, max_size=4).map("; ".join), st.sampled_from(list(Status)))
+def test_sentences_run_together_settle_too(text: str, status: Status) -> None:
+    for known_ in (True, False):
+        read = refine(replace(scan(status, text), known=known_))
+        assert refine(read) == read
 
 
 @given(TEXTS, st.sampled_from([(s, c) for s, causes in CAUSES.items() for c in causes]))

@@ -78,6 +78,9 @@ def test_a_couriers_name_and_phone_are_masked() -> None:
         ("未妥投,收件人不在", "unknown"),
         ("投递结果反馈", "unknown"),
         ("已签收", "delivered"),
+        ("退回妥投，寄件人本人", "returned"),
+        ("撤销妥投", "unknown"),
+        ("无法妥投", "unknown"),
     ],
 )
 def test_the_couriers_report_delivers_only_by_its_words(text: str, status: str) -> None:
@@ -146,3 +149,15 @@ def test_an_operation_that_is_only_words_or_a_number_of_theirs_is_read_by_its_wo
     code: str, text: str, status: str
 ) -> None:
     assert read_code(code, text)[0].status.value == status
+
+
+def test_english_without_codes_delivers_by_the_bare_word_only() -> None:
+    words = ("Delivered", "Item delivered.", "Delivered to agent", "To be delivered", "Not delivered", "Undelivered")
+    assert [read_code("", w)[0].status.value for w in words] == ["delivered", "delivered", *["unknown"] * 4]
+    assert read_code("999", "Delivered")[0].status is Status.UNKNOWN
+
+
+def test_an_answer_of_nothing_says_what_it_lacks() -> None:
+    for body, why in [({"responseItems": []}, "no events"), ("|$4|abcd", "encrypted")]:
+        with pytest.raises(ValueError, match=why):
+            read(json.dumps({"retCode": "00000", "retMsg": "成功", "retBody": body}).encode())

@@ -163,3 +163,42 @@ async def test_a_forged_push_is_refused_and_a_signed_riddle_is_kept() -> None:
     assert (await port.webhook(Request("POST", "/", {"fdx-signature": "é"}, {}, b"{}"))).status == 401
     assert (await port.webhook(signed(b"{}"))).items[0].lane == "x/fedex"
     assert (await Wire(httpx.Response(500)).port().webhook(signed(b"{}"))).status == 404
+
+
+def _result(*events: dict[str, object], **more: object) -> bytes:
+    result = {"trackingNumberInfo": {"trackingNumber": "000000000101"}, "scanEvents": list(events), **more}
+    return json.dumps({"output": {"completeTrackResults": [{"trackResults": [result]}]}}).encode()
+
+
+@pytest.mark.parametrize("reason", ["7", "07", "007", "A07"])
+def test_a_reason_is_one_however_it_is_written(reason: str) -> None:
+    (track,) = read(_result({"eventType": "DE", "exceptionCode": reason}))
+    assert track.scans[0].cause == "refused_attempt"
+
+
+def test_a_delay_tells_its_kind() -> None:
+    weather, clearance = ({"type": kind, "status": "DELAYED"} for kind in ("WEATHER", "CLEARANCE"))
+    (track,) = read(_result({"eventType": "DY", "delayDetail": weather}, {"eventType": "SE", "delayDetail": clearance}))
+    assert {(s.status.value, s.cause) for s in track.scans} == {("exception", "delay_weather"), ("customs", "held")}
+
+
+def test_an_answer_without_scans_tells_its_newest_event_once() -> None:
+    latest = {"code": "DL", "description": "Delivered", "ancillaryDetails": [{"reasonDescription": "Left at the door"}]}
+    when = [{"type": "ACTUAL_DELIVERY", "dateTime": "2026-10-06T10:15:00-05:00"}]
+    (track,) = read(_result(latestStatusDetail=latest, dateAndTimes=when))
+    (scan,) = track.scans
+    assert (scan.raw_text, scan.at) == ("Delivered: Left at the door", datetime(2026, 10, 6, 15, 15, tzinfo=UTC))
+    (empty,) = read(_result(latestStatusDetail={"code": ""}))
+    assert empty.scans == ()
+
+
+def test_the_postal_services_number_is_the_last_mile() -> None:
+    told = [{"type": "CUSTOMER_REFERENCE", "values": ["PO 9261290100130435082878"]}, {"values": None}, None]
+    more = {"packageIdentifiers": [*told, {"type": "OTHER", "values": ["9261290100130435082878"]}]}
+    (track,) = read(_result(additionalTrackingInfo=more))
+    assert [(leg.carrier, leg.number) for leg in track.legs] == [
+        ("fedex", "000000000101"),
+        ("usps", "9261290100130435082878"),
+    ]
+    (alone,) = read(_result(additionalTrackingInfo={"packageIdentifiers": told}))
+    assert alone.legs == ()
