@@ -22,7 +22,7 @@ from bot.dialog.wants import wants
 from bot.errors import Refused, describe
 from bot.fetching import Fetching
 from bot.handoff import Rules
-from bot.hearing import followed, heard, refreshed
+from bot.hearing import followed, heard, refreshed, switched
 from bot.journeys import Journeys
 from bot.model.cases import Case
 from bot.model.clock import Clock
@@ -283,7 +283,12 @@ class Engine:
 
     def _decide(self, lane: Lane, gathered: Gathered, standing: Standing, now: datetime) -> Written:
         written = Written(
-            lane.claim, lane.conversation, receipts=lane.receipts, ticket=lane.case, unfollow=lane.somebody_else
+            lane.claim,
+            lane.conversation,
+            receipts=lane.receipts,
+            ticket=lane.case,
+            unfollow=lane.somebody_else,
+            consents=switched(lane.inbound),
         )
         key = f"{lane.claim.events[-1].id}"
         for act in lane.acts:
@@ -355,7 +360,7 @@ class Engine:
             conversation=after,
             worded=(*written.worded, *worded),
             case=decision.case,
-            consents=decision.consents,
+            consents=(*written.consents, *decision.consents),
             guessed=decision.guessed,
             misses=decision.misses,
             looked_up=decision.looked_up,

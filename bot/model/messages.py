@@ -67,11 +67,13 @@ class Kind(StrEnum):
     DELETED = "deleted"
     BLOCKED = "blocked"
     UNBLOCKED = "unblocked"
+    ADVERTISING_OFF = "advertising_off"  # the platform's own switch, which is no word on parcels
+    ADVERTISING_ON = "advertising_on"
     MOVED = "moved"  # the person left this number: whoever writes from it now is another
     UNSUPPORTED = "unsupported"  # a kind we cannot read: kept, and answered politely
 
 
-UNSPOKEN = frozenset({Kind.BLOCKED, Kind.UNBLOCKED, Kind.MOVED})
+UNSPOKEN = frozenset({Kind.BLOCKED, Kind.UNBLOCKED, Kind.MOVED, Kind.ADVERTISING_OFF, Kind.ADVERTISING_ON})
 """What happened to a chat without anybody saying something in it."""
 
 

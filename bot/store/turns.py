@@ -17,6 +17,7 @@ from bot.model.messages import Media, Outbound, Receipt
 from bot.model.orders import Consent, Order
 from bot.model.parcels import Parcel
 from bot.ports import Item
+from bot.proactive.pushes import UPDATES
 from bot.proactive.watching import Sight
 from bot.store import bell, casebook, codec, desks, guessing, orders, outbox, pushes, queue, watching
 from bot.store.database import NOW, Database
@@ -272,7 +273,7 @@ async def _stopping(connection: AsyncConnection, written: Sequence[Written]) -> 
             *(await watching.buyers_of_chat(connection, w.claim.lane)),
         }
         for w in written
-        if any(not c.given for c in w.consents)
+        if any(not c.given and c.purpose == UPDATES for c in w.consents)
     }
 
 
