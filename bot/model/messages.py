@@ -253,5 +253,6 @@ class Limits:
     text_with_buttons: int = 0  # 0: the same as `text`
     media: bool = True
     ask_contact: bool = False
+    contact_alone: bool = False  # a message that asks for the contact carries no choices
     window: bool = False  # free text only for a while after the buyer's last message
     media_bytes: int = 20 * 1024 * 1024

@@ -53,6 +53,7 @@ class WhatsApp(Channel):
         row_title=24,
         text_with_buttons=1024,
         ask_contact=True,
+        contact_alone=True,
         window=True,
     )
 
