@@ -8,7 +8,6 @@ Parcel and order lanes have turns of their own; what they must tell people becom
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,7 +22,7 @@ from bot.dialog.wants import wants
 from bot.errors import Refused, describe
 from bot.fetching import Fetching
 from bot.handoff import Rules
-from bot.hearing import followed, heard, refreshed
+from bot.hearing import followed, heard, refreshed, switched
 from bot.journeys import Journeys
 from bot.model.cases import Case
 from bot.model.clock import Clock
@@ -46,7 +45,7 @@ from bot.proactive.gate import House as GateRules
 from bot.proactive.sighting import Home
 from bot.render import Renderer
 from bot.store import Store, codec
-from bot.store.gathering import GUESS_HOUR, Gathered
+from bot.store.gathering import Gathered
 from bot.store.pushes import Standing
 from bot.store.queue import STRAY, Claim, Waiting
 from bot.store.turns import Worded, Written
@@ -135,7 +134,6 @@ class Engine:
             chat_of={c.kind: c.chat_of for c in house.channels.values()},
         )
         self._alone: set[asyncio.Task[None]] = set()
-        self._guessed: deque[datetime] = deque(maxlen=1000)
         self._room = asyncio.Semaphore(SLOW_LANES)
 
     async def handle(self, claims: Sequence[Claim]) -> None:
@@ -285,7 +283,12 @@ class Engine:
 
     def _decide(self, lane: Lane, gathered: Gathered, standing: Standing, now: datetime) -> Written:
         written = Written(
-            lane.claim, lane.conversation, receipts=lane.receipts, ticket=lane.case, unfollow=lane.somebody_else
+            lane.claim,
+            lane.conversation,
+            receipts=lane.receipts,
+            ticket=lane.case,
+            unfollow=lane.somebody_else,
+            consents=switched(lane.inbound),
         )
         key = f"{lane.claim.events[-1].id}"
         for act in lane.acts:
@@ -326,17 +329,12 @@ class Engine:
             link=gathered.link,
             misses=gathered.misses,
             chat_misses=gathered.chat_misses,
-            shop_misses=self._guessed_lately(now),
+            shop_misses=gathered.shop_misses,
             lookups=gathered.lookups,
             feeds_down=gathered.feeds_down,
             consents=gathered.consents,
             tables=self.house.tables(),
         )
-
-    def _guessed_lately(self, now: datetime) -> int:
-        while self._guessed and self._guessed[0] <= now - GUESS_HOUR:
-            self._guessed.popleft()
-        return len(self._guessed)
 
     def _decided(self, written: Written, decision: Decision, now: datetime) -> Written:
         before = written.conversation
@@ -345,7 +343,6 @@ class Engine:
         if decision.misses:
             # The alarm of a shop whose orders are being guessed at; the order and the chat are nobody's to read here.
             self.house.count("proof_missed", self.house.shop.name)
-            self._guessed.append(now)
             log.warning("proof.missed", shop=self.house.shop.name, slowed_seconds=decision.say_after.total_seconds())
         worded, offered = self._worded(decision.replies, after.version, decision.say_after.total_seconds())
         if decision.replies:
@@ -363,7 +360,8 @@ class Engine:
             conversation=after,
             worded=(*written.worded, *worded),
             case=decision.case,
-            consents=decision.consents,
+            consents=(*written.consents, *decision.consents),
+            guessed=decision.guessed,
             misses=decision.misses,
             looked_up=decision.looked_up,
             used_link=decision.used_link,

@@ -21,13 +21,22 @@ class WismoError(Exception):
 class Temporary(WismoError):
     """Busy, limited, down, or the line broke before anything was sent: try again later.
 
-    `retry_after` is in seconds, None where the vendor named no time. `account_wide` tells that the vendor
-    limits the whole account and not this one recipient.
+    `retry_after` is in seconds, None where the vendor named no time. `growing` is g where the vendor wants each try
+    to wait longer than the one before: g⁰, g¹, g² … seconds. `account_wide` tells that the vendor limits the whole
+    account and not this one recipient.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None, account_wide: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        growing: float | None = None,
+        account_wide: bool = False,
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.growing = growing
         self.account_wide = account_wide
 
 

@@ -9,13 +9,15 @@ from bot.model.conversations import Conversation
 from bot.model.messages import Inbound, Kind
 from bot.model.orders import Consent
 from bot.model.tracks import TrackUpdate
-from bot.proactive.pushes import UPDATES
+from bot.proactive.pushes import ADVERTISING, UPDATES
 from bot.store.gathering import Gathered
 from bot.tracking.timeline import apply
 
 
 def heard(conversation: Conversation, message: Inbound, country: str) -> Conversation:
     """The record after hearing from the person: reachable again, when last, under which name and phone."""
+    if message.kind in _ADVERTISING:
+        return conversation
     if message.kind == Kind.BLOCKED:
         return replace(conversation, reachable=False)
     if message.kind == Kind.MOVED:
@@ -33,6 +35,16 @@ def heard(conversation: Conversation, message: Inbound, country: str) -> Convers
         last_inbound_at=max(message.at, conversation.last_inbound_at or message.at),
         name=message.name or conversation.name,
         phone=phone,
+    )
+
+
+_ADVERTISING = {Kind.ADVERTISING_ON: True, Kind.ADVERTISING_OFF: False}
+
+
+def switched(messages: Sequence[Inbound]) -> tuple[Consent, ...]:
+    """What the ledger keeps of a platform's own switch for advertising; what a parcel has to tell goes on."""
+    return tuple(
+        Consent(ADVERTISING, m.sender.channel, m.at, _ADVERTISING[m.kind]) for m in messages if m.kind in _ADVERTISING
     )
 
 

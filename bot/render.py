@@ -257,10 +257,10 @@ class Renderer:
     def render(self, reply: Reply, limits: Limits, holder_version: int) -> tuple[Outbound, ...]:
         """The messages of a reply: one, unless its text is longer than the channel takes."""
         text, choices = self.text(reply), self.choices(reply)
-        drawn, menu = _degrade(choices, limits)
+        share = reply.ask_contact and limits.ask_contact
+        drawn, menu = ((), False) if share and limits.contact_alone else _degrade(choices, limits)
         if choices and not drawn:
             text += "\n\n" + "\n".join(f"{n}. {escape(c.title)}" for n, c in enumerate(choices, 1))
-        share = reply.ask_contact and limits.ask_contact
         most = (limits.text_with_buttons or limits.text) if drawn or share else limits.text
         parts = split(text, most)
         asks = self.phrase("choice", "share_phone", reply.locale) if share else ""
@@ -274,7 +274,7 @@ class Renderer:
             choices=drawn,
             media=reply.media,
             menu=self.phrase("choice", "menu", reply.locale)[: limits.button_title] if menu else "",
-            ask_contact="" if drawn and limits.window else asks,
+            ask_contact=asks,
         )
         head = [replace(last, text=p, choices=(), media=(), menu="", ask_contact="") for p in parts[:-1]]
         return (*head, last)

@@ -1,7 +1,7 @@
 """The outbox on its way out: claim under the rates, send outside any transaction, write down what came of it.
 
 sent          the platform gave an id
-Temporary     again later; the platform's own time wins over backoff
+Temporary     again later; the platform's own time, or how fast it wants waits to grow, wins over backoff
 Unknown       looked up where the platform allows; else an answer is sent again, a notice is not
 Closed        at once again as the approved template that says the same; dead where there is none
 Refused       dead, with its error
@@ -221,7 +221,7 @@ class Sender:
         if error.account_wide and error.retry_after:
             await self.store.hold_account(key, error.retry_after)
         if error.retry_after is None:
-            return self._backoff(row, str(error))
+            return self._backoff(row, str(error), error.growing**row.attempts if error.growing else 0.0)
         # The platform named a time: that is a queue, not a failure, and does not count as an attempt.
         calm = replace(row, attempts=row.attempts - 1)
         return Mark(calm, OutboxState.READY, self.clock.now(), error=str(error), delay=error.retry_after)

@@ -13,6 +13,7 @@ from bot.model.cases import Case, CaseEvent
 from bot.model.events import Notice, StaffAct, Tick
 from bot.model.markup import plain
 from bot.model.messages import (
+    UNSPOKEN,
     Address,
     Approved,
     Choice,
@@ -218,7 +219,7 @@ class Takeover:
         said = [
             _line(place, _heard(m), "buyer", m.text or (m.choice or ""), f"in:{m.id}", m.media)
             for m in messages
-            if m.kind not in {Kind.BLOCKED, Kind.UNBLOCKED}
+            if m.kind not in UNSPOKEN or m.kind == Kind.MOVED
         ]
         bots = [w for w in written.worded if w.outbound.purpose != Purpose.STAFF]
         said += [_line(place, "bot", "bot", plain(w.outbound.text), f"out:{w.key}") for w in bots]

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Misconfigured, Refused, Temporary, Unknown, Unreachable
 from bot.model.events import conversation_lane
@@ -13,6 +15,7 @@ from bot.model.messages import Media, Receipt, State
 from bot.ports import Item
 from bot.sender import Sender
 from bot.store import Store, codec
+from bot.store.outbox import machine_now
 from bot.store.queue import Arrival
 from tests.house import Home, home
 from tests.test_engine import order
@@ -121,3 +124,29 @@ async def test_an_account_whose_platform_does_not_say_who_we_are_is_the_one_that
     await sender.stop()
     await sending
     assert len(house.wire.sent) == 1
+
+
+async def test_a_platform_that_wants_growing_waits_gets_them(house: Home) -> None:
+    """WhatsApp's pair rate: 4 to the power of the tries before."""
+    house.wire.failing = [Temporary("pair rate", growing=4.0)] * 2
+    await house.say("hello")
+    waits = []
+    for _ in range(2):
+        (row,) = await _outbox(house)
+        waits.append(row)
+        await asyncio.sleep(1.1)
+        await house.send()
+    assert len(house.wire.sent) == 0
+    assert 0 < waits[0] <= 1.0
+    assert 2.5 < (await _outbox(house))[0] <= 4.0
+
+
+async def _outbox(house: Home) -> list[float]:
+    """Seconds until each unsent message may leave."""
+    query = text("select not_before from outbox where state <= 1")
+
+    async def work(connection: AsyncConnection) -> list[float]:
+        now = await machine_now(connection)
+        return [row.not_before - now for row in await connection.execute(query)]
+
+    return await house.store.database.view(work)

@@ -194,3 +194,11 @@ async def test_guesses_from_many_chats_slow_the_whole_shops_answers_down(house: 
     await house.send()
     assert await house.say("order 8123, postcode 99998", chat="another") == []  # it waits
     assert len(await house.say("order 1042, postcode 10115", chat="anna")) == 1
+
+
+async def test_a_small_shops_orders_of_one_and_two_digits_are_found(house: Home) -> None:
+    await house.seed(order("7", "carl", "", postcode="80331"), order("42", "dora", "", postcode="50667"))
+    assert "Order 42" in await house.ask("where is order 42? 50667", chat="dora")
+    assert "order number" in await house.ask("where is my parcel?", chat="carl")
+    assert "order 7" in await house.ask("7", chat="carl")
+    assert "Order 7" in await house.ask("80331", chat="carl")

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Temporary
 from bot.model.conversations import Conversation, Proof
@@ -391,3 +393,27 @@ async def test_what_was_ready_to_leave_about_its_way_does_not_follow_the_word_th
     said = words(await house.send()).lower()
     assert "was delivered" in said
     assert "out for delivery" not in said
+
+
+async def test_a_platforms_switch_for_advertising_is_kept_and_stops_no_news_of_a_parcel(house: Home) -> None:
+    await house.seed(ORDER)
+    await opted_in(house)
+    before = (await house.conversation()).last_inbound_at
+    house.clock.forward(HOUR)
+    assert await house.say(kind="advertising_off") == []
+    record = await house.conversation()
+    assert record.last_inbound_at == before  # nobody wrote: WhatsApp's window is no longer open than it was
+    assert record.buyer is not None or record.proofs
+    assert await _ledger(house) == [("parcel_updates", True), ("advertising", False)]
+    await house.pass_time()
+    await house.seed(shipped())
+    assert "1042" in words(await house.pass_time(DAY))
+
+
+async def _ledger(house: Home) -> list[tuple[str, bool]]:
+    query = text("select purpose, given from consent order by id")
+
+    async def work(connection: AsyncConnection) -> list[tuple[str, bool]]:
+        return [(row.purpose, bool(row.given)) for row in await connection.execute(query)]
+
+    return await house.store.database.view(work)

@@ -1,12 +1,13 @@
 """How words become a message: dates, plurals, lists and directions of each language, and values that stay values."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
 from bot.model.markup import plain
-from bot.model.messages import Address, Reply
+from bot.model.messages import Address, Limits, Option, Reply
 from bot.render import Renderer
 from tests.house import TEMPLATES
 
@@ -141,3 +142,16 @@ def test_the_way_to_stop_is_told_only_where_it_is_asked_for(locale: str) -> None
 def test_a_carrier_without_a_name_is_still_said_in_whole_sentences(locale: str) -> None:
     nameless = RENDERER.phrase("carrier", "nobody", locale)
     assert nameless in said("out_for_delivery", locale, number="1042", carrier="nobody")
+
+
+def test_a_message_that_must_ask_for_the_number_alone_lists_its_choices_as_text() -> None:
+    """WhatsApp's contact request carries no buttons; what it offers beside can still be typed."""
+    asking = Reply(
+        Address("t", "", ""), "ask_order", {}, "k", "en", options=(Option("i:human", phrase="human"),), ask_contact=True
+    )
+    alone = Limits(text=4096, caption=0, buttons=3, button_title=20, ask_contact=True, contact_alone=True)
+    (message,) = RENDERER.render(asking, alone, 0)
+    assert (message.choices, bool(message.ask_contact)) == ((), True)
+    assert message.text.endswith("1. Talk to a person")
+    (both,) = RENDERER.render(asking, replace(alone, contact_alone=False), 0)
+    assert (len(both.choices), bool(both.ask_contact)) == (1, True)

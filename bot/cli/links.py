@@ -15,7 +15,7 @@ from bot.errors import WismoError
 from bot.links import draw, draw_in_terminal, fresh_token
 from bot.model.orders import number_key
 from bot.store import Store
-from bot.store.gathering import hashed
+from bot.store.guessing import hashed
 
 
 def links(

@@ -48,6 +48,12 @@ HAPPENED: Mapping[str, str] = {
     "push_sent": "{who} sent what was held back",
 }
 HANDED_BACK_BY_TIME = "Handed back: nobody wrote for a while"
+HAPPENED = {
+    Kind.BLOCKED: "The buyer blocked us",
+    Kind.UNBLOCKED: "The buyer can be reached again",
+    Kind.ADVERTISING_OFF: "The buyer switched advertising off in their app; news of parcels goes on",
+    Kind.ADVERTISING_ON: "The buyer takes advertising again",
+}
 SHOWN_KINDS = {
     Kind.EDITED: "edited",
     Kind.DELETED: "deleted by the buyer",
@@ -129,9 +135,8 @@ def _written(row: WrittenRow, paper: Paper, decode: Decode) -> Line | None:
         event = None
     if not isinstance(event, Inbound):
         return None
-    if event.kind in {Kind.BLOCKED, Kind.UNBLOCKED}:
-        what = "The buyer blocked us" if event.kind == Kind.BLOCKED else "The buyer can be reached again"
-        return Line(f"i{row.id}", row.received_at, "event", "", _plain(what))
+    if event.kind in HAPPENED:
+        return Line(f"i{row.id}", row.received_at, "event", "", _plain(HAPPENED[event.kind]))
     pressed = event.choice or ""
     text = event.text or (f"pressed “{pressed}”" if pressed else "")
     if event.contact is not None:

@@ -153,7 +153,8 @@ def _checked(turn: Turn, intent: str, order: str, offered: Sequence[tuple[str, s
     outcome = proving.check(turn, intent, order, offered)
     if isinstance(outcome, Decision):
         return outcome
-    return _about(replace(turn, conversation=outcome), intent, [turn.facts.found[outcome.focus or 0]])
+    said = _about(replace(turn, conversation=outcome), intent, [turn.facts.found[outcome.focus or 0]])
+    return replace(said, guessed=order)
 
 
 def _meant(turn: Turn) -> Decision:

@@ -12,6 +12,7 @@ from bot.dialog.turn import Entity
 from bot.tracking.numbers import BARE, FRAMED, candidates, compact
 
 FEWEST_DIGITS = 3
+"""A shorter number is an amount or an age as often as an order: it must be called a number, or stand where one ends."""
 _BETWEEN = (
     r"[\s:#.,№°º\-=(]*(?:(?:number|num|no|nr|id|is|was|are|n|num[eé]ro|es|[eé]|est|ist|lautet|der|die|den|meine?|my|mi|mon|"
     r"numer|jest|to|numaram?|numarası|の|は|が|번호|는|은|가|이|"
@@ -49,6 +50,11 @@ _TOKEN = re.compile(
     r"(?<![\w@])#?[A-Za-z0-9][A-Za-z0-9\-_/]*(?![\w@])|(?<=[^\x00-\x7f])#?[A-Za-z0-9][A-Za-z0-9\-_/]*|#?[A-Za-z0-9][A-Za-z0-9\-_/]*(?=[^\x00-\x7f])"
 )
 _CUED_NUMBER = re.compile(rf"{_BETWEEN}([A-Za-z]{{0,6}}[-#]?\d[A-Za-z0-9\-_/]*)", re.IGNORECASE)
+_CALLED_NUMBER = re.compile(
+    r"[#:№°º]|\b(?:num|no|nr)\b|number|nummer|numer|n[uú]mero|numéro|numara|номер|号|號|番号|번호|رقم", re.IGNORECASE
+)
+_CLAUSE_ENDS = re.compile(r"\s*(?:$|[?!;)\n？！。，、؟]|[.,](?:\s|$)|\s\d)")
+_SHORT = re.compile(r"#?(?:[A-Za-z]{1,6}[-#]?)?\d{1,2}")
 _CUED_PHONE = re.compile(rf"{_BETWEEN}(\+?\d[\d\s().\-]{{5,18}}\d)", re.IGNORECASE)
 _CUED_POSTCODE = re.compile(
     rf"{_BETWEEN}([A-Z]{{1,2}}\d[A-Z\d]?\s?\d[A-Z]{{2}}|"
@@ -80,8 +86,9 @@ class _Reading:
             self.take(m.start(), m.end(), Entity(kind, m[0].strip(), m[0]))
 
 
-def entities(text: str, lexicon: Lexicon) -> tuple[tuple[Entity, ...], str]:
-    """The typed pieces in the order of the text, and the text without them."""
+def entities(text: str, lexicon: Lexicon, *, asked: bool = False) -> tuple[tuple[Entity, ...], str]:
+    """The typed pieces in the order of the text, and the text without them. `asked`: an order's number was just asked
+    for, so a short one that stands alone is it."""
     text = plain_digits(text)
     if not any(c.isdigit() or c in "@/" for c in text) and "wismo-" not in text:
         return (), text
@@ -99,7 +106,7 @@ def entities(text: str, lexicon: Lexicon) -> tuple[tuple[Entity, ...], str]:
     _spaced(reading)
     _numbered(reading, lexicon)
     reading.each(_DATE, "date")
-    _tokens(reading)
+    _tokens(reading, asked=asked)
     return tuple(e for _, e in sorted(reading.found, key=lambda pair: pair[0])), reading.left
 
 
@@ -145,7 +152,7 @@ def _numbered(reading: _Reading, lexicon: Lexicon) -> None:
         for m in list(lexicon.cues[cue].found_in(reading.low)):
             found = _CUED_NUMBER.match(reading.left, m.end())
             raw = found[1].strip("-/_") if found else ""
-            if not found or _digits(raw) < FEWEST_DIGITS:
+            if not found or (_digits(raw) < FEWEST_DIGITS and not _is_short(reading, m.start(), found, kind)):
                 continue
             number = compact(raw)
             best = next(iter(candidates(number)), None)
@@ -159,11 +166,22 @@ def _numbered(reading: _Reading, lexicon: Lexicon) -> None:
                 reading.take(found.start(1), found.end(1), Entity("order", raw.lstrip("#"), raw))
 
 
-def _tokens(reading: _Reading) -> None:
+def _is_short(reading: _Reading, cue: int, found: re.Match[str], kind: str) -> bool:
+    """Whether a number of one or two digits is an order's all the same: `order no. 42 is late`, `order 42?`."""
+    if kind != "order" or not _SHORT.fullmatch(found[1]):
+        return False
+    called = _CALLED_NUMBER.search(reading.low, cue, found.start(1))
+    return called is not None or _CLAUSE_ENDS.match(reading.left, found.end(1)) is not None
+
+
+def _tokens(reading: _Reading, *, asked: bool) -> None:
     postcodes = {m.start(): m for m in _POSTCODE.finditer(reading.left)}
     for m in list(_TOKEN.finditer(reading.left)):
         raw = m[0].strip("-/_")
         if _digits(raw) < FEWEST_DIGITS and m.start() not in postcodes:
+            alone = asked and _CLAUSE_ENDS.match(reading.left, m.end())
+            if _SHORT.fullmatch(raw) and (raw.startswith("#") or alone):
+                reading.take(m.start(), m.end(), Entity("order", raw.lstrip("#"), raw, 0.8))
             continue
         if not reading.left[m.start() : m.end()].strip():
             continue

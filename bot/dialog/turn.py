@@ -69,7 +69,8 @@ class Wants:
     """What a turn must look up. `numbers` are order texts as typed or pending, `trackings` normalised.
 
     `orders` are the store's ids (in focus, chosen, proved); `buyer` asks for that buyer's newest orders;
-    `phone` is a platform-verified number in E.164; `token` a link's token as it was pasted.
+    `phone` is a platform-verified number in E.164; `token` a link's token as it was pasted. `guesses`: a detail was
+    typed that may be compared with an order's.
     """
 
     numbers: tuple[str, ...] = ()
@@ -78,6 +79,7 @@ class Wants:
     buyer: int | None = None
     phone: str = ""
     token: str = ""
+    guesses: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ class Facts:
     `numbers` maps a typed order text to the ids it matches; `trackings` a tracking number to (order id,
     parcel id) pairs. `phone_buyers` are the distinct buyers whose orders hold the verified phone.
     `misses` counts wrong proofs in the last hour per typed order text, `chat_misses` in this chat, `shop_misses`
-    in all chats together as far as this process heard.
+    in all chats together.
     `lookups` counts distinct tracking numbers asked in this chat today. `feeds_down` maps a carrier to the
     UTC instant since which its source gives no answer. `tables` are what was learned of how long parcels take.
     """
@@ -181,8 +183,8 @@ class Reason:
 class Decision:
     """What follows from a turn. The engine renders the replies and commits all of it at once.
 
-    `misses` are the order texts that were compared with a typed factor and did not match. `looked_up` are
-    tracking numbers answered without proof. `consents` go to the ledger. `used_link` is the token whose
+    `guessed` is the order text that a typed factor was compared with, `misses` those that it did not match.
+    `looked_up` are tracking numbers answered without proof. `consents` go to the ledger. `used_link` is the token whose
     first use this was. `warned` are other chats that must be told something (a second use of a link).
     `say_after` slows the answer down by so much (guessing).
     """
@@ -191,6 +193,7 @@ class Decision:
     replies: tuple[Reply, ...] = ()
     case: CaseDraft | None = None
     consents: tuple[Consent, ...] = ()
+    guessed: str = ""
     misses: tuple[str, ...] = ()
     looked_up: tuple[str, ...] = ()
     used_link: str = ""

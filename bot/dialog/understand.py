@@ -63,7 +63,8 @@ def understand(
     choice = next((m.choice for m in reversed(messages) if m.choice), None) or _typed_choice(text, conversation)
     if choice is not None:
         return Understanding(text=text, choice=choice, entities=links)
-    found, left = entities(text, lexicon) if text else ((), "")
+    asked_which = conversation.pending is not None and conversation.pending.kind == "order"
+    found, left = entities(text, lexicon, asked=asked_which) if text else ((), "")
     read, locale = _read(left, conversation.locale, lexicon, model)
     asked = _asked(left, lexicon) if text else ""
     intents = read.intents

@@ -2,6 +2,7 @@
 
 import re
 
+from bot.dialog.identity import factor
 from bot.dialog.turn import Understanding, Wants
 from bot.model.conversations import Conversation
 
@@ -31,6 +32,7 @@ def wants(conversation: Conversation, said: Understanding) -> Wants:
         buyer=conversation.buyer if open_question and chosen is None else None,
         phone=conversation.phone if conversation.buyer is None else "",
         token=link[0] if link else "",
+        guesses=bool(numbers) and bool(factor(said, numbers)),
     )
 
 

@@ -67,11 +67,13 @@ class Kind(StrEnum):
     DELETED = "deleted"
     BLOCKED = "blocked"
     UNBLOCKED = "unblocked"
+    ADVERTISING_OFF = "advertising_off"  # the platform's own switch, which is no word on parcels
+    ADVERTISING_ON = "advertising_on"
     MOVED = "moved"  # the person left this number: whoever writes from it now is another
     UNSUPPORTED = "unsupported"  # a kind we cannot read: kept, and answered politely
 
 
-UNSPOKEN = frozenset({Kind.BLOCKED, Kind.UNBLOCKED, Kind.MOVED})
+UNSPOKEN = frozenset({Kind.BLOCKED, Kind.UNBLOCKED, Kind.MOVED, Kind.ADVERTISING_OFF, Kind.ADVERTISING_ON})
 """What happened to a chat without anybody saying something in it."""
 
 
@@ -251,5 +253,6 @@ class Limits:
     text_with_buttons: int = 0  # 0: the same as `text`
     media: bool = True
     ask_contact: bool = False
+    contact_alone: bool = False  # a message that asks for the contact carries no choices
     window: bool = False  # free text only for a while after the buyer's last message
     media_bytes: int = 20 * 1024 * 1024

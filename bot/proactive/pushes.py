@@ -8,6 +8,8 @@ from typing import Any
 
 UPDATES = "parcel_updates"
 """The purpose that buyers consent to with "tell me when something changes"."""
+ADVERTISING = "advertising"
+"""What nobody is sent here; a platform's own switch for it is kept in the ledger, since a shop must honour it."""
 
 
 @dataclass(frozen=True, slots=True)

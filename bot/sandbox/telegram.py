@@ -105,7 +105,10 @@ class TelegramApi(Platform):
         self._update("message", self._message(phone) | {"text": text} | _commands(text))
 
     def press(self, phone: Phone, line: Line, value: str) -> None:
-        """Press an inline button."""
+        """Press an inline button, or a key that writes its title."""
+        if value.startswith(_KEY):
+            self.say(phone, value.removeprefix(_KEY))
+            return
         query = str(self.serial())
         self.pressed.add(query)
         text = "".join(r.text for r in line.runs)
@@ -330,9 +333,14 @@ class TelegramApi(Platform):
         inline = [b for row in keyboard.get("inline_keyboard", ()) for b in row]
         below = [b for row in keyboard.get("keyboard", ()) for b in row]
         buttons = tuple(Press(str(b["text"]), str(b["callback_data"])) for b in inline)
+        buttons += tuple(Press(str(b["text"]), f"{_KEY}{b['text']}") for b in below if not b.get("request_contact"))
         share = next((str(b["text"]) for b in below if b.get("request_contact")), "")
         shown = tuple(runs(("📎 " if has_file else "") + text))
         return phone.add(Line(str(self.serial()), False, shown, self.clock.now(), buttons, share=share))
+
+
+_KEY = "key:"
+"""A key of the keyboard under the chat, as the page's press names it; inline buttons have their callback data."""
 
 
 def _commands(text: str) -> dict[str, Any]:

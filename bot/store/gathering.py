@@ -1,24 +1,21 @@
 """What a conversation's turn reads before it decides."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import datetime
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Dossier, Link, Wants
 from bot.model.conversations import Conversation
 from bot.model.orders import number_key
-from bot.store import codec, orders
-from bot.store.tables import ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
+from bot.store import codec, guessing, orders
+from bot.store.guessing import hashed
+from bot.store.tables import ConsentRow, DecisionRow, Feed, LinkRow, MediaRow, Outbox, core
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Order as OrderRow
 
-GUESS_HOUR = timedelta(hours=1)
-LOOKUP_DAY = timedelta(days=1)
 NEWEST = 6
 """So many of a buyer's newest orders are looked at when they name none."""
 
@@ -26,7 +23,6 @@ _conversations = core(ConversationRow)
 _outbox = core(Outbox)
 _consents = core(ConsentRow)
 _links = core(LinkRow)
-_guesses = core(Guess)
 _decisions = core(DecisionRow)
 _media = core(MediaRow)
 _feeds = core(Feed)
@@ -45,14 +41,10 @@ class Gathered:
     link: Link | None = None
     misses: Mapping[str, int] = field(default_factory=dict)
     chat_misses: int = 0
+    shop_misses: int = 0
     lookups: int = 0
     feeds_down: Mapping[str, datetime] = field(default_factory=dict)
     consents: frozenset[str] = frozenset()
-
-
-def hashed(text: str) -> str:
-    """A typed order text or a token as it is stored: not readable, yet the same every time."""
-    return sha256(text.encode()).hexdigest()
 
 
 async def conversations(connection: AsyncConnection, lanes: Sequence[str]) -> dict[str, Conversation]:
@@ -80,7 +72,8 @@ async def gather(
     keys = {number_key(n) for w in everyone for n in w.numbers}
     codes = {t for w in everyone for t in w.trackings}
     found, by_number, by_tracking = await orders.find(connection, keys, codes, ids)
-    misses, chat_misses, lookups = await _counts(connection, wants, now)
+    misses, chat_misses, lookups = await guessing.counts(connection, wants, now)
+    shop_misses = await guessing.of_shop(connection, now) if any(w.guesses for w in everyone) else 0
     down = {r.source: r.down_since for r in await connection.execute(_DOWN)}
     consents = await _consents_of(connection, buyers)
     gathered = {}
@@ -99,8 +92,9 @@ async def gather(
             phone_buyers=phone_buyers,
             buyer_orders=newest or phone_orders,
             link=link,
-            misses={n: misses.get(hashed(number_key(n)), 0) for n in w.numbers},
+            misses={n: misses.get(guessing.subject_of(n), 0) for n in w.numbers},
             chat_misses=chat_misses.get(lane, 0),
+            shop_misses=shop_misses,
             lookups=lookups.get(lane, 0),
             feeds_down=down,
             consents=frozenset(consents.get(lane, ())),
@@ -137,34 +131,6 @@ async def _links_of(connection: AsyncConnection, hashes: set[str]) -> dict[str, 
         r.hash: Link(order=r.order_id, created_at=r.created_at, revoked=r.revoked, first_chat=r.first_chat)
         for r in rows
     }
-
-
-async def _counts(
-    connection: AsyncConnection, wants: Mapping[str, Wants], now: datetime
-) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
-    subjects = {hashed(number_key(n)) for w in wants.values() for n in w.numbers}
-    near = {"since": now - GUESS_HOUR, "subjects": list(subjects), "lanes": list(wants)}
-    wrongs = (await connection.execute(_WRONGS, near)).all()
-    asking = [lane for lane, w in wants.items() if w.trackings]
-    lookups = await connection.execute(_LOOKUPS, {"since": now - LOOKUP_DAY, "lanes": asking}) if asking else ()
-    return Counter(r.subject for r in wrongs), Counter(r.lane for r in wrongs), {r.lane: r.n for r in lookups}
-
-
-_WRONGS = select(_guesses.c.subject, _guesses.c.lane).where(
-    _guesses.c.kind == "miss",
-    _guesses.c.at > bindparam("since"),
-    _guesses.c.subject.in_(bindparam("subjects", expanding=True))
-    | _guesses.c.lane.in_(bindparam("lanes", expanding=True)),
-)
-_LOOKUPS = (
-    select(_guesses.c.lane, func.count(_guesses.c.subject.distinct()).label("n"))
-    .where(
-        _guesses.c.kind == "lookup",
-        _guesses.c.at > bindparam("since"),
-        _guesses.c.lane.in_(bindparam("lanes", expanding=True)),
-    )
-    .group_by(_guesses.c.lane)
-)
 
 
 async def _consents_of(connection: AsyncConnection, buyers: Mapping[str, int | None]) -> dict[str, set[str]]:

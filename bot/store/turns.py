@@ -14,13 +14,14 @@ from bot.model.conversations import Conversation
 from bot.model.events import conversation_lane
 from bot.model.markup import plain
 from bot.model.messages import Media, Outbound, Receipt
-from bot.model.orders import Consent, Order, number_key
+from bot.model.orders import Consent, Order
 from bot.model.parcels import Parcel
 from bot.ports import Item
+from bot.proactive.pushes import UPDATES
 from bot.proactive.watching import Sight
-from bot.store import bell, casebook, codec, desks, orders, outbox, pushes, queue, watching
+from bot.store import bell, casebook, codec, desks, guessing, orders, outbox, pushes, queue, watching
 from bot.store.database import NOW, Database
-from bot.store.gathering import hashed
+from bot.store.guessing import hashed, subject_of
 from bot.store.tables import ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Order as OrderRow
@@ -50,7 +51,8 @@ class Worded:
 class Written:
     """All that one lane's turn writes. `events` go to other lanes, or wait in this one: (lane, event, due time or
     None). `sights` are parcels at a glance, each with its order. `follow` are orders that this chat is told of from
-    now on; `unfollow` that somebody else has the chat now.
+    now on; `unfollow` that somebody else has the chat now. `guessed` is the order text that a typed detail was
+    compared with.
 
     `case` is what a decision asks staff to do; by the end of the turn it has become `ticket`, the conversation's
     case as it is now (None where it did not change), with new lines of its `history`. `unsay` are staff replies to
@@ -69,6 +71,7 @@ class Written:
     reword: tuple[tuple[str, str, Outbound], ...] = ()
     posts: tuple[Worded, ...] = ()
     consents: tuple[Consent, ...] = ()
+    guessed: str = ""
     misses: tuple[str, ...] = ()
     looked_up: tuple[str, ...] = ()
     used_link: str = ""
@@ -88,13 +91,18 @@ class Written:
 async def commit(
     connection: AsyncConnection, database: Database, written: Sequence[Written], now: datetime
 ) -> set[str]:
-    """Write these turns, those of them whose lane is still ours and whose pushes nobody was faster with; the lanes
-    that were written."""
+    """Write these turns, those of them whose lane is still ours, whose pushes nobody was faster with and whose guess
+    was still free; the lanes that were written."""
     ours = await queue.fence(connection, {w.claim.lane: w.claim.token for w in written})
     pushing = {w.claim.lane: w.pushed for w in written if w.pushed and w.claim.lane in ours}
     stopping = await _stopping(connection, [w for w in written if w.claim.lane in ours])
     everybody = {b for whose in stopping.values() for b in whose if b is not None}
     if late := await pushes.counted(connection, pushing, everybody):
+        await queue.give_back(connection, [w.claim for w in written if w.claim.lane in late])
+        ours -= late
+    guessed = {w.claim.lane: w.guessed for w in written if w.guessed and w.claim.lane in ours}
+    missed = {w.claim.lane for w in written if w.misses}
+    if late := await guessing.too_late(connection, database, guessed, missed, now):
         await queue.give_back(connection, [w.claim for w in written if w.claim.lane in late])
         ours -= late
     kept = [w for w in written if w.claim.lane in ours]
@@ -265,7 +273,7 @@ async def _stopping(connection: AsyncConnection, written: Sequence[Written]) -> 
             *(await watching.buyers_of_chat(connection, w.claim.lane)),
         }
         for w in written
-        if any(not c.given for c in w.consents)
+        if any(not c.given and c.purpose == UPDATES for c in w.consents)
     }
 
 
@@ -300,9 +308,7 @@ async def _save_ledgers(
 ) -> None:
     consents = await _consent_rows(connection, kept, stopping)
     guesses = [
-        {"kind": "miss", "lane": w.claim.lane, "subject": hashed(number_key(m)), "at": now}
-        for w in kept
-        for m in w.misses
+        {"kind": "miss", "lane": w.claim.lane, "subject": subject_of(m), "at": now} for w in kept for m in w.misses
     ]
     guesses += [
         {"kind": "lookup", "lane": w.claim.lane, "subject": hashed(t), "at": now} for w in kept for t in w.looked_up

@@ -358,9 +358,13 @@ def encode(markup: str) -> str:
 
 
 def _keyboard(message: Outbound) -> InlineKeyboardMarkup | ReplyKeyboardMarkup | None:
+    if message.ask_contact:
+        # A message has one keyboard, and only this kind can ask for the number. A choice's title is sent as if typed.
+        keys: list[str | KeyboardButton] = [
+            KeyboardButton(message.ask_contact, request_contact=True),
+            *(c.title for c in message.choices),
+        ]
+        return ReplyKeyboardMarkup([[key] for key in keys], resize_keyboard=True, one_time_keyboard=True)
     if message.choices:
         return InlineKeyboardMarkup([[InlineKeyboardButton(c.title, callback_data=c.value)] for c in message.choices])
-    if message.ask_contact:
-        button = KeyboardButton(message.ask_contact, request_contact=True)
-        return ReplyKeyboardMarkup([[button]], resize_keyboard=True, one_time_keyboard=True)
     return None

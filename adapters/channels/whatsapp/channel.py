@@ -1,6 +1,7 @@
 """The channel itself: signed webhook in, the Graph API out."""
 
 import asyncio
+import base64
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -52,6 +53,7 @@ class WhatsApp(Channel):
         row_title=24,
         text_with_buttons=1024,
         ask_contact=True,
+        contact_alone=True,
         window=True,
     )
 
@@ -134,13 +136,17 @@ class WhatsApp(Channel):
         return Templates(self._call, f"{self._base}/{business}/message_templates") if business else None
 
     async def fetch(self, media: Media) -> AsyncIterator[bytes]:
-        """`ref` is the file's id and, where the webhook gave it, its address, which holds for minutes only."""
-        async for url in self._addresses(media.ref):
+        """`ref` is what the webhook told of the file (`reading.file_ref`)."""
+        file, told, address = media.ref.split(" ", 2)
+        async for url in self._addresses(file, address):
+            digest = hashlib.sha256()
             try:
                 async with self._http.stream("GET", url, headers=self._auth) as response:
                     if response.is_success:
                         async for chunk in response.aiter_bytes():
+                            digest.update(chunk)
                             yield chunk
+                        _verify(digest.digest(), told)
                         return
                     status = response.status_code
             except httpx.HTTPError as error:
@@ -149,10 +155,10 @@ class WhatsApp(Channel):
                 raise Temporary(f"WhatsApp does not give the file now: HTTP {status}")
         raise Refused("WhatsApp does not give the file")
 
-    async def _addresses(self, ref: str) -> AsyncIterator[str]:
-        file, _, told = ref.partition(" ")
-        if told:
-            yield told
+    async def _addresses(self, file: str, address: str) -> AsyncIterator[str]:
+        """The address in the webhook holds for minutes only."""
+        if address:
+            yield address
         if file and (fresh := (await self._call("GET", f"{self._base}/{file}")).get("url")):
             yield str(fresh)
 
@@ -194,19 +200,24 @@ class WhatsApp(Channel):
             action = "operator"
         action = action or _by_status(status)
         text = f"WhatsApp error {code or f'HTTP {status}'}"
-        after = float(headers["retry-after"]) if headers.get("retry-after", "").isdecimal() else (seconds or None)
+        after = float(headers["retry-after"]) if headers.get("retry-after", "").isdecimal() else None
+        if action == "grow":
+            return Temporary(text, retry_after=after, growing=seconds)
         if action in {"retry", "wait"}:
-            return Temporary(text, retry_after=after, account_wide=action == "wait" and code != _PAIR_RATE)
+            return Temporary(text, retry_after=after or seconds or None, account_wide=action == "wait")
         kinds: dict[str, type[WismoError]] = {"unreachable": Unreachable, "closed": Closed}
         if action == "operator":
             return Misconfigured(text, key="channels.whatsapp")
         return kinds.get(action, Refused)(text)
 
 
+def _verify(digest: bytes, told: str) -> None:
+    """Compare what came with the SHA-256 of the webhook, which is Base64 (hex in answers of the media endpoint)."""
+    if told and told.rstrip("=") != base64.b64encode(digest).decode().rstrip("=") and told.lower() != digest.hex():
+        raise Temporary("the file did not come through whole: its SHA-256 is another")
+
+
 def _by_status(status: int) -> str:
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return "retry"
     return "wait" if status == httpx.codes.TOO_MANY_REQUESTS else "refused"
-
-
-_PAIR_RATE = 131056

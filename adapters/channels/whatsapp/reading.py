@@ -110,6 +110,9 @@ def _changes(body: Any) -> Iterator[tuple[Any, str]]:
 
 def _split(value: Any, field: str, account: str) -> list[Item]:
     whole = msgspec.json.encode({"field": field, "value": value})
+    if field == "user_preferences" and isinstance(value, dict) and _list(value.get("user_preferences")):
+        account = str(_dict(value.get("metadata")).get("phone_number_id") or account)
+        return [_preference(account, p, _cards(value.get("contacts"))) for p in value["user_preferences"]]
     if field != "messages" or not isinstance(value, dict):
         return [kept(whole, account)]
     account = str(_dict(value.get("metadata")).get("phone_number_id") or account)
@@ -146,6 +149,20 @@ def _status(account: str, status: Any) -> Item:
         return kept(msgspec.json.encode({"status": status}), account)
 
 
+def _preference(account: str, preference: Any, cards: Mapping[str, dict[str, Any]]) -> Item:
+    """A person's switch for a business's advertising. It has no id: whose it is and since when make it this one."""
+    try:
+        called = names(preference.get("user_id"), preference.get("wa_id"))
+        card = next((cards[name] for name in called if name in cards), {})
+        called = names(*called, card.get("user_id"), card.get("wa_id"))
+        lane = conversation_lane(Address("whatsapp", account, called[0]))
+        key = f"p:{called[0]}:{preference['category']}:{preference['value']}:{preference['timestamp']}"
+        told = {"account": account, "names": called, "preference": preference}
+        return Item(key, lane, msgspec.json.encode(told), chats=called[1:])
+    except _NONSENSE:
+        return kept(msgspec.json.encode({"preference": preference}), account)
+
+
 def _id(told: Any) -> str:
     """What a repeat is recognised by; a message without an id is a repeat of nothing but itself."""
     own = told["id"]
@@ -175,6 +192,8 @@ def read(item: Item) -> Event | None:
     try:
         if "status" in told:
             return _receipt(item, sender, told["status"])
+        if "preference" in told:
+            return _switched(item, sender, told["preference"])
         return _inbound(item, sender, told)
     except _NONSENSE as error:
         raise ValueError(f"not a message of WhatsApp: {type(error).__name__}") from error
@@ -198,6 +217,17 @@ def _receipt(item: Item, sender: Address, status: Any) -> Receipt | None:
         gone="unreachable" in meant,
         pricing=_dict(status.get("pricing")),
     )
+
+
+def _switched(item: Item, sender: Address, preference: Any) -> Inbound | None:
+    """Source: Meta's page on the webhook `user_preferences`."""
+    kind = _SWITCHED.get(str(preference.get("value")))
+    if kind is None or preference.get("category") != "marketing_messages":
+        return None
+    return Inbound(item.key, _instant(preference.get("timestamp")), sender, kind)
+
+
+_SWITCHED = {"stop": Kind.ADVERTISING_OFF, "resume": Kind.ADVERTISING_ON}
 
 
 def _inbound(item: Item, sender: Address, told: Any) -> Inbound | None:
@@ -234,11 +264,17 @@ def _file(message: Any) -> dict[str, Any]:
     part = _dict(message.get(kind))
     media = Media(
         _MEDIA[kind],
-        ref=f"{part.get('id') or ''} {part.get('url') or ''}".rstrip(),
+        ref=file_ref(part),
         mime=str(part.get("mime_type") or ""),
         name=str(part.get("filename") or ""),
     )
     return {"text": str(part.get("caption") or ""), "media": (media,)}
+
+
+def file_ref(part: Mapping[str, Any]) -> str:
+    """What a file is fetched and checked by: its id, its SHA-256 and its address, any of them empty."""
+    told = ["".join(str(part.get(name) or "").split()) for name in ("id", "sha256", "url")]
+    return " ".join(told) if told[0] or told[2] else ""
 
 
 def _pressed(message: Any) -> dict[str, Any]:

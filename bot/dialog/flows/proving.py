@@ -78,7 +78,7 @@ def check(turn: Turn, intent: str, order: str, offered: Sequence[tuple[str, str]
             turn, "proof_failed", {"number": order}, options=(PERSON,), pending=pending, rule="proof.failed"
         )
         slower = min(turn.facts.chat_misses, 5) + min(turn.facts.shop_misses // MANY, 10)
-        return replace(missed, misses=(order,), say_after=SLOWER * slower)
+        return replace(missed, guessed=order, misses=(order,), say_after=SLOWER * slower)
     dossier, kind = hits[0]
     proof = proof_of_order(kind, dossier.id, turn.now)
     kept = tuple(p for p in turn.conversation.proofs if p.until > turn.now)

@@ -105,6 +105,7 @@ def rows(table: str) -> list[dict[str, str]]:
 MEANT: Mapping[str, type[WismoError]] = {
     "retry": Temporary,
     "wait": Temporary,
+    "grow": Temporary,
     "pause": Temporary,
     "network": Temporary,
     "operator": Misconfigured,
@@ -121,7 +122,7 @@ async def test_whatsapp_codes(row: dict[str, str]) -> None:
     error = await failing("whatsapp", 400, {"error": {"code": int(row["code"]), "message": "x", "type": "y"}})
     assert type(error) is MEANT[row["action"]]
     if isinstance(error, Temporary) and row["seconds"]:
-        assert error.retry_after == float(row["seconds"])
+        assert (error.growing if row["action"] == "grow" else error.retry_after) == float(row["seconds"])
 
 
 @pytest.mark.parametrize("row", rows("slack/errors.csv"), ids=lambda r: r["code"])
@@ -238,7 +239,7 @@ async def test_markup_that_is_not_understood_goes_once_more_as_plain_words(name:
 async def test_a_file_that_is_not_given_now_is_asked_for_again(name: str, status: int) -> None:
     async with standing_in(name) as (vendor, channel):
         base = f"http://127.0.0.1:{vendor.port}"
-        ref = {"telegram": "file-1", "slack": f"{base}/f", "whatsapp": f" {base}/f"}[name]
+        ref = {"telegram": "file-1", "slack": f"{base}/f", "whatsapp": f"  {base}/f"}[name]
         file = {"ok": True, "result": {"file_id": "f", "file_unique_id": "u", "file_path": "a.jpg"}}
         vendor.says = [(status, {}, b"")]
         if name == "telegram":
@@ -251,7 +252,7 @@ async def test_a_whatsapp_file_whose_address_ran_out_is_asked_for_by_its_id() ->
     async with standing_in("whatsapp") as (vendor, channel):
         base = f"http://127.0.0.1:{vendor.port}"
         vendor.says = [(404, {}, b""), (200, {}, json.dumps({"url": f"{base}/new"}).encode()), (200, {}, b"photo")]
-        media = Media(MediaKind.IMAGE, ref=f"123 {base}/old")
+        media = Media(MediaKind.IMAGE, ref=f"123  {base}/old")
         assert b"".join([c async for c in channel.fetch(media)]) == b"photo"
 
 

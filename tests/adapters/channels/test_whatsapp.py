@@ -1,16 +1,21 @@
 """What is WhatsApp's alone: an approved template as it goes over the wire."""
 
+import base64
+import hashlib
 import json
 from dataclasses import replace
 from typing import Any
 
 import httpx
+import pytest
 from pydantic import SecretStr
 
 from adapters.channels.whatsapp import Settings, connect
+from adapters.channels.whatsapp.reading import items
 from bot.approved import Approvals
 from bot.catalogue import read_catalogue
-from bot.model.messages import Address, Choice, Outbound, Reply
+from bot.errors import Temporary
+from bot.model.messages import Address, Choice, Inbound, Outbound, Reply
 from bot.render import Renderer
 from tests.house import TEMPLATES
 
@@ -62,3 +67,41 @@ async def test_a_pressed_button_comes_back_with_its_value() -> None:
         ("0", "arrived:yes:1042"),
         ("1", "arrived:no:1042"),
     ]
+
+
+FILE = b"\xff\xd8\xff\xe0 a photo"
+DIGEST = hashlib.sha256(FILE).digest()
+
+
+async def fetched(**told: str) -> bytes:
+    """The file of an image message whose webhook tells this of it."""
+
+    async def graph(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/55"):
+            return httpx.Response(200, json={"url": "https://lookaside.example/again"})
+        return httpx.Response(404 if request.url.path == "/expired" else 200, content=FILE)
+
+    secret = SecretStr("s")
+    settings = Settings(phone_number_id="1", access_token=secret, app_secret=secret, verify_token=secret)
+    message = {"id": "wamid.1", "from": "4915", "timestamp": "1", "type": "image", "image": told}
+    change = {"field": "messages", "value": {"metadata": {"phone_number_id": "1"}, "messages": [message]}}
+    body = json.dumps({"entry": [{"changes": [change]}]}).encode()
+    async with httpx.AsyncClient(transport=httpx.MockTransport(graph)) as http:
+        channel = connect(settings, http)
+        heard = channel.decode(next(iter(items(body, "1"))))
+        assert isinstance(heard, Inbound)
+        return b"".join([chunk async for chunk in channel.fetch(heard.media[0])])
+
+
+@pytest.mark.parametrize("told", [base64.b64encode(DIGEST).decode(), DIGEST.hex(), ""])
+async def test_a_file_is_fetched_by_its_address_and_checked(told: str) -> None:
+    assert await fetched(id="55", sha256=told, url="https://lookaside.example/it") == FILE
+
+
+async def test_an_address_that_ran_out_is_asked_for_again() -> None:
+    assert await fetched(id="55", url="https://lookaside.example/expired") == FILE
+
+
+async def test_a_file_that_came_in_part_is_not_kept() -> None:
+    with pytest.raises(Temporary, match="SHA-256"):
+        await fetched(id="55", sha256=base64.b64encode(b"x" * 32).decode(), url="https://lookaside.example/it")
