@@ -72,6 +72,9 @@ class Announcer:
         addresses = await self.addresses(telling)
         looks = []
         for one, announced in zip(due, found, strict=True):
+            if announced.told is one.told and not (announced.pushes or announced.cases or announced.reasons):
+                looks.append(Looked(one.order.order, one.token, announced.again))
+                continue
             to = addresses.get(one.order.order)
             told = announced.told if announced.told is not one.told else None
             news = _news(one, announced, to, now, self.together)

@@ -199,7 +199,7 @@ class Engine:
                 continue
             kept.append(waiting)
             events.append(event)
-        return replace(claim, events=tuple(kept)), events
+        return (claim if len(kept) == len(claim.events) else replace(claim, events=tuple(kept))), events
 
     def _decode(self, waiting: Waiting) -> Event | None:
         if waiting.port == "wismo":
@@ -262,6 +262,8 @@ class Engine:
         return [replace(lane, case=cases.get(lane.conversation.case or 0), held=held) for lane in lanes]
 
     def _understood(self, lane: Lane, now: datetime) -> Lane:
+        if not lane.inbound and not lane.receipts:
+            return lane
         conversation = lane.conversation
         for message in lane.inbound:
             conversation = heard(conversation, message, self.house.shop.country)
@@ -301,8 +303,9 @@ class Engine:
             written = self._decided(written, decide(turn), now)
         written = self._told(written, lane.notices, standing, now)
         sent = [*(m.media for m in lane.inbound), *(a.media for a in lane.acts)]
-        files = tuple(f for media in sent for f in media if f.digest)
-        written = self.takeover.settled(replace(written, media=files), lane.case, key, now)
+        if files := tuple(f for media in sent for f in media if f.digest):
+            written = replace(written, media=files)
+        written = self.takeover.settled(written, lane.case, key, now)
         return self.takeover.posted(written, lane.inbound, lane.acts, lane.case)
 
     def _told(self, written: Written, notices: Sequence[Notice], standing: Standing, now: datetime) -> Written:

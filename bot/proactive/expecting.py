@@ -28,14 +28,13 @@ class Expectations:
         self._alpha = alpha
         self._found: dict[tuple[object, ...], Outlook] = {}
         self._of: tuple[object, ...] = ()
+        self._asked: datetime | None = None
 
     def at_a_glance(self, order: Watched, parcel: Sight, told: ParcelTold | None, now: datetime) -> Outlook:
         """What is expected of an open parcel; late by the shop's promise, else by the window that was told."""
         if parcel.where is None:
             return Outlook()
-        tables, hour = self._tables(), now.replace(minute=0, second=0, microsecond=0)
-        if self._of != (id(tables), hour):
-            self._of, self._found = (id(tables), hour), {}
+        self._forget(now)
         promised = order.promised or (told.last if told is not None else None)
         service = service_of(parcel.carrier, parcel.number)
         ordinary = not_tracked_through(parcel.carrier, parcel.number)
@@ -47,6 +46,16 @@ class Expectations:
             found = self._outlook(parcel, parcel.where, route, promised, now)
             self._found[key] = found
         return found
+
+    def _forget(self, now: datetime) -> None:
+        """Drop what was found for another hour or by other tables; asked a million times with one `now`."""
+        tables = self._tables()
+        if now is self._asked and self._of[0] is tables:
+            return
+        of = (tables, now.replace(minute=0, second=0, microsecond=0))
+        if self._of != of:
+            self._of, self._found = of, {}
+        self._asked = now
 
     def _outlook(
         self, parcel: Sight, where: Whereabouts, route: Route, promised: date | None, now: datetime

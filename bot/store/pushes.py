@@ -221,13 +221,17 @@ async def counted(
             late.add(lane)
         else:
             more |= Counter(p.buyer for p in pushed)
-    if more:
-        await connection.execute(_COUNT, [{"buyer": buyer, "more": more[buyer]} for buyer in sorted(more)])
+    for n in sorted(set(more.values())):
+        await connection.execute(_COUNT, {"buyers": sorted(b for b, m in more.items() if m == n), "more": n})
     return late
 
 
 _TAKE = _COUNTS.order_by(_buyers.c.id).with_for_update()
-_COUNT = update(_buyers).where(_buyers.c.id == bindparam("buyer")).values(pushes=_buyers.c.pushes + bindparam("more"))
+_COUNT = (
+    update(_buyers)
+    .where(_buyers.c.id.in_(bindparam("buyers", expanding=True)))
+    .values(pushes=_buyers.c.pushes + bindparam("more"))
+)
 
 
 async def save(connection: AsyncConnection, turns: Mapping[str, Sequence[Pushed]], now: datetime) -> None:
@@ -286,7 +290,7 @@ async def stopped_by_shop(connection: AsyncConnection, order: int) -> None:
     newest = newest.order_by(_consents.c.at.desc(), _consents.c.id.desc()).limit(1)
     if buyer is None or await connection.scalar(newest):
         return
-    await connection.execute(_COUNT, [{"buyer": buyer, "more": 1}])
+    await connection.execute(_COUNT, {"buyers": [buyer], "more": 1})
     await withdraw_unasked(connection, "", [buyer])
 
 
