@@ -86,11 +86,13 @@ class Announcer:
         """One look. An order that cannot be looked at costs its own news, not everybody's."""
         if place % PAUSE == 0:
             await asyncio.sleep(0)
+        if due.unreadable:
+            # What was told of it stays as it is written down.
+            return Announced(due.told, reasons=(_failed(due, due.unreadable),), again=now + DAY)
         try:
             return self._announced(due, down, now)
         except Exception as error:
-            log.error("announcer.look_failed", order=due.order.order, error=type(error).__name__)
-            reason = Reason("push.look_failed", {"error": type(error).__name__}, f"o/{due.order.order}")
+            reason = _failed(due, type(error).__name__)
             return Announced(due.told or Told(known=now), reasons=(reason,), again=now + DAY)
 
     def _announced(self, due: Due, down: frozenset[str], now: datetime) -> Announced:
@@ -116,6 +118,11 @@ class Announcer:
             if chat:
                 by_phone.append(Address(channel.kind, await channel.account(), chat))
         return choose(chats, by_phone)
+
+
+def _failed(due: Due, error: str) -> Reason:
+    log.error("announcer.look_failed", order=due.order.order, error=error)
+    return Reason("push.look_failed", {"error": error}, f"o/{due.order.order}")
 
 
 def _news(due: Due, announced: Announced, to: Address | None, now: datetime, together: float) -> tuple[Arrival, ...]:

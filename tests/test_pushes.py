@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Temporary
 from bot.model.conversations import Conversation, Proof
@@ -20,8 +22,9 @@ from bot.store import Store, codec
 from bot.store.outbox import Mark
 from bot.store.pushes import Standing
 from bot.store.queue import Arrival
-from bot.store.tables import OutboxState
+from bot.store.tables import OutboxState, core
 from bot.store.watching import Due
+from bot.store.watchtables import Watch
 from tests.house import NOON, Home, fixed_clock, home
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -324,6 +327,30 @@ async def test_an_order_that_cannot_be_looked_at_keeps_no_other_back(house: Home
     house.announcer._announced = announced  # type: ignore[method-assign]
     assert [m.purpose for m in await house.pass_time(HOUR)] == ["notice"]
     assert {w.rule for w in await store.reasons_about("1043")} == {"push.look_failed"}
+
+
+async def test_what_cannot_be_read_of_an_order_costs_its_own_look_and_nothing_that_was_told_of_it(
+    house: Home, store: Store
+) -> None:
+    await house.seed(ORDER, replace(ORDER, number="1043"))
+    await opted_in(house)
+    await house.pass_time()
+    watch = core(Watch)
+
+    broken = (await store.find_orders(["1043"]))[0].id
+    told = select(watch.c.told).where(watch.c.order_id == broken)
+
+    async def damage(connection: AsyncConnection) -> object:
+        cut_off = update(watch).where(watch.c.order_id == broken).values(glance=b'{"order":', due_at=NOON)
+        await connection.execute(cut_off)
+        return await connection.scalar(told)
+
+    before = await store.database.write(damage)
+    await house.seed(shipped())
+    assert "1042" in words(await house.pass_time(DAY))
+    assert "push.look_failed" in {w.rule for w in await store.reasons_about("1043")}
+    async with store.database.read() as connection:
+        assert await connection.scalar(told) == before
 
 
 @pytest.mark.parametrize("state", [OutboxState.SENDING, OutboxState.SENT])

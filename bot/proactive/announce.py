@@ -59,9 +59,9 @@ _NOTHING = Outlook()
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What follows from one look. `again` is when to look next, None for never."""
+    """What follows from one look. `told` is None where nobody knows; `again` is when to look next, None for never."""
 
-    told: Told
+    told: Told | None
     pushes: tuple[Push, ...] = ()
     cases: tuple[CaseDraft, ...] = ()
     reasons: tuple[Reason, ...] = ()

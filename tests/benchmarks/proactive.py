@@ -85,7 +85,7 @@ def told_yesterday(order: Watched, parcel: Parcel, home: Where, *, owes: bool) -
     told = Told(known, ("order_confirmed", *said), {parcel.id: ParcelTold(known)})
     glimpse = sight(parcel, home, at)
     outlook = EXPECTED(order, glimpse, None, at)
-    return announce(order, [glimpse], told, {parcel.id: outlook}, at, Rules()).told
+    return announce(order, [glimpse], told, {parcel.id: outlook}, at, Rules()).told or told
 
 
 def rows(n: int, *, owes: bool) -> dict[Any, dict[str, Any]]:
