@@ -114,6 +114,14 @@ class UnaskedDoor:
 
         return await self.database.write(work)
 
+    async def campaign_in_hand(self, campaign: campaigns.Campaign, notices: Mapping[str, int | None]) -> set[str]:
+        """Of these notices (by id, each with its buyer) those that need not be made."""
+        return await self.database.view(lambda c: campaigns.in_hand(c, campaign, notices))
+
+    async def campaign_waits(self, campaign: campaigns.Campaign) -> bool:
+        """Whether somebody is still to hear of it at their hour."""
+        return await self.database.view(lambda c: campaigns.waits(c, campaign))
+
     async def campaign_outcome(self, campaign: campaigns.Campaign) -> Outcome:
         """How a campaign goes."""
         return await self.database.view(lambda c: campaigns.outcome(c, campaign))
