@@ -133,6 +133,7 @@ class Engine:
             approve=house.approve,
             takeover=self.takeover,
             chat_of={c.kind: c.chat_of for c in house.channels.values()},
+            tables=house.tables,
         )
         self._alone: set[asyncio.Task[None]] = set()
         self._guessed: deque[datetime] = deque(maxlen=1000)

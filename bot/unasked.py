@@ -10,7 +10,9 @@ from bot.errors import Refused
 from bot.model.conversations import Conversation
 from bot.model.events import Notice, conversation_lane
 from bot.model.messages import Approved, Choice, Limits, Purpose, Reply
+from bot.model.orders import Order
 from bot.proactive.announce import Outlook
+from bot.proactive.expecting import Ahead, ahead
 from bot.proactive.gate import House as GateRules
 from bot.proactive.leave import Door, Gone, Leaving, Left, leave
 from bot.proactive.watching import ParcelTold, Sight, Watched
@@ -19,6 +21,7 @@ from bot.render import Renderer
 from bot.store.pushes import Pushed, Standing
 from bot.store.turns import Worded, Written
 from bot.takeover import Takeover
+from bot.tracking.eta import Tables
 
 Expect = Callable[[Watched, Sight, ParcelTold | None, datetime], Outlook]
 Approve = Callable[[Reply], Approved | None]
@@ -27,7 +30,7 @@ Approve = Callable[[Reply], Approved | None]
 @dataclass(frozen=True, slots=True)
 class Unasked:
     """What leaves unasked. `limits` and `chat_of` (the chat of a phone) are by the channel's kind; `approve` gives the
-    approved template of a reply."""
+    approved template of a reply; `tables` are what was learned last of how long parcels take."""
 
     renderer: Renderer
     limits: Mapping[str, Limits]
@@ -38,6 +41,7 @@ class Unasked:
     approve: Approve
     takeover: Takeover
     chat_of: Mapping[str, Callable[[str], str]]
+    tables: Callable[[], Tables]
 
     def left(self, written: Written, notices: Sequence[Notice], standing: Standing, now: datetime) -> Written:
         """What is to be told passes the gate, or waits in the lane, or is left out; each with its reason."""
@@ -113,7 +117,7 @@ class Unasked:
             shop=self.shop,
             house=self.gate,
             limits=self._limits(record),
-            words=Words(self.expect, self.desk(now), self.shop),
+            words=Words(self.expect, self.desk(now), self.shop, self._ahead),
             approve=lambda reply: self.approve(reply) is not None,
             held=handoff.held_by_person(record),
             now=now,
@@ -121,6 +125,9 @@ class Unasked:
             follows=standing.follows,
             stopped=standing.stopped,
         )
+
+    def _ahead(self, order: Order, now: datetime) -> Ahead:
+        return ahead(order, self.shop, self.tables(), now)
 
     def _limits(self, record: Conversation) -> Limits:
         limits = self.limits.get(record.address.channel)
