@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.dialog.turn import Reason
+from bot.elsewhere import address_of
 from bot.model.cases import CaseDraft
 from bot.model.clock import Clock
 from bot.model.events import Notice, conversation_lane
@@ -19,7 +20,6 @@ from bot.model.messages import Address
 from bot.ports import Channel, Item
 from bot.proactive.announce import Announced, Outlook, Rules, announce
 from bot.proactive.pushes import UPDATES, Push
-from bot.proactive.reaching import Chat, choose
 from bot.proactive.watching import ParcelTold, Sight, Told, Watched
 from bot.store import Store
 from bot.store.codec import pack
@@ -108,16 +108,7 @@ class Announcer:
     async def addresses(self, orders: Sequence[int]) -> dict[int, Address | None]:
         """Where the buyers of these orders are told, None where there is no such place."""
         reach = await self.store.reach(orders, UPDATES) if orders else {}
-        return {order: await self._address(reach.get(order, Reach())) for order in orders}
-
-    async def _address(self, reach: Reach) -> Address | None:
-        chats = [Chat(c.record.address, c.record.reachable, c.chosen_at, c.record.last_inbound_at) for c in reach.chats]
-        by_phone = []
-        for channel in self._channels:
-            chat = channel.chat_of(reach.phone) if reach.phone else ""
-            if chat:
-                by_phone.append(Address(channel.kind, await channel.account(), chat))
-        return choose(chats, by_phone)
+        return {order: await address_of(reach.get(order, Reach()), self._channels) for order in orders}
 
 
 def _failed(due: Due, error: str) -> Reason:

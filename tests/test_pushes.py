@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.errors import Temporary
+from bot.errors import Temporary, Unreachable
 from bot.model.conversations import Conversation, Proof
 from bot.model.events import Notice, conversation_lane
 from bot.model.markup import plain
@@ -402,6 +402,33 @@ async def test_a_push_that_a_person_holds_back_can_be_sent_by_its_button(house: 
     await house.act("send_push", ref=pressed.split(":", 2)[2])
     await house.work()
     assert "1042" in words(await house.send())
+
+
+async def test_a_push_that_reaches_nobody_is_told_once_at_the_buyers_next_address(house: Home, store: Store) -> None:
+    house.wire.phones = True
+    await house.seed(replace(ORDER, consent=(GIVEN,)))
+    await opted_in(house)
+    await house.pass_time()
+    await house.seed(shipped())
+    house.wire.failing.append(Unreachable("blocked"))
+    sent = await house.pass_time(DAY)
+    sent += await house.pass_time(HOUR)
+    assert [m.to.chat for m in sent] == ["4915112345678"]
+    assert "handed to DHL" in words(sent)
+    assert "push.next_address" in {w.rule for w in await store.reasons_about("8120000006")}
+
+
+async def test_a_push_that_reaches_nobody_at_two_addresses_is_not_tried_again(house: Home) -> None:
+    house.wire.phones = True
+    await house.seed(replace(ORDER, consent=(GIVEN,)))
+    await opted_in(house)
+    await house.pass_time()
+    await house.seed(shipped())
+    house.wire.failing += [Unreachable("blocked"), Unreachable("blocked")]
+    assert await house.pass_time(DAY) == []
+    for _ in range(3):
+        assert await house.pass_time(HOUR) == []
+    assert house.wire.failing == []
 
 
 async def test_what_was_ready_to_leave_about_its_way_does_not_follow_the_word_that_it_came(house: Home) -> None:

@@ -298,7 +298,7 @@ async def again(connection: AsyncConnection, database: Database, lane: str, mess
     """A push did not leave before its buyer's night began: it counts as not said, and is judged and worded again. One
     that rests on facts of its own moment is not: it is worth no second look, and its fate is on record."""
     gone = (_pushes.c.lane == lane, _pushes.c.message == message)
-    rows = (await connection.execute(select(_pushes).where(*gone, _pushes.c.template.not_in(_OF_THE_MOMENT)))).all()
+    rows = (await connection.execute(select(_pushes).where(*gone, _pushes.c.template.not_in(OF_THE_MOMENT)))).all()
     if not rows:
         return
     # Its key is free again for what will be said instead.
@@ -323,7 +323,14 @@ async def again(connection: AsyncConnection, database: Database, lane: str, mess
     await queue.receive(connection, database, arrivals, now)
 
 
-_OF_THE_MOMENT = ("window_moved", "stalled")
+OF_THE_MOMENT = ("window_moved", "stalled")
+"""These say what was so when they were made, and bring along facts that are kept nowhere else."""
+
+
+async def unsay(connection: AsyncConnection, ids: Sequence[int]) -> None:
+    """These did not arrive and are said elsewhere: they count as not said."""
+    if ids:
+        await connection.execute(delete(_pushes).where(_pushes.c.id.in_(ids)))
 
 
 async def ledger(connection: AsyncConnection, buyer: int) -> list[Consent]:

@@ -50,7 +50,7 @@ class Worded:
 class Written:
     """All that one lane's turn writes. `events` go to other lanes, or wait in this one: (lane, event, due time or
     None). `sights` are parcels at a glance, each with its order. `follow` are orders that this chat is told of from
-    now on; `unfollow` that somebody else has the chat now.
+    now on; `unfollow` that somebody else has the chat now. `unsaid` are pushes that did not arrive here.
 
     `case` is what a decision asks staff to do; by the end of the turn it has become `ticket`, the conversation's
     case as it is now (None where it did not change), with new lines of its `history`. `unsay` are staff replies to
@@ -80,6 +80,7 @@ class Written:
     receipts: tuple[Receipt, ...] = ()
     media: tuple[Media, ...] = ()
     pushed: tuple[pushes.Pushed, ...] = ()
+    unsaid: tuple[int, ...] = ()
     sights: tuple[tuple[int, Sight], ...] = ()
     follow: tuple[int, ...] = ()
     unfollow: bool = False
@@ -110,6 +111,7 @@ async def commit(
     await _save_worded(connection, database, kept, now)
     await _save_ledgers(connection, kept, stopping, now)
     await _save_events(connection, database, kept, now)
+    await pushes.unsay(connection, [i for w in kept for i in w.unsaid])
     await pushes.save(connection, {w.claim.lane: w.pushed for w in kept if w.pushed}, now)
     await queue.finish(connection, {w.claim.lane: [e.id for e in w.claim.events] for w in kept})
     await bell.touch(connection, database, [w.claim.lane for w in kept if _seen_by_staff(w)], now)
