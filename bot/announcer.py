@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.dialog.turn import Reason
-from bot.elsewhere import address_of
+from bot.elsewhere import address_of, nowhere
 from bot.model.cases import CaseDraft
 from bot.model.clock import Clock
 from bot.model.events import Notice, conversation_lane
@@ -117,12 +117,11 @@ def _failed(due: Due, error: str) -> Reason:
 
 
 def _news(due: Due, announced: Announced, to: Address | None, now: datetime, together: float) -> tuple[Arrival, ...]:
-    if to is None:
-        return ()
-    made = [_notice(due, p, to, now) for p in announced.pushes]
-    made += [_task(due, case, to, now, place) for place, case in enumerate(announced.cases)]
+    made = [_notice(due, p, to, now) for p in announced.pushes] if to is not None else []
+    desk = to or nowhere(due.order.order)
+    made += [_task(due, case, desk, now, place) for place, case in enumerate(announced.cases)]
     return tuple(
-        Arrival("wismo", Item(n.id, conversation_lane(to), pack(n), chats=(to.chat,), quiet=together)) for n in made
+        Arrival("wismo", Item(n.id, conversation_lane(n.to), pack(n), chats=(n.to.chat,), quiet=together)) for n in made
     )
 
 
@@ -155,13 +154,7 @@ def _reasons(due: Due, announced: Announced, to: Address | None) -> tuple[Reason
         Reason(rule, {"push": p.template, "key": f"{due.order.order}:{p.key}"}, _about(due, p))
         for p in announced.pushes
     ]
-    # A case is worked in its buyer's chat; where there is none staff find it by this record alone.
-    lost = [
-        Reason("case.no_chat", {"case": c.kind, "summary": c.summary}, f"o/{due.order.order}")
-        for c in announced.cases
-        if to is None
-    ]
-    return (*announced.reasons, *pushes, *lost)
+    return (*announced.reasons, *pushes)
 
 
 def _about(due: Due, push: Push) -> str:

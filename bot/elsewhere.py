@@ -13,6 +13,14 @@ from bot.store.turns import Written
 from bot.store.unreached import Unreached
 from bot.store.watching import Reach
 
+NOWHERE = "none"
+"""The channel of whoever has no chat: nobody serves it, so that nothing can leave there."""
+
+
+def nowhere(order: int) -> Address:
+    """Where the case of an order is worked whose buyer has no chat: a conversation in which only staff speak."""
+    return Address(NOWHERE, "order", str(order))
+
 
 async def address_of(reach: Reach, channels: Sequence[Channel]) -> Address | None:
     """Where this buyer is told, None where there is no such place."""

@@ -297,6 +297,22 @@ async def test_two_parcels_that_stand_still_are_two_cases_worth_of_news(house: H
     assert "8120000017" in told
 
 
+async def test_staff_have_a_case_of_an_order_whose_buyer_has_no_chat(house: Home, store: Store) -> None:
+    await house.seed(replace(ORDER, placed_at=NOON - DAY))
+    await house.pass_time()
+    await house.pass_time(3 * DAY)
+    (case,) = await store.cases()
+    assert (case.kind, case.order) == ("not_shipped", (await store.find_orders(["1042"]))[0].id)
+    board = await house.show()
+    assert "1042" in plain(board.cards["t1"].text)
+    assert await house.pass_time(3 * DAY) == []
+    assert (await store.health()).dead == 0
+    again = (await store.find_orders(["1042"]))[0]
+    assert again.buyer is not None
+    await store.erase_buyer(again.buyer)
+    assert await store.cases(every=True) == []
+
+
 async def test_the_buttons_under_a_delivery_are_about_that_order(house: Home, store: Store) -> None:
     await house.seed(replace(shipped(), updated_at=NOON), replace(ORDER, number="1043"))
     buyer = (await store.find_orders(["1042"]))[0].buyer
