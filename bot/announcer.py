@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.dialog.turn import Reason
+from bot.elsewhere import address_of, nowhere
 from bot.model.cases import CaseDraft
 from bot.model.clock import Clock
 from bot.model.events import Notice, conversation_lane
@@ -19,7 +20,6 @@ from bot.model.messages import Address
 from bot.ports import Channel, Item
 from bot.proactive.announce import Announced, Outlook, Rules, announce
 from bot.proactive.pushes import UPDATES, Push
-from bot.proactive.reaching import Chat, choose
 from bot.proactive.watching import ParcelTold, Sight, Told, Watched
 from bot.store import Store
 from bot.store.codec import pack
@@ -72,6 +72,9 @@ class Announcer:
         addresses = await self.addresses(telling)
         looks = []
         for one, announced in zip(due, found, strict=True):
+            if announced.told is one.told and not (announced.pushes or announced.cases or announced.reasons):
+                looks.append(Looked(one.order.order, one.token, announced.again))
+                continue
             to = addresses.get(one.order.order)
             told = announced.told if announced.told is not one.told else None
             news = _news(one, announced, to, now, self.together)
@@ -83,11 +86,13 @@ class Announcer:
         """One look. An order that cannot be looked at costs its own news, not everybody's."""
         if place % PAUSE == 0:
             await asyncio.sleep(0)
+        if due.unreadable:
+            # What was told of it stays as it is written down.
+            return Announced(due.told, reasons=(_failed(due, due.unreadable),), again=now + DAY)
         try:
             return self._announced(due, down, now)
         except Exception as error:
-            log.error("announcer.look_failed", order=due.order.order, error=type(error).__name__)
-            reason = Reason("push.look_failed", {"error": type(error).__name__}, f"o/{due.order.order}")
+            reason = _failed(due, type(error).__name__)
             return Announced(due.told or Told(known=now), reasons=(reason,), again=now + DAY)
 
     def _announced(self, due: Due, down: frozenset[str], now: datetime) -> Announced:
@@ -103,25 +108,20 @@ class Announcer:
     async def addresses(self, orders: Sequence[int]) -> dict[int, Address | None]:
         """Where the buyers of these orders are told, None where there is no such place."""
         reach = await self.store.reach(orders, UPDATES) if orders else {}
-        return {order: await self._address(reach.get(order, Reach())) for order in orders}
+        return {order: await address_of(reach.get(order, Reach()), self._channels) for order in orders}
 
-    async def _address(self, reach: Reach) -> Address | None:
-        chats = [Chat(c.record.address, c.record.reachable, c.chosen_at, c.record.last_inbound_at) for c in reach.chats]
-        by_phone = []
-        for channel in self._channels:
-            chat = channel.chat_of(reach.phone) if reach.phone else ""
-            if chat:
-                by_phone.append(Address(channel.kind, await channel.account(), chat))
-        return choose(chats, by_phone)
+
+def _failed(due: Due, error: str) -> Reason:
+    log.error("announcer.look_failed", order=due.order.order, error=error)
+    return Reason("push.look_failed", {"error": error}, f"o/{due.order.order}")
 
 
 def _news(due: Due, announced: Announced, to: Address | None, now: datetime, together: float) -> tuple[Arrival, ...]:
-    if to is None:
-        return ()
-    made = [_notice(due, p, to, now) for p in announced.pushes]
-    made += [_task(due, case, to, now, place) for place, case in enumerate(announced.cases)]
+    made = [_notice(due, p, to, now) for p in announced.pushes] if to is not None else []
+    desk = to or nowhere(due.order.order)
+    made += [_task(due, case, desk, now, place) for place, case in enumerate(announced.cases)]
     return tuple(
-        Arrival("wismo", Item(n.id, conversation_lane(to), pack(n), chats=(to.chat,), quiet=together)) for n in made
+        Arrival("wismo", Item(n.id, conversation_lane(n.to), pack(n), chats=(n.to.chat,), quiet=together)) for n in made
     )
 
 
@@ -154,13 +154,7 @@ def _reasons(due: Due, announced: Announced, to: Address | None) -> tuple[Reason
         Reason(rule, {"push": p.template, "key": f"{due.order.order}:{p.key}"}, _about(due, p))
         for p in announced.pushes
     ]
-    # A case is worked in its buyer's chat; where there is none staff find it by this record alone.
-    lost = [
-        Reason("case.no_chat", {"case": c.kind, "summary": c.summary}, f"o/{due.order.order}")
-        for c in announced.cases
-        if to is None
-    ]
-    return (*announced.reasons, *pushes, *lost)
+    return (*announced.reasons, *pushes)
 
 
 def _about(due: Due, push: Push) -> str:

@@ -55,7 +55,7 @@ class Campaigner:
             await self.store.set_campaign(campaign, STOPPED, why)
             return 0
         looked = await self.store.orders_after(campaign.cursor, LOOKED_AT)
-        if not looked and outcome.waiting:
+        if not looked and await self.store.campaign_waits(campaign):
             # Everybody is found, yet not everybody has heard: the stop rule holds until they have.
             await self.store.campaign_step(campaign, campaign.cursor, (), (), now + STEP)
             return 0
@@ -66,7 +66,11 @@ class Campaigner:
         cursor = meant[-1].id if len(meant) == most(campaign.plan) else looked[-1].id
         addresses = await self.announcer.addresses([d.id for d in meant])
         told = [(d, to) for d in meant if (to := addresses[d.id]) is not None]
-        made = [_notice(campaign, d, to, now, campaign.reached + n) for n, (d, to) in enumerate(told)]
+        notices = {
+            n.id: (n, d.buyer) for place, (d, to) in enumerate(told) for n in [_notice(campaign, d, to, now, place)]
+        }
+        done = await self.store.campaign_in_hand(campaign, {name: buyer for name, (_, buyer) in notices.items()})
+        made = [_arrival(n) for name, (n, _) in notices.items() if name not in done]
         nobody = [
             Reason("push.nobody_to_tell", {"key": campaign.key, "verdict": "drop"}, f"o/{d.id}")
             for d in meant
@@ -108,10 +112,12 @@ def _zone(dossier: Dossier) -> ZoneInfo:
     return zone_of(dossier.order.country, dossier.order.postcode)
 
 
-def _notice(campaign: Campaign, dossier: Dossier, to: Address, now: datetime, place: int) -> Arrival:
-    at = leaves_at(campaign.plan, _zone(dossier), now, place)
-    notice = Notice(
-        id=f"{campaign.key}:{dossier.id}",
+def _notice(campaign: Campaign, dossier: Dossier, to: Address, now: datetime, place: int) -> Notice:
+    zone = _zone(dossier)
+    at = leaves_at(campaign.plan, zone, now, campaign.reached + place)
+    return Notice(
+        # Named by its day: who missed it is told on another, who waits for it is not told twice.
+        id=f"{campaign.key}:{dossier.id}:{at.astimezone(zone):%Y%m%d}",
         to=to,
         template=campaign.plan.template,
         fact_key=campaign.key,
@@ -120,4 +126,8 @@ def _notice(campaign: Campaign, dossier: Dossier, to: Address, now: datetime, pl
         expires_at=at + kind_of(campaign.plan.template).lasts,
         order=dossier.id,
     )
-    return Arrival("wismo", Item(notice.id, conversation_lane(to), pack(notice), chats=(to.chat,)), at)
+
+
+def _arrival(notice: Notice) -> Arrival:
+    to = notice.to
+    return Arrival("wismo", Item(notice.id, conversation_lane(to), pack(notice), chats=(to.chat,)), notice.due_at)

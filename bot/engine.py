@@ -19,6 +19,7 @@ from bot.dialog.decide import decide
 from bot.dialog.identity import proves
 from bot.dialog.turn import Decision, Desk, Facts, Shop, Turn, Understanding
 from bot.dialog.wants import wants
+from bot.elsewhere import told_elsewhere, unreached
 from bot.errors import Refused, describe
 from bot.fetching import Fetching
 from bot.handoff import Rules
@@ -28,15 +29,7 @@ from bot.model.cases import Case
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
 from bot.model.events import Event, Notice, StaffAct, conversation_lane, parcel_lane
-from bot.model.messages import (
-    UNSPOKEN,
-    Address,
-    Choice,
-    Inbound,
-    Limits,
-    Receipt,
-    Reply,
-)
+from bot.model.messages import UNSPOKEN, Address, Choice, Inbound, Limits, Receipt, Reply
 from bot.model.orders import OrderUpdate
 from bot.model.parcels import Parcel
 from bot.model.tracks import TrackUpdate
@@ -49,6 +42,7 @@ from bot.store.gathering import Gathered
 from bot.store.pushes import Standing
 from bot.store.queue import STRAY, Claim, Waiting
 from bot.store.turns import Worded, Written
+from bot.store.unreached import Unreached
 from bot.store.vault import Vault
 from bot.takeover import READ_ANSWER, Takeover
 from bot.tracking.eta import Tables
@@ -70,7 +64,7 @@ LookUp = Callable[[Understanding, Gathered, datetime], Awaitable[Sequence[TrackU
 @dataclass(frozen=True, slots=True)
 class Lane:
     """A claimed conversation on its way through a turn. `ports` are whose each event is, by the event's id; `held`
-    pushes that staff want sent, by their key."""
+    pushes that staff want sent, by their key; `elsewhere` pushes that did not arrive here."""
 
     claim: Claim
     conversation: Conversation
@@ -83,6 +77,7 @@ class Lane:
     said: Understanding = field(default_factory=Understanding)
     case: Case | None = None
     held: Mapping[str, bytes] = field(default_factory=dict)
+    elsewhere: Sequence[Unreached] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +127,7 @@ class Engine:
             approve=house.approve,
             takeover=self.takeover,
             chat_of={c.kind: c.chat_of for c in house.channels.values()},
+            tables=house.tables,
         )
         self._alone: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(SLOW_LANES)
@@ -197,7 +193,7 @@ class Engine:
                 continue
             kept.append(waiting)
             events.append(event)
-        return replace(claim, events=tuple(kept)), events
+        return (claim if len(kept) == len(claim.events) else replace(claim, events=tuple(kept))), events
 
     def _decode(self, waiting: Waiting) -> Event | None:
         if waiting.port == "wismo":
@@ -218,6 +214,7 @@ class Engine:
             return
         now = self.house.clock.now()
         lanes = [self._understood(lane, now) for lane in await self._with_cases(lanes)]
+        lanes = await self._with_unreached(lanes)
         wanted = {lane.claim.lane: wants(lane.conversation, lane.said) for lane in lanes if lane.inbound}
         gathered: Mapping[str, Gathered] = {}
         asking = {lane.claim.lane: told for lane in lanes if (told := [n for n in lane.notices if n.order is not None])}
@@ -259,7 +256,16 @@ class Engine:
         held = await self.house.store.held_pushes(ids, refs) if refs else {}
         return [replace(lane, case=cases.get(lane.conversation.case or 0), held=held) for lane in lanes]
 
+    async def _with_unreached(self, lanes: Sequence[Lane]) -> Sequence[Lane]:
+        gone = {x.claim.lane: told for x in lanes if (told := [r for r in x.receipts if r.gone])}
+        if not gone:
+            return lanes
+        found = await unreached(self.house.store, list(self.house.channels.values()), gone)
+        return [replace(lane, elsewhere=found.get(lane.claim.lane, ())) for lane in lanes]
+
     def _understood(self, lane: Lane, now: datetime) -> Lane:
+        if not lane.inbound and not lane.receipts:
+            return lane
         conversation = lane.conversation
         for message in lane.inbound:
             conversation = heard(conversation, message, self.house.shop.country)
@@ -303,9 +309,12 @@ class Engine:
             turn = Turn(key, record, speaking, lane.said, facts, now)
             written = self._decided(written, decide(turn), now)
         written = self._told(written, lane.notices, standing, now)
+        if lane.elsewhere:
+            written = told_elsewhere(written, lane.elsewhere)
         sent = [*(m.media for m in lane.inbound), *(a.media for a in lane.acts)]
-        files = tuple(f for media in sent for f in media if f.digest)
-        written = self.takeover.settled(replace(written, media=files), lane.case, key, now)
+        if files := tuple(f for media in sent for f in media if f.digest):
+            written = replace(written, media=files)
+        written = self.takeover.settled(written, lane.case, key, now)
         return self.takeover.posted(written, lane.inbound, lane.acts, lane.case)
 
     def _told(self, written: Written, notices: Sequence[Notice], standing: Standing, now: datetime) -> Written:

@@ -118,6 +118,13 @@ class _Environment(ImmutableSandboxedEnvironment):
             return obj[attribute]
         return super().getattr(obj, attribute)
 
+    def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Our own `phrase` needs no look whether it is safe: a message calls it several times. Inside a loop Jinja
+        gives what is called the loop's variables along."""
+        if type(obj) is partial and obj.func is _phrase and kwargs.keys() <= {"_loop_vars", "_block_vars"}:
+            return obj(*args)
+        return super().call(context, obj, *args, **kwargs)
+
 
 class _Loader(FileSystemLoader):
     """Templates with their includes put in while they are read: at every message each include took a look-up and a
@@ -163,7 +170,7 @@ class Renderer:
             path = folder / locale / "phrases.yaml"
             if path.is_file():
                 phrases |= read_phrases(path)
-        environment.globals["phrase"] = lambda kind, code="": _phrase(phrases, kind, code)
+        environment.globals["phrase"] = partial(_phrase, phrases)
         environment.filters |= {"day": _day, "moment": _moment, "hour": _hour, "opening": _opening}
         environment.filters |= {"listed": _listed, "land": _land, "counted": partial(_counted, phrases, locale)}
         environment.globals["locale"] = locale
@@ -210,7 +217,8 @@ class Renderer:
     @staticmethod
     def _tidy(template: Template, facts: Mapping[str, Any], zone: str) -> str:
         # What the template's whitespace left over is no part of the message.
-        return _BLANK.sub("\n\n", template.render(facts, zone=zone).strip())
+        text = template.render(facts, zone=zone).strip()
+        return _BLANK.sub("\n\n", text) if "\n\n\n" in text else text
 
     def _find(self, name: str, locale: str) -> tuple[Template, str]:
         known = self._templates.get((name, locale))
@@ -333,7 +341,7 @@ def _unique(choices: Sequence[Choice], most: int) -> tuple[Choice, ...]:
 
 def split(text: str, most: int) -> list[str]:
     """The text in parts no longer than `most` characters as a person counts them, cut between paragraphs or lines."""
-    if len(plain(text)) <= most:
+    if len(text) <= most or len(plain(text)) <= most:
         return [text]
     parts: list[str] = []
     for line in text.split("\n"):
@@ -350,7 +358,7 @@ def _hard(line: str, most: int) -> list[str]:
     return [str(escape(bare[i : i + most])) for i in range(0, len(bare), most)]
 
 
-def _phrase(phrases: Mapping[str, Any], kind: str, code: str) -> str:
+def _phrase(phrases: Mapping[str, Any], kind: str, code: str = "") -> str:
     if isinstance(code, Placeholder):
         return code.through(f'phrase("{kind}", %s)')
     group = phrases.get(kind)

@@ -10,7 +10,9 @@ from bot.errors import Refused
 from bot.model.conversations import Conversation
 from bot.model.events import Notice, conversation_lane
 from bot.model.messages import Approved, Choice, Limits, Purpose, Reply
+from bot.model.orders import Order
 from bot.proactive.announce import Outlook
+from bot.proactive.expecting import Ahead, ahead
 from bot.proactive.gate import House as GateRules
 from bot.proactive.leave import Door, Gone, Leaving, Left, leave
 from bot.proactive.watching import ParcelTold, Sight, Watched
@@ -19,6 +21,7 @@ from bot.render import Renderer
 from bot.store.pushes import Pushed, Standing
 from bot.store.turns import Worded, Written
 from bot.takeover import Takeover
+from bot.tracking.eta import Tables
 
 Expect = Callable[[Watched, Sight, ParcelTold | None, datetime], Outlook]
 Approve = Callable[[Reply], Approved | None]
@@ -27,7 +30,7 @@ Approve = Callable[[Reply], Approved | None]
 @dataclass(frozen=True, slots=True)
 class Unasked:
     """What leaves unasked. `limits` and `chat_of` (the chat of a phone) are by the channel's kind; `approve` gives the
-    approved template of a reply."""
+    approved template of a reply; `tables` are what was learned last of how long parcels take."""
 
     renderer: Renderer
     limits: Mapping[str, Limits]
@@ -38,11 +41,14 @@ class Unasked:
     approve: Approve
     takeover: Takeover
     chat_of: Mapping[str, Callable[[str], str]]
+    tables: Callable[[], Tables]
 
     def left(self, written: Written, notices: Sequence[Notice], standing: Standing, now: datetime) -> Written:
         """What is to be told passes the gate, or waits in the lane, or is left out; each with its reason."""
         record = written.conversation
         assert record is not None  # noqa: S101 - a conversation's turn always has one
+        if record.address.channel not in self.limits and not any(n.template for n in notices):
+            return self._without_chat(written, notices, standing)
         door = self._door(record, standing, now)
         leaving = leave(door, notices)
         worded, offered = self._worded(leaving.replies, record, door.limits)
@@ -50,20 +56,17 @@ class Unasked:
             worded = self._with_approved(leaving, worded)
         if offered:
             record = replace(record, offered=offered)
-        # A turn opens one case; what else staff have to know is a turn of its own.
-        now_due, next_turn = _first(leaving.cases, written)
+        lane = conversation_lane(record.address)
         written = replace(
             written,
             conversation=record,
             worded=(*written.worded, *worded),
-            case=written.case or next((n.case for n in now_due), None),
             pushed=tuple(_pushed(g) for g in leaving.gone),
-            events=(
-                *written.events,
-                *((conversation_lane(record.address), n, n.due_at) for n in (*leaving.later, *next_turn)),
-            ),
+            events=(*written.events, *((lane, n, n.due_at) for n in leaving.later)),
             reasons=(*written.reasons, *leaving.reasons),
         )
+        if leaving.cases:
+            written = _with_case(written, leaving.cases)
         for notice, reply in leaving.notes:
             note, _ = self._worded([reply], record, door.limits)
             if door.limits.window:
@@ -71,6 +74,14 @@ class Unasked:
                 note = tuple(replace(w, outbound=replace(w.outbound, fallback=form)) for w in note)
             written = self.takeover.held_back(written, notice, note)
         return written
+
+    def _without_chat(self, written: Written, notices: Sequence[Notice], standing: Standing) -> Written:
+        """What staff have to do for a buyer who has no chat: a case in a conversation where nobody hears anything."""
+        record = written.conversation
+        assert record is not None  # noqa: S101 - a conversation's turn always has one
+        buyer = next((found.buyer for found in standing.orders.values()), record.buyer)
+        record = replace(record, buyer=buyer, reachable=False)
+        return _with_case(replace(written, conversation=record), [n for n in notices if n.case is not None])
 
     def warned(self, written: Written, notice: Notice) -> Written:
         """A warning of the house itself, which passes no gate: somebody else uses this person's link."""
@@ -113,7 +124,7 @@ class Unasked:
             shop=self.shop,
             house=self.gate,
             limits=self._limits(record),
-            words=Words(self.expect, self.desk(now), self.shop),
+            words=Words(self.expect, self.desk(now), self.shop, self._ahead),
             approve=lambda reply: self.approve(reply) is not None,
             held=handoff.held_by_person(record),
             now=now,
@@ -121,6 +132,9 @@ class Unasked:
             follows=standing.follows,
             stopped=standing.stopped,
         )
+
+    def _ahead(self, order: Order, now: datetime) -> Ahead:
+        return ahead(order, self.shop, self.tables(), now)
 
     def _limits(self, record: Conversation) -> Limits:
         limits = self.limits.get(record.address.channel)
@@ -148,11 +162,14 @@ class Unasked:
         return tuple(replace(w, outbound=replace(w.outbound, approved=forms[w.key])) for w in worded if w.key in forms)
 
 
-def _first(cases: Sequence[Notice], written: Written) -> tuple[Sequence[Notice], Sequence[Notice]]:
-    """The case that this turn can open, where it opens none yet, and those of the next turn."""
+def _with_case(written: Written, cases: Sequence[Notice]) -> Written:
+    """A turn opens one case; what else staff have to know is a turn of its own."""
     most = 1 if written.case is None else 0
+    case = written.case or next((n.case for n in cases), None)
     later = [replace(n, id=f"{n.id}+", template="") for n in cases[most:]]
-    return cases[:most], later
+    return replace(
+        written, case=case, events=(*written.events, *((conversation_lane(n.to), n, n.due_at) for n in later))
+    )
 
 
 def _pushed(gone: Gone) -> Pushed:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -283,6 +284,7 @@ async def home(
     wire = Wire()
     zone = ZONE
 
+    @lru_cache(maxsize=1)  # as the app does: a batch of turns has one hour
     def desk(now: datetime) -> Opening:
         return Opening(HOURS.open_at(now, zone), HOURS.next_open(now, zone), HOURS.after(now, 60, zone), HOURS.text)
 

@@ -112,7 +112,29 @@ async def test_its_stop_rule_holds_until_the_last_has_heard(house: Home) -> None
     campaign = await house.store.campaign("november")
     assert campaign is not None
     assert campaign.state == RUNNING
-    assert (await house.store.campaign_outcome(campaign)).waiting == 12
+    assert await house.store.campaign_waits(campaign)
+
+
+async def test_who_missed_their_hour_while_it_was_stopped_is_told_at_the_next_and_nobody_twice(house: Home) -> None:
+    campaigner = await running(house, replace(PLAN, rate=30))
+    assert await campaigner.step() == 5
+    at = datetime(2026, 11, 24, 14, 0, 5, tzinfo=UTC)
+    first = await house.pass_time(at - house.clock.now())
+    campaign = await house.store.campaign("november")
+    assert campaign is not None
+    await house.store.set_campaign(campaign, STOPPED)
+    assert await house.pass_time(HOUR) == []
+    await house.store.set_campaign(campaign, RUNNING)
+    for _ in range(6):
+        await campaigner.step()
+        house.clock.forward(timedelta(seconds=11))
+    second = await house.pass_time(DAY)
+    chats = [m.to.chat for m in (*first, *second)]
+    assert 0 < len(first) < 5
+    assert len(chats) == len(set(chats)) == 12
+    campaign = await house.store.campaign("november")
+    assert campaign is not None
+    assert campaign.reached == 12
 
 
 async def test_a_dry_run_writes_nothing(house: Home) -> None:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.errors import Temporary
+from bot.errors import Temporary, Unreachable
 from bot.model.conversations import Conversation, Proof
 from bot.model.events import Notice, conversation_lane
 from bot.model.markup import plain
@@ -22,8 +22,9 @@ from bot.store import Store, codec
 from bot.store.outbox import Mark
 from bot.store.pushes import Standing
 from bot.store.queue import Arrival
-from bot.store.tables import OutboxState
+from bot.store.tables import OutboxState, core
 from bot.store.watching import Due
+from bot.store.watchtables import Watch
 from tests.house import NOON, Home, fixed_clock, home
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -296,6 +297,22 @@ async def test_two_parcels_that_stand_still_are_two_cases_worth_of_news(house: H
     assert "8120000017" in told
 
 
+async def test_staff_have_a_case_of_an_order_whose_buyer_has_no_chat(house: Home, store: Store) -> None:
+    await house.seed(replace(ORDER, placed_at=NOON - DAY))
+    await house.pass_time()
+    await house.pass_time(3 * DAY)
+    (case,) = await store.cases()
+    assert (case.kind, case.order) == ("not_shipped", (await store.find_orders(["1042"]))[0].id)
+    board = await house.show()
+    assert "1042" in plain(board.cards["t1"].text)
+    assert await house.pass_time(3 * DAY) == []
+    assert (await store.health()).dead == 0
+    again = (await store.find_orders(["1042"]))[0]
+    assert again.buyer is not None
+    await store.erase_buyer(again.buyer)
+    assert await store.cases(every=True) == []
+
+
 async def test_the_buttons_under_a_delivery_are_about_that_order(house: Home, store: Store) -> None:
     await house.seed(replace(shipped(), updated_at=NOON), replace(ORDER, number="1043"))
     buyer = (await store.find_orders(["1042"]))[0].buyer
@@ -326,6 +343,30 @@ async def test_an_order_that_cannot_be_looked_at_keeps_no_other_back(house: Home
     house.announcer._announced = announced  # type: ignore[method-assign]
     assert [m.purpose for m in await house.pass_time(HOUR)] == ["notice"]
     assert {w.rule for w in await store.reasons_about("1043")} == {"push.look_failed"}
+
+
+async def test_what_cannot_be_read_of_an_order_costs_its_own_look_and_nothing_that_was_told_of_it(
+    house: Home, store: Store
+) -> None:
+    await house.seed(ORDER, replace(ORDER, number="1043"))
+    await opted_in(house)
+    await house.pass_time()
+    watch = core(Watch)
+
+    broken = (await store.find_orders(["1043"]))[0].id
+    told = select(watch.c.told).where(watch.c.order_id == broken)
+
+    async def damage(connection: AsyncConnection) -> object:
+        cut_off = update(watch).where(watch.c.order_id == broken).values(glance=b'{"order":', due_at=NOON)
+        await connection.execute(cut_off)
+        return await connection.scalar(told)
+
+    before = await store.database.write(damage)
+    await house.seed(shipped())
+    assert "1042" in words(await house.pass_time(DAY))
+    assert "push.look_failed" in {w.rule for w in await store.reasons_about("1043")}
+    async with store.database.read() as connection:
+        assert await connection.scalar(told) == before
 
 
 @pytest.mark.parametrize("state", [OutboxState.SENDING, OutboxState.SENT])
@@ -377,6 +418,33 @@ async def test_a_push_that_a_person_holds_back_can_be_sent_by_its_button(house: 
     await house.act("send_push", ref=pressed.split(":", 2)[2])
     await house.work()
     assert "1042" in words(await house.send())
+
+
+async def test_a_push_that_reaches_nobody_is_told_once_at_the_buyers_next_address(house: Home, store: Store) -> None:
+    house.wire.phones = True
+    await house.seed(replace(ORDER, consent=(GIVEN,)))
+    await opted_in(house)
+    await house.pass_time()
+    await house.seed(shipped())
+    house.wire.failing.append(Unreachable("blocked"))
+    sent = await house.pass_time(DAY)
+    sent += await house.pass_time(HOUR)
+    assert [m.to.chat for m in sent] == ["4915112345678"]
+    assert "handed to DHL" in words(sent)
+    assert "push.next_address" in {w.rule for w in await store.reasons_about("8120000006")}
+
+
+async def test_a_push_that_reaches_nobody_at_two_addresses_is_not_tried_again(house: Home) -> None:
+    house.wire.phones = True
+    await house.seed(replace(ORDER, consent=(GIVEN,)))
+    await opted_in(house)
+    await house.pass_time()
+    await house.seed(shipped())
+    house.wire.failing += [Unreachable("blocked"), Unreachable("blocked")]
+    assert await house.pass_time(DAY) == []
+    for _ in range(3):
+        assert await house.pass_time(HOUR) == []
+    assert house.wire.failing == []
 
 
 async def test_what_was_ready_to_leave_about_its_way_does_not_follow_the_word_that_it_came(house: Home) -> None:

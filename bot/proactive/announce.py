@@ -59,9 +59,9 @@ _NOTHING = Outlook()
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """What follows from one look. `again` is when to look next, None for never."""
+    """What follows from one look. `told` is None where nobody knows; `again` is when to look next, None for never."""
 
-    told: Told
+    told: Told | None
     pushes: tuple[Push, ...] = ()
     cases: tuple[CaseDraft, ...] = ()
     reasons: tuple[Reason, ...] = ()
@@ -115,7 +115,7 @@ def announce(
     kept = {p.parcel: _parcel(look, p, outlooks.get(p.parcel, _NOTHING)) for p in parcels}
     before = told.parcels
     same = len(look.said) == len(told.said) and all(before.get(i) is k for i, k in kept.items())
-    after = told if same else replace(told, said=tuple(sorted(look.said)), parcels=kept)
+    after = told if same else Told(told.known, tuple(sorted(look.said)), kept)
     return Announced(after, tuple(look.pushes), tuple(look.cases), tuple(look.reasons), _again(look, parcels, kept))
 
 
@@ -125,7 +125,9 @@ def _state(sight: Sight) -> tuple[Status, str, datetime | None, datetime | None]
 
 def _sent(sight: Sight) -> datetime | None:
     """When it left the shop: by the shop's word or the carrier's, whichever is earlier."""
-    return min((at for at in (sight.shipped, sight.handed) if at is not None), default=None)
+    if sight.shipped is None or sight.handed is None:
+        return sight.shipped or sight.handed
+    return min(sight.shipped, sight.handed)
 
 
 def _as_before(sight: Sight, told: Told, outlooks: Mapping[int, Outlook], rules: Rules) -> bool:
@@ -174,7 +176,8 @@ def _parcel(look: _Look, sight: Sight, outlook: Outlook) -> ParcelTold:
         else:
             look.push(Push(fact.template, fact.key, fact.at, sight.parcel))
             told = _with_window(told, outlook)
-    told = told if told.at == _state(sight) else replace(told, at=_state(sight))
+    state = _state(sight)
+    told = told if told.at == state else replace(told, at=state)
     if terminal(sight.status, sight.cause):
         return told
     return _expected(look, sight, told, outlook)
@@ -236,7 +239,9 @@ def _milestones(sight: Sight, told: ParcelTold, order: Watched) -> Iterator[_Fac
 
 
 def _with_window(told: ParcelTold, outlook: Outlook) -> ParcelTold:
-    return replace(told, first=outlook.first, last=outlook.last) if outlook.last else told
+    if outlook.last is None or (told.first, told.last) == (outlook.first, outlook.last):
+        return told
+    return replace(told, first=outlook.first, last=outlook.last)
 
 
 def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold:

@@ -123,7 +123,6 @@ class Outcome:
     read: int = 0
     failed: int = 0
     stopped: int = 0
-    waiting: int = 0
 
 
 def should_stop(plan: Plan, outcome: Outcome) -> str:

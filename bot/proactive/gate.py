@@ -12,7 +12,7 @@
 Times are UTC but for the quiet hours, which are minutes of the local day.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -20,6 +20,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import holidays
+
+# A batch of pushes is judged at one instant, and most of it in a handful of zones: what depends on these alone is kept.
 
 STEP = timedelta(minutes=15)
 """Zones differ by quarters of an hour at the finest."""
@@ -132,7 +134,8 @@ def _next_morning(asked: Asked, house: House, now: datetime) -> datetime:
     return awake(asked.zones, house.quiet, datetime.combine(day, hour, zone).astimezone(UTC))
 
 
-def awake(zones: Sequence[ZoneInfo], quiet: tuple[int, int], at: datetime) -> datetime:
+@lru_cache(maxsize=1024)
+def awake(zones: tuple[ZoneInfo, ...], quiet: tuple[int, int], at: datetime) -> datetime:
     """The first instant from `at` on that is in nobody's quiet hours; where the zones of a country never are awake
     together within two days, the first zone's alone. Where even that never is, two days on: to be judged again."""
     for candidates in (zones, zones[:1]):
@@ -146,7 +149,8 @@ def awake(zones: Sequence[ZoneInfo], quiet: tuple[int, int], at: datetime) -> da
     return at + timedelta(days=2)
 
 
-def until_quiet(zones: Sequence[ZoneInfo], quiet: tuple[int, int], at: datetime) -> datetime:
+@lru_cache(maxsize=1024)
+def until_quiet(zones: tuple[ZoneInfo, ...], quiet: tuple[int, int], at: datetime) -> datetime:
     """The first instant from `at` on, which is in nobody's quiet hours, that is in somebody's: what has not left by
     then must not leave before it was judged again."""
     starts = []
@@ -163,6 +167,7 @@ def _quiet(zone: ZoneInfo, quiet: tuple[int, int], at: datetime) -> bool:
     return start <= minute < end if start <= end else minute >= start or minute < end
 
 
+@lru_cache(maxsize=1024)
 def local_day(zone: ZoneInfo, at: datetime) -> tuple[datetime, datetime]:
     """The first instant of the local day and of the next, UTC."""
     day = at.astimezone(zone).date()

@@ -15,6 +15,7 @@ from bot.model.messages import Option
 from bot.model.orders import Order
 from bot.model.tracks import Status
 from bot.proactive.announce import Outlook, milestone, stand
+from bot.proactive.expecting import Ahead
 from bot.proactive.sighting import watched
 from bot.proactive.watching import ParcelTold, Sight, Watched
 from bot.tracking.vocabulary import rank, terminal
@@ -39,11 +40,13 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What wording rests on beside the order: what is expected of an open parcel, and when people answer."""
+    """What wording rests on beside the order: what is expected of an open parcel, when people answer, and what is
+    expected (`ahead`) of an order that was not sent yet."""
 
     outlook: Callable[[Watched, Sight, ParcelTold | None, datetime], Outlook]
     desk: Desk
     shop: Shop
+    ahead: Callable[[Order, datetime], Ahead] = lambda order, now: Ahead()
 
 
 def word(notice: Notice, found: Situation, words: Words, now: datetime) -> dict[str, Any] | None:
@@ -56,6 +59,9 @@ def word(notice: Notice, found: Situation, words: Words, now: datetime) -> dict[
     if order.promised is not None:
         told["promised"] = order.promised
     if notice.template in _UNSENT:
+        if notice.template == "order_confirmed":
+            # Of an overdue order no day is named but the shop's own.
+            told |= _to_come(words.ahead(order, now))
         return told if not found.parcels else None
     parcel = _meant(notice, found)
     if parcel is None or not _still(notice, parcel, order.country):
@@ -65,6 +71,10 @@ def word(notice: Notice, found: Situation, words: Words, now: datetime) -> dict[
         outlook = words.outlook(watched(found.id, order), parcel, None, now)
     told |= _of_parcel(parcel, found) | _expected(outlook)
     return told if _fits(notice, parcel, outlook, told) else None
+
+
+def _to_come(ahead: Ahead) -> dict[str, Any]:
+    return ({"dispatch_by": ahead.dispatch_by} if ahead.dispatch_by else {}) | _expected(ahead.outlook)
 
 
 def _fits(notice: Notice, parcel: Sight, outlook: Outlook, told: Mapping[str, Any]) -> bool:

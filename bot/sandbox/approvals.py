@@ -10,7 +10,14 @@ from typing import Any
 
 from bot.sandbox.platform import Press, Rules, first_fault
 
-CATEGORIES = ("AUTHENTICATION", "MARKETING", "UTILITY")
+CATEGORIES = {
+    "AUTHENTICATION": range(30, 900 + 1),
+    "MARKETING": range(43_200, 2_592_000 + 1),
+    "UTILITY": range(30, 43_200 + 1),
+}
+"""Each with the seconds for which delivery may be tried."""
+UNSET = -1
+"""The seconds that stand for thirty days."""
 PAGE = 25
 """Templates a page where nobody asks for another number."""
 _NAME = re.compile(r"[a-z0-9_]{1,512}")
@@ -19,6 +26,11 @@ _PLACE = re.compile(r"\{\{(.*?)\}\}")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
 _CROWDED = re.compile(r"^\W*\{\{|\}\}\W*$|\}\}\W*\{\{")
 _UNSENDABLE = {"PAUSED": (132015, "Template is Paused"), "DISABLED": (132016, "Template is Disabled")}
+
+
+def _may_be_tried(body: Mapping[str, Any]) -> bool:
+    seconds = body.get("message_send_ttl_seconds", UNSET)
+    return seconds == UNSET or seconds in CATEGORIES.get(body["category"], ())
 
 
 class Shelf:
@@ -61,6 +73,7 @@ class Shelf:
                 "" if _NAME.fullmatch(body["name"]) else "name",
                 "" if _LANGUAGE.fullmatch(body["language"]) else "language",
                 "" if body["category"] in CATEGORIES else "category",
+                "" if _may_be_tried(body) else "message_send_ttl_seconds",
                 "" if body.get("parameter_format") == "NAMED" else "parameter_format: only NAMED is played here",
                 "content in this language already exists" if known else "",
                 *(self._component(p) for p in parts),

@@ -5,6 +5,7 @@ processes that take the same step one succeeds.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -91,7 +92,12 @@ async def set_state(
     due_at: datetime | None = None,
 ) -> None:
     """Start, stop or end a campaign; a running one takes its next step at `due_at`. Only a running one comes to its
-    end: somebody may have stopped it meanwhile."""
+    end: somebody may have stopped it meanwhile. One that goes on after a stop begins with its first order again: whose
+    hour passed meanwhile heard nothing."""
+    if state == RUNNING:
+        again = update(_campaigns).where(_campaigns.c.id == campaign, _campaigns.c.state == STOPPED)
+        told = select(func.count()).select_from(_pushes).where(_pushes.c.key == f"{pushes.CAMPAIGN}{campaign}")
+        await connection.execute(again.values(cursor=0, reached=told.scalar_subquery()))
     ended = now if state in {STOPPED, DONE} else None
     change = update(_campaigns).where(_campaigns.c.id == campaign)
     if state == DONE:
@@ -130,6 +136,15 @@ async def stepped(connection: AsyncConnection, campaign: Campaign, cursor: int, 
     return bool(moved.rowcount)
 
 
+async def in_hand(connection: AsyncConnection, campaign: Campaign, notices: Mapping[str, int | None]) -> set[str]:
+    """Of these notices (by id, each with its buyer) those that need not be made: the buyer was told, or it is there."""
+    told = select(_pushes.c.buyer_id).where(_pushes.c.key == campaign.key, _pushes.c.buyer_id.in_(notices.values()))
+    buyers = set((await connection.execute(told)).scalars())
+    there = select(_inbox.c.key).where(_inbox.c.port == "wismo", _inbox.c.key.in_(notices))
+    known = set((await connection.execute(there)).scalars())
+    return {name for name, buyer in notices.items() if buyer in buyers or name in known}
+
+
 async def outcome(connection: AsyncConnection, campaign: Campaign) -> Outcome:
     """How a campaign goes. Counted by the database: a campaign may have a hundred thousand rows."""
     rows = await connection.execute(
@@ -150,7 +165,6 @@ async def outcome(connection: AsyncConnection, campaign: Campaign) -> Outcome:
         read=receipts["read"],
         failed=states[OutboxState.DEAD],
         stopped=await _stops(connection, campaign),
-        waiting=await _waiting(connection, campaign),
     )
 
 
@@ -168,12 +182,15 @@ async def _stops(connection: AsyncConnection, campaign: Campaign) -> int:
     return int(await connection.scalar(said) or 0)
 
 
-async def _waiting(connection: AsyncConnection, campaign: Campaign) -> int:
-    """How many notices wait for their buyer's hour."""
+async def waits(connection: AsyncConnection, campaign: Campaign) -> bool:
+    """Whether a notice waits for its buyer's hour. Only what waits is read, which has indexes of its own, and no more
+    of it than up to the first."""
     mine = _inbox.c.key.startswith(f"{campaign.key}:", autoescape=True)
-    open_states = (InboxState.READY, InboxState.LATER)
-    later = select(func.count()).select_from(_inbox).where(_inbox.c.state.in_(open_states), mine)
-    return int(await connection.scalar(later) or 0)
+    for state in (InboxState.LATER, InboxState.READY):
+        found = select(_inbox.c.id).where(_inbox.c.state == state, mine).limit(1)
+        if await connection.scalar(found) is not None:
+            return True
+    return False
 
 
 async def left_out(connection: AsyncConnection, campaign: Campaign) -> dict[str, int]:

@@ -20,7 +20,7 @@ outbound = msgspec.json.Decoder(Outbound).decode
 track = msgspec.json.Decoder(Track).decode
 
 _OURS = (Notice, Receipt, StaffAct, Tick, OrderUpdate, TrackUpdate)
-INTERNAL: dict[str, type[Any]] = {kind.__name__: kind for kind in _OURS}
+INTERNAL: dict[str, Callable[[bytes], Any]] = {kind.__name__: msgspec.json.Decoder(kind).decode for kind in _OURS}
 """Events that we make ourselves; stored under the port `wismo` with their kind in front."""
 
 
@@ -37,9 +37,10 @@ def pack(event: object) -> bytes:
 def unpack(body: bytes) -> Any:
     """The inverse of `pack`; ValueError where it is none of ours."""
     kind, _, raw = body.partition(b"\n")
-    if kind.decode(errors="replace") not in INTERNAL:
+    read = INTERNAL.get(kind.decode(errors="replace"))
+    if read is None:
         raise ValueError("not one of our own events")
-    return msgspec.json.decode(raw, type=INTERNAL[kind.decode()])
+    return read(raw)
 
 
 def reader(kind: type[T]) -> Callable[[bytes], T]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Select, and_, bindparam, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.markup import plain
@@ -354,17 +354,20 @@ async def reword(connection: AsyncConnection, lane: str, key: str, body: bytes) 
 _TAKEN = frozenset({OutboxState.SENDING, OutboxState.SENT, OutboxState.UNKNOWN})
 
 
+def named(receipt: Receipt) -> ColumnElement[bool]:
+    """Which message a receipt is about."""
+    if receipt.outbound_id.isdecimal():
+        return _outbox.c.id == int(receipt.outbound_id)
+    return and_(
+        _outbox.c.channel == receipt.sender.channel,
+        _outbox.c.account == receipt.sender.account,
+        _outbox.c.platform_id == receipt.platform_id,
+    )
+
+
 async def record_receipt(connection: AsyncConnection, receipt: Receipt) -> str:
     """Note how far a message got, never backwards; the key of a staff message of which this is news, else empty."""
-    where = (
-        and_(_outbox.c.id == int(receipt.outbound_id))
-        if receipt.outbound_id.isdecimal()
-        else and_(
-            _outbox.c.channel == receipt.sender.channel,
-            _outbox.c.account == receipt.sender.account,
-            _outbox.c.platform_id == receipt.platform_id,
-        )
-    )
+    where = named(receipt)
     names = ("id", "receipt", "state", "attempts", "body", "purpose", "key")
     row = (await connection.execute(select(*(_outbox.c[n] for n in names)).where(where))).first()
     if row is None:

@@ -8,7 +8,7 @@ text, with where each parameter goes and how it is bound; the statements stay th
 import re
 import sqlite3
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,6 +18,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 _NOTHING = "SELECT NULL WHERE 0"
 """The empty list: nothing is in it, and everything is not in it; of NULL both would be unknown."""
 _EXPANDING = re.compile(r"__\[POSTCOMPILE_(\w+)\]")
+_VALUES = re.compile(r"VALUES (\((?:\?, )*\?\))")
+TOGETHER = 64
+"""At most so many rows are inserted by one statement that gives rows back; `executemany` gives none."""
 _Converter = Callable[[Any], Any]
 
 
@@ -87,6 +90,19 @@ class _Form:
             values[place : place + size] = given + given[-1:] * (size - len(given))
         return values
 
+    def together(self, parameters: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
+        """As few statements for all of these as there can be, each with its values: an INSERT takes several rows, in
+        powers of two, so that few texts serve all lengths."""
+        row, at = _VALUES.search(self.sql), 0
+        while at < len(parameters):
+            left = len(parameters) - at
+            size = min(1 << left.bit_length() - 1, TOGETHER) if row else 1
+            sql = self.sql
+            if row and size > 1:
+                sql = f"{sql[: row.end()]}{f', {row[1]}' * (size - 1)}{sql[row.end() :]}"
+            yield sql, [value for one in parameters[at : at + size] for value in self.bound(one)]
+            at += size
+
     def rows(self, cursor: sqlite3.Cursor) -> list[Any]:
         """What the cursor holds, by name and in our types."""
         make, converters = self._make, self._converters
@@ -132,8 +148,8 @@ class Prepared:
         form = self._form(forms, statement, parameters[0])
         result = Rows()
         if form.returns:
-            for one in parameters:
-                result += form.rows(self._raw.execute(form.sql, form.bound(one)))
+            for sql, values in form.together(parameters):
+                result += form.rows(self._raw.execute(sql, values))
         else:
             result.rowcount = self._raw.executemany(form.sql, [form.bound(one) for one in parameters]).rowcount
         return result

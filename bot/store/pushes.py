@@ -221,13 +221,17 @@ async def counted(
             late.add(lane)
         else:
             more |= Counter(p.buyer for p in pushed)
-    if more:
-        await connection.execute(_COUNT, [{"buyer": buyer, "more": more[buyer]} for buyer in sorted(more)])
+    for n in sorted(set(more.values())):
+        await connection.execute(_COUNT, {"buyers": sorted(b for b, m in more.items() if m == n), "more": n})
     return late
 
 
 _TAKE = _COUNTS.order_by(_buyers.c.id).with_for_update()
-_COUNT = update(_buyers).where(_buyers.c.id == bindparam("buyer")).values(pushes=_buyers.c.pushes + bindparam("more"))
+_COUNT = (
+    update(_buyers)
+    .where(_buyers.c.id.in_(bindparam("buyers", expanding=True)))
+    .values(pushes=_buyers.c.pushes + bindparam("more"))
+)
 
 
 async def save(connection: AsyncConnection, turns: Mapping[str, Sequence[Pushed]], now: datetime) -> None:
@@ -286,7 +290,7 @@ async def stopped_by_shop(connection: AsyncConnection, order: int) -> None:
     newest = newest.order_by(_consents.c.at.desc(), _consents.c.id.desc()).limit(1)
     if buyer is None or await connection.scalar(newest):
         return
-    await connection.execute(_COUNT, [{"buyer": buyer, "more": 1}])
+    await connection.execute(_COUNT, {"buyers": [buyer], "more": 1})
     await withdraw_unasked(connection, "", [buyer])
 
 
@@ -294,7 +298,7 @@ async def again(connection: AsyncConnection, database: Database, lane: str, mess
     """A push did not leave before its buyer's night began: it counts as not said, and is judged and worded again. One
     that rests on facts of its own moment is not: it is worth no second look, and its fate is on record."""
     gone = (_pushes.c.lane == lane, _pushes.c.message == message)
-    rows = (await connection.execute(select(_pushes).where(*gone, _pushes.c.template.not_in(_OF_THE_MOMENT)))).all()
+    rows = (await connection.execute(select(_pushes).where(*gone, _pushes.c.template.not_in(OF_THE_MOMENT)))).all()
     if not rows:
         return
     # Its key is free again for what will be said instead.
@@ -319,7 +323,14 @@ async def again(connection: AsyncConnection, database: Database, lane: str, mess
     await queue.receive(connection, database, arrivals, now)
 
 
-_OF_THE_MOMENT = ("window_moved", "stalled")
+OF_THE_MOMENT = ("window_moved", "stalled")
+"""These say what was so when they were made, and bring along facts that are kept nowhere else."""
+
+
+async def unsay(connection: AsyncConnection, ids: Sequence[int]) -> None:
+    """These did not arrive and are said elsewhere: they count as not said."""
+    if ids:
+        await connection.execute(delete(_pushes).where(_pushes.c.id.in_(ids)))
 
 
 async def ledger(connection: AsyncConnection, buyer: int) -> list[Consent]:

@@ -147,7 +147,7 @@ async def forward(connection: AsyncConnection, database: Database, claimed: Clai
         return False
     ids = [e.id for e in claimed.events]
     await connection.execute(update(_inbox).where(_inbox.c.id.in_(ids)).values(lane=home))
-    await connection.execute(_RELEASE, [{"lane": claimed.lane, "less": len(ids)}])
+    await connection.execute(_RELEASE, {"lanes": [claimed.lane], "less": len(ids)})
     await ready(connection, database, {home: len(ids)}, {})
     return True
 
@@ -293,13 +293,15 @@ async def finish(connection: AsyncConnection, handled: Mapping[str, Sequence[int
     """Mark the events done and give the lanes back. The caller fenced them in this transaction."""
     ids = [i for events in handled.values() for i in events]
     await connection.execute(_DONE, {"ids": ids})
-    await connection.execute(_RELEASE, [{"lane": lane, "less": len(ids)} for lane, ids in handled.items()])
+    for n in {len(events) for events in handled.values()}:
+        lanes = [lane for lane, events in handled.items() if len(events) == n]
+        await connection.execute(_RELEASE, {"lanes": lanes, "less": n})
 
 
 _DONE = update(_inbox).where(_inbox.c.id.in_(bindparam("ids", expanding=True))).values(state=InboxState.DONE, error="")
 _RELEASE = (
     update(_lane)
-    .where(_lane.c.key == bindparam("lane"))
+    .where(_lane.c.key.in_(bindparam("lanes", expanding=True)))
     .values(ready=_lane.c.ready - bindparam("less"), since=NOW, lease_until=0.0, owner="", attempts=0)
 )
 

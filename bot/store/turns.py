@@ -52,7 +52,7 @@ class Written:
     """All that one lane's turn writes. `events` go to other lanes, or wait in this one: (lane, event, due time or
     None). `sights` are parcels at a glance, each with its order. `follow` are orders that this chat is told of from
     now on; `unfollow` that somebody else has the chat now. `guessed` is the order text that a typed detail was
-    compared with.
+    compared with, `unsaid` are pushes that did not arrive here.
 
     `case` is what a decision asks staff to do; by the end of the turn it has become `ticket`, the conversation's
     case as it is now (None where it did not change), with new lines of its `history`. `unsay` are staff replies to
@@ -83,6 +83,7 @@ class Written:
     receipts: tuple[Receipt, ...] = ()
     media: tuple[Media, ...] = ()
     pushed: tuple[pushes.Pushed, ...] = ()
+    unsaid: tuple[int, ...] = ()
     sights: tuple[tuple[int, Sight], ...] = ()
     follow: tuple[int, ...] = ()
     unfollow: bool = False
@@ -114,11 +115,11 @@ async def commit(
     for w in kept:
         await _write_history(connection, database, w, cases.get(w.claim.lane), now)
         await desks.marks(connection, database, w.claim.lane, w.receipts, now)
-    records = [record for w in kept if (record := _record(w, cases)) is not None]
-    await save_conversations(connection, database, records)
+    await _save_changed(connection, database, [(w.claim, r) for w in kept if (r := _record(w, cases)) is not None])
     await _save_worded(connection, database, kept, now)
     await _save_ledgers(connection, kept, stopping, now)
     await _save_events(connection, database, kept, now)
+    await pushes.unsay(connection, [i for w in kept for i in w.unsaid])
     await pushes.save(connection, {w.claim.lane: w.pushed for w in kept if w.pushed}, now)
     await queue.finish(connection, {w.claim.lane: [e.id for e in w.claim.events] for w in kept})
     await bell.touch(connection, database, [w.claim.lane for w in kept if _seen_by_staff(w)], now)
@@ -189,21 +190,33 @@ def _record(written: Written, cases: Mapping[str, Case]) -> Conversation | None:
 
 async def save_conversations(connection: AsyncConnection, database: Database, records: Sequence[Conversation]) -> None:
     """Write conversations whole; whoever calls holds their lanes."""
-    rows = [
-        {
-            "lane": conversation_lane(record.address),
-            "channel": record.address.channel,
-            "account": record.address.account,
-            "chat": record.address.chat,
-            "buyer_id": record.buyer,
-            "holder": record.holder,
-            "version": record.version,
-            "case_id": record.case,
-            "state": codec.encode(record),
-            "last_inbound_at": record.last_inbound_at,
-        }
-        for record in records
-    ]
+    await _save_rows(connection, database, [_row(record, codec.encode(record)) for record in records])
+
+
+async def _save_changed(
+    connection: AsyncConnection, database: Database, records: Sequence[tuple[queue.Claim, Conversation]]
+) -> None:
+    """Write those that are not as they were claimed: what is told unasked mostly leaves its conversation alone."""
+    states = [(claim, record, codec.encode(record)) for claim, record in records]
+    await _save_rows(connection, database, [_row(r, state) for claim, r, state in states if state != claim.record])
+
+
+def _row(record: Conversation, state: bytes) -> dict[str, Any]:
+    return {
+        "lane": conversation_lane(record.address),
+        "channel": record.address.channel,
+        "account": record.address.account,
+        "chat": record.address.chat,
+        "buyer_id": record.buyer,
+        "holder": record.holder,
+        "version": record.version,
+        "case_id": record.case,
+        "state": state,
+        "last_inbound_at": record.last_inbound_at,
+    }
+
+
+async def _save_rows(connection: AsyncConnection, database: Database, rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         await connection.execute(database.once(_record_row), sorted(rows, key=lambda row: str(row["lane"])))
 
@@ -339,10 +352,11 @@ async def save_reasons(connection: AsyncConnection, reasons: Sequence[Reason], n
     """Write down why something was made or left out, for what each concerns."""
     rows = [{"lane": "", "about": r.about, "turn": "look", "at": now, "reasons": codec.encode([r])} for r in reasons]
     if rows:
-        await connection.execute(insert(_decisions), rows)
+        await connection.execute(_DECIDED, rows)
 
 
-_LEDGERS = tuple(insert(table) for table in (_consents, _guesses, _media, _decisions))
+_DECIDED = insert(_decisions)
+_LEDGERS = (insert(_consents), insert(_guesses), insert(_media), _DECIDED)
 
 
 async def _save_events(connection: AsyncConnection, database: Database, kept: Sequence[Written], now: datetime) -> None:

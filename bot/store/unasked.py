@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.dialog.turn import Dossier, Reason
 from bot.model.clock import Clock
 from bot.model.events import Notice
+from bot.model.messages import Receipt
 from bot.proactive.campaign import Outcome, Plan
-from bot.store import campaigns, pushes, queue, turns, watching, why
+from bot.store import campaigns, pushes, queue, turns, unreached, watching, why
 from bot.store.database import Database
 from bot.store.why import Why
 
@@ -49,6 +50,10 @@ class UnaskedDoor:
     async def standing(self, notices: Mapping[str, Sequence[Notice]]) -> dict[str, pushes.Standing]:
         """What each lane's notices rest on."""
         return await self.database.view(lambda c: pushes.standing(c, notices))
+
+    async def unreached(self, receipts: Mapping[str, Sequence[Receipt]]) -> dict[str, list[unreached.Unreached]]:
+        """Of receipts by lane, the pushes that did not arrive and may be told elsewhere."""
+        return await self.database.view(lambda c: unreached.unreached(c, receipts))
 
     async def reasons_about(self, text: str) -> list[Why]:
         """Why things were said or not of an order or parcel (by its number) or in a message (by its id)."""
@@ -113,6 +118,14 @@ class UnaskedDoor:
             return True
 
         return await self.database.write(work)
+
+    async def campaign_in_hand(self, campaign: campaigns.Campaign, notices: Mapping[str, int | None]) -> set[str]:
+        """Of these notices (by id, each with its buyer) those that need not be made."""
+        return await self.database.view(lambda c: campaigns.in_hand(c, campaign, notices))
+
+    async def campaign_waits(self, campaign: campaigns.Campaign) -> bool:
+        """Whether somebody is still to hear of it at their hour."""
+        return await self.database.view(lambda c: campaigns.waits(c, campaign))
 
     async def campaign_outcome(self, campaign: campaigns.Campaign) -> Outcome:
         """How a campaign goes."""

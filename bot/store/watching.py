@@ -36,12 +36,14 @@ _inbox = core(Inbox)
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An order to look at, leased. `told` is None where nobody looked before."""
+    """An order to look at, leased. `told` is None where nobody looked before. `unreadable` is the kind of error where
+    what is kept of it cannot be read; then it has nothing but its id."""
 
     order: Watched
     parcels: tuple[Sight, ...]
     told: Told | None
     token: str
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,22 +134,30 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Du
         return []
     ids, token = [row.order_id for row in rows], uuid4().hex
     await connection.execute(_LEASE, {"ids": ids, "token": token})
-    parcels: dict[int, list[Sight]] = {}
+    parcels: dict[int, list[bytes]] = {}
     for row in await connection.execute(_PARCELS, {"ids": ids}):
-        parcels.setdefault(row.order_id, []).append(_read_sight(row.glance))
+        parcels.setdefault(row.order_id, []).append(row.glance)
     blank = [row.order_id for row in rows if not row.glance]
     found = (await orders.find(connection, ids=blank))[0] if blank else {}
     filled = {i: watched(i, d.order) for i, d in found.items()}
     return [
-        Due(
-            filled.get(row.order_id) or _read_watched(row.glance),
-            tuple(parcels.get(row.order_id, ())),
-            _read_told(row.told) if row.told else None,
-            token,
-        )
+        _due(row, filled.get(row.order_id), parcels.get(row.order_id, ()), token)
         for row in rows
         if row.glance or row.order_id in filled
     ]
+
+
+def _due(row: Any, filled: Watched | None, parcels: Sequence[bytes], token: str) -> Due:
+    try:
+        return Due(
+            filled or _read_watched(row.glance),
+            tuple([_read_sight(p) for p in parcels]),
+            _read_told(row.told) if row.told else None,
+            token,
+        )
+    except ValueError as error:
+        # It costs its own news: raised here it would be leased with its whole batch again and again.
+        return Due(Watched(row.order_id, ""), (), None, token, unreadable=type(error).__name__)
 
 
 _read_sight, _read_watched, _read_told = codec.reader(Sight), codec.reader(Watched), codec.reader(Told)

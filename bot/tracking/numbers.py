@@ -99,8 +99,10 @@ def posts() -> Mapping[str, str]:
 def not_tracked_through(carrier: str, number: str) -> bool:
     """Whether a number is China Post's ordinary small packet (U…CN, or nine digits), which nobody scans on the
     whole way (facts 3.6)."""
-    ordinary = re.fullmatch(r"U[A-Z]\d{9}CN", number) or (carrier == "china-post" and re.fullmatch(r"\d{9}", number))
-    return bool(ordinary)
+    return bool(_SMALL_PACKET.fullmatch(number) or (carrier == "china-post" and _NINE_DIGITS.fullmatch(number)))
+
+
+_SMALL_PACKET, _NINE_DIGITS = re.compile(r"U[A-Z]\d{9}CN"), re.compile(r"\d{9}")
 
 
 def compact(text: str) -> str:

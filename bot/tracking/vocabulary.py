@@ -121,6 +121,6 @@ def rank(status: Status) -> int:
 
 def terminal(status: Status, cause: str = "") -> bool:
     """Whether the journey has ended: delivered, returned, lost, destroyed or cancelled (§6.2.1)."""
-    if status in {Status.DELIVERED, Status.RETURNED}:
+    if status is Status.DELIVERED or status is Status.RETURNED:
         return True
     return status is Status.EXCEPTION and cause in _LOST_FOR_GOOD

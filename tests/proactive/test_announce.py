@@ -58,6 +58,7 @@ def test_what_was_not_sent_long_before_we_knew_of_it_is_no_news() -> None:
 def test_a_parcel_that_is_sent_is_told_with_its_window() -> None:
     first = look(sent())
     assert names(first) == ["shipped"]
+    assert first.told is not None
     assert first.told.parcels[1].last == WINDOW.last
 
 

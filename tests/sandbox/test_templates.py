@@ -66,6 +66,8 @@ def worded(text: str) -> dict[str, Any]:
         {"category": "NEWS"},
         {"language": "english"},
         {"parameter_format": "POSITIONAL"},
+        {"message_send_ttl_seconds": 43_201},
+        {"message_send_ttl_seconds": "3600"},
         {"colour": "red"},
         {"components": []},
         {"components": [BUTTONS]},

@@ -4,11 +4,13 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.clock import Clock
+from bot.ports import Item
 from bot.store import Store
+from bot.store.queue import Arrival
 from bot.store.tables import Buyer, Inbox, Lane, core
 
 LANES = select(core(Lane).c.key).where(core(Lane).c.key.in_(bindparam("keys", expanding=True)))
@@ -69,6 +71,25 @@ def test_lists_of_any_length_find_what_they_name(tmp_path: Path) -> None:
                 assert len(others) == 9 - size
 
         await store.database.write(work)
+        await store.close()
+
+    asyncio.run(run())
+
+
+def test_many_rows_that_give_something_back_are_all_there_but_those_known_before(tmp_path: Path) -> None:
+    async def run() -> None:
+        store = Store(f"sqlite:///{tmp_path / 'shop.db'}", Clock())
+        await store.migrate()
+
+        def arrivals(first: int, last: int) -> list[Arrival]:
+            return [Arrival("p", Item(f"m{i}", f"c/t/s/{i}", b"")) for i in range(first, last)]
+
+        for first, last in ((0, 3), (0, 150), (100, 151)):
+            await store.receive(arrivals(first, last))
+        async with store.database.read() as connection:
+            assert await connection.scalar(select(func.sum(core(Lane).c.ready))) == 151
+        claimed = await store.claim(500)
+        assert sorted(e.item.key for c in claimed for e in c.events) == sorted(f"m{i}" for i in range(151))
         await store.close()
 
     asyncio.run(run())

@@ -1,6 +1,7 @@
 """The approved templates of a WhatsApp Business Account: listed page by page, and handed in.
 
-Source: Meta's Business Management API page "Message templates" (fields, named parameters, cursors).
+Source: Meta's Business Management API pages "Message templates" (fields, named parameters, cursors) and "Time-to-live"
+(`message_send_ttl_seconds`, 30 to 43,200 for utility).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,6 +14,9 @@ from bot.ports import TemplateRegistry
 FIELDS = "name,language,status,category,quality_score,components"
 PAGE = 100
 """Templates a page."""
+TRIED_SECONDS = {"UTILITY": 12 * 3600}
+"""So long WhatsApp tries to deliver to a phone that is off, by category: the longest that it lets one set. Left to
+itself it tries for 30 days, and a date of last week would arrive as news."""
 
 
 class Templates(TemplateRegistry):
@@ -57,7 +61,7 @@ def submission(body: Body) -> dict[str, Any]:
         "category": body.category,
         "parameter_format": "NAMED",
         "components": components,
-    }
+    } | ({"message_send_ttl_seconds": tried} if (tried := TRIED_SECONDS.get(body.category)) else {})
 
 
 def _next(paging: Any) -> str | None:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -48,6 +49,11 @@ async def test_what_is_handed_in_is_listed_as_it_is(town: Town) -> None:
         ]
         with pytest.raises(Refused):
             await registry.submit(BODY)
+
+
+def test_a_notice_is_not_tried_for_longer_than_half_a_day() -> None:
+    assert submission(BODY)["message_send_ttl_seconds"] == 12 * 3600
+    assert "message_send_ttl_seconds" not in submission(replace(BODY, category="MARKETING"))
 
 
 async def test_a_long_list_is_read_to_its_end(town: Town) -> None:
