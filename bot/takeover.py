@@ -231,8 +231,11 @@ class Takeover:
         posts = [*written.posts, *said]
         if not posts and written.ticket is None and not written.unsay and not written.reword:
             return written
-        card = Outbound(id="", to=place, text="", purpose=Purpose.DESK, desk=DeskPost("show"))
-        return replace(written, posts=(Worded(card, f"show:{turn}", "show"), *posts))
+        cards = [Worded(_card(place, "show"), f"show:{turn}", "show")]
+        before = self._place(case) if case is not None else None
+        if before is not None and before != place:
+            cards.insert(0, Worded(_card(before, "leave"), f"leave:{turn}", "leave"))
+        return replace(written, posts=(*cards, *posts))
 
     def _place(self, case: Case) -> Address | None:
         return self.places.get(case.queue) or self.places.get("default")
@@ -265,7 +268,7 @@ class Takeover:
         record = written.conversation
         assert record is not None  # noqa: S101 - a conversation's turn always has one
         facts: dict[str, object] = {}
-        if template == "case_wait" and written.ticket is not None:
+        if template in {"case_wait", "human"} and written.ticket is not None:
             facts |= {"desk_open": True, "desk_by": written.ticket.promised_by}
         if template == "case_ack" and written.ticket is not None:
             facts["staff"] = written.ticket.owner
@@ -297,6 +300,10 @@ def _line(place: Address, what: str, who: str, text: str, key: str, media: tuple
     post = DeskPost("say", template="staff/line", facts=facts)
     kept = tuple(m for m in media if m.path)
     return Worded(Outbound(id="", to=place, text="", media=kept, purpose=Purpose.DESK, desk=post), key, "say")
+
+
+def _card(place: Address, kind: str) -> Outbound:
+    return Outbound(id="", to=place, text="", purpose=Purpose.DESK, desk=DeskPost(kind))
 
 
 def _line_key(notice: Notice) -> str:

@@ -103,5 +103,6 @@ async def desk_home(
             decode=lambda port, item: home.wire.decode(item) if port == "wire" else None,
             http=client,
             settings=Settings(url, provider, 1024 * 1024),
+            queues=home.engine.house.rules.queue_names,
         )
         yield DeskHome(home, house, create_desk(house))

@@ -36,6 +36,7 @@ KINDS = frozenset(
         "resolve",
         "snooze",
         "assign",
+        "move",
         "ack",
         "tag",
         "priority",
@@ -60,6 +61,8 @@ async def act(house: DeskHouse, request: Request, visit: Visit) -> Response:
         done = await _act(house, form, visit, line, kind)
     except Refused as error:
         return _told(request, case, f"Not sent: {error}.", ok=False)
+    if kind == "move" and done.whom not in house.queues:
+        return _told(request, case, "There is no such queue.", ok=False)
     if kind == "reply" and not done.text and not done.media:
         return _told(request, case, "There is nothing to send.", ok=False)
     item = Item(key=done.id, lane=line.case.conversation, body=pack(done))
@@ -86,7 +89,7 @@ async def _act(house: DeskHouse, form: FormData, visit: Visit, line: CaseLine, k
         media=media,
         version=int(seen) if seen.isdecimal() else None,
         ref=str(form.get("ref", ""))[:200],
-        whom=await _colleague(house, whom) if kind == "assign" else "",
+        whom=await _colleague(house, whom) if kind == "assign" else whom if kind == "move" else "",
         until=nap(str(form.get("nap", "")), house.now(), house.zone) if kind == "snooze" else None,
     )
 
@@ -158,6 +161,7 @@ def _worded(visit: Visit, line: CaseLine, done: StaffAct, history: set[str]) -> 
         "resolve": "Resolved. The bot speaks again.",
         "snooze": "It sleeps.",
         "assign": f"Given to {done.whom or 'you'}.",
+        "move": f"Moved to the queue {done.whom}. It waits there for somebody.",
         "ack": "It is yours.",
         "bridge": "The buyer is told that an answer waits; it goes when they open the window.",
     }

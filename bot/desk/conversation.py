@@ -190,6 +190,7 @@ async def show(house: DeskHouse, request: Request, visit: Visit) -> Response:
         "channels": live.board.names("channel"),
         "canned": await offered(house, sheet.dossiers[0] if sheet.dossiers else None, sheet.record, visit.name),
         "people": [p.name for p in await house.staff.everyone() if p.active],
+        "every_queue": house.queues,
         "told": request.query_params.get("told", "")[:300],
         "here": "inbox",
         "most_mb": house.settings.most_bytes // (1024 * 1024),

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from bot.dialog.turn import Desk, Shop
+from bot.handoff.rota import DEFAULT
 from bot.model.clock import Clock
 from bot.model.events import Event
 from bot.model.hours import Hours
@@ -63,7 +64,8 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class DeskHouse:
     """The desk's own ways to the rest of the bot. `limits` are by the channel's kind; `decode` reads what a port
-    stored, for the transcript; `opening` tells when people are there, for what the bot would say."""
+    stored, for the transcript; `opening` tells when people are there, for what the bot would say; `queues` are all
+    that a case can be in."""
 
     store: Store
     staff: StaffBook
@@ -81,6 +83,7 @@ class DeskHouse:
     decode: Callable[[str, Item], Event | None]
     http: httpx.AsyncClient
     settings: Settings
+    queues: tuple[str, ...] = (DEFAULT,)
 
     def now(self) -> datetime:
         """Business time."""

@@ -33,6 +33,7 @@ HAPPENED: Mapping[str, str] = {
     "snoozed": "{who} put it to sleep",
     "woke": "Woke up",
     "assigned": "{who} gave it to",
+    "moved": "{who} moved it to the queue",
     "tagged": "{who} set the tags",
     "priority": "{who} set the priority to",
     "paged": "Called",
