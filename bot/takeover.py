@@ -204,7 +204,19 @@ class Takeover:
             lane = case.conversation
             tick = Tick(f"look:{lane}:{looked.next_at.isoformat()}", looked.next_at, lane)
             written = replace(written, events=(*written.events, (lane, tick, looked.next_at)))
+        if written.unsay:
+            written = self._if_undone(written, files.unanswered(case, self.rules, now), now)
         return replace(written, ticket=None) if case == before else written
+
+    def _if_undone(self, written: Written, case: Case, now: datetime) -> Written:
+        """The case as it is where a reply does not leave after all; it looks at itself in time as well."""
+        assert written.conversation is not None  # noqa: S101 - a conversation's turn always has one
+        at = ladder.look(written.conversation, case, self.rules, now).next_at
+        written = replace(written, if_undone=replace(case, look_at=at))
+        if at is None:
+            return written
+        tick = Tick(f"look:{case.conversation}:{at.isoformat()}", at, case.conversation)
+        return replace(written, events=(*written.events, (case.conversation, tick, at)))
 
     def posted(
         self, written: Written, messages: Sequence[Inbound], acts: Sequence[StaffAct], case: Case | None

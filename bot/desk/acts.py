@@ -42,6 +42,7 @@ KINDS = frozenset(
         "priority",
         "send_push",
         "bridge",
+        "undo",
     }
 )
 PATIENCE = 4.0
@@ -90,6 +91,7 @@ async def _act(house: DeskHouse, form: FormData, visit: Visit, line: CaseLine, k
         version=int(seen) if seen.isdecimal() else None,
         ref=str(form.get("ref", ""))[:200],
         whom=await _colleague(house, whom) if kind == "assign" else whom if kind == "move" else "",
+        undo_seconds=house.settings.undo_seconds if kind == "reply" else 0.0,
         until=nap(str(form.get("nap", "")), house.now(), house.zone) if kind == "snooze" else None,
     )
 
@@ -127,17 +129,25 @@ async def kept(house: DeskHouse, upload: UploadFile) -> Media:
     return await house.vault.keep(Media(MediaKind.DOCUMENT, name=name), chunks())
 
 
-async def _outcome(house: DeskHouse, visit: Visit, case: int, done: StaffAct) -> tuple[bool, str]:
-    """What came of it, as far as that is known after a moment."""
+async def settled(house: DeskHouse, done: StaffAct) -> bool:
+    """Whether the bot handled an act within the time in which somebody waits for it."""
     began = time.monotonic()
     while not await house.reading.handled(done.id):
         if time.monotonic() - began > PATIENCE:
-            return True, "Stored. The bot has not handled it yet; it stands below as waiting."
+            return False
         await asyncio.sleep(0.08)
+    return True
+
+
+async def _outcome(house: DeskHouse, visit: Visit, case: int, done: StaffAct) -> tuple[bool, str]:
+    """What came of it, as far as that is known after a moment."""
+    if not await settled(house, done):
+        return True, "Stored. The bot has not handled it yet; it stands below as waiting."
     line = await house.reading.line(case)
     if line is None:
         return False, "The case is gone."
-    history = {h.what for h in await house.reading.act_history(case, done.id)}
+    about = f"undo:{done.ref}" if done.kind == "undo" else done.id
+    history = {h.what for h in await house.reading.act_history(case, about)}
     return _worded(visit, line, done, history)
 
 
@@ -152,10 +162,12 @@ def _worded(visit: Visit, line: CaseLine, done: StaffAct, history: set[str]) -> 
         return True, "Sent."
     if done.kind == "bridge" and "too_late" in history:
         return False, "No approved template is there for it: the buyer must write first."
+    if done.kind == "undo":
+        return ("undone" in history, "Taken back." if "undone" in history else "Too late: it has left already.")
     if not history:
         return False, f"Not done: {speaker(line)} speaks now." if other else "Nothing changed."
     words = {
-        "reply": f"Sent to the buyer. {'' if 'took' not in history else 'You speak now.'}".strip(),
+        "reply": f"It goes to the buyer. {'' if 'took' not in history else 'You speak now.'}".strip(),
         "note": "Noted. Only staff see it.",
         "handback": "The bot speaks again.",
         "resolve": "Resolved. The bot speaks again.",

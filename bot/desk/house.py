@@ -37,11 +37,15 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the desk is reached. Without `url` it is reached on this machine alone, over plain HTTP."""
+    """How the desk is reached. Without `url` it is reached on this machine alone, over plain HTTP.
+
+    `undo_seconds` is how long a reply waits before it leaves, so that its writer can take it back.
+    """
 
     url: str = ""
     provider: Provider | None = None
     most_bytes: int = 20 * 1024 * 1024
+    undo_seconds: float = 10.0
 
     @property
     def secure(self) -> bool:

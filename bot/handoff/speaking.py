@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.dialog.turn import Reason
-from bot.handoff.files import acknowledged, answered, opened, reopened
+from bot.handoff.files import acknowledged, answered, asked_again, opened, reopened
 from bot.handoff.rota import Rules
 from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState, Priority
 from bot.model.conversations import BOT, QUEUE, Conversation
@@ -98,11 +98,28 @@ def act(record: Conversation, case: Case | None, done: StaffAct, shop: str, rule
     if case is None or case.state == CaseState.RESOLVED:
         if kind in LETS_GO and record.holder == BOT:
             return Handed(record, Reason("staff.nothing_to_hand_back"), case, told="nothing_to_hand_back")
-        draft = CaseDraft("staff", f"Opened by {done.staff}.", record.focus)
+        draft = _draft(record, done)
         desked = opened(draft, record, shop, rules, now) if case is None else reopened(case, draft, rules, now)
+        case, history = desked.case, desked.history
+    elif kind == "open":
+        desked = asked_again(case, _draft(record, done), rules, now, waits=False)
         case, history = desked.case, desked.history
     handed = ACTS[kind](Scene(record, case, done, rules, now))
     return replace(handed, history=(*history, *handed.history))
+
+
+def _draft(record: Conversation, done: StaffAct) -> CaseDraft:
+    """What a case is about that staff open: what they say of it, else that they acted."""
+    if done.kind == "open":
+        return CaseDraft("staff", done.text, int(done.ref) if done.ref.isdecimal() else record.focus)
+    return CaseDraft("staff", f"Opened by {done.staff}.", record.focus)
+
+
+def _open(s: Scene) -> Handed:
+    """Whoever opens a case has it, unless it is a colleague's already."""
+    if s.case.owner not in {"", s.done.staff}:
+        return Handed(s.record, Reason("staff.opened", {"owner": s.case.owner}), s.case)
+    return _acknowledge(s)
 
 
 def _take(s: Scene) -> Handed:
@@ -265,6 +282,7 @@ def _bridge(s: Scene) -> Handed:
 
 
 ACTS: Mapping[str, Callable[[Scene], Handed]] = {
+    "open": _open,
     "take": _take,
     "reply": _reply,
     "note": _note,

@@ -16,7 +16,7 @@ from bot.model.tracks import TrackUpdate
 
 @dataclass(frozen=True, slots=True)
 class StaffAct:
-    """A staff member did something to a conversation: take, reply, note, handback, resolve, snooze, assign, move,
+    """A staff member did something to a conversation: open, take, reply, note, handback, resolve, snooze, assign, move,
     ack, tag, priority, send_push, undo, edit, bridge.
 
     `version` is the holder's version they saw, None where their surface does not show one. `ref` names what is
