@@ -234,9 +234,10 @@ def _pace(courier: Courier, account: Rates | None) -> Rates:
 
 def _couriers(config: Config, adapters: Adapters, office: Office) -> dict[str, Courier]:
     faults, made = [], {}
+    every_queue = rules_of(config).queue_names
     for name, part in config.desk.channels.items():
         channel = adapters.channels.get(name)
-        desk = channel.desk(Posting(name, part.queues, part.staff)) if channel is not None else None
+        desk = channel.desk(Posting(name, part.queues, part.staff, every_queue)) if channel is not None else None
         if desk is None:
             why = "there is no channel of this name" if channel is None else "this platform cannot be a desk"
             faults.append(f"desk.channels.{name}: {why}")
@@ -295,6 +296,7 @@ def desk_house(app: App) -> DeskHouse:
         decode=lambda port, item: app.adapters.ports[port].decode(item) if port in app.adapters.ports else None,
         http=app.http,
         settings=Settings(config.desk.url, provider, config.database.media_bytes),
+        queues=rules_of(config).queue_names,
     )
 
 

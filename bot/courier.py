@@ -83,10 +83,16 @@ class Courier(Channel):
         if file is None:
             raise Refused("the case is no longer kept")
         thread = await self.office.store.case_thread(post.case, message.to)
+        if not thread and post.kind == "leave":
+            return ""
         if not thread:
             thread = await self._opened(message, file)
             if post.kind == "show":
                 return thread
+        if post.kind == "leave":
+            card = await self._card(message, file, leaves=True)
+            await self._desk.show(message.to.chat, thread, replace(card, choices=()))
+            return thread
         if post.kind == "show":
             return await self._shown(message, file, thread)
         if post.kind == "mark":
@@ -128,13 +134,14 @@ class Courier(Channel):
             return await self._opened(message, file)
         return thread
 
-    async def _card(self, message: Outbound, file: CaseFile) -> Outbound:
+    async def _card(self, message: Outbound, file: CaseFile, *, leaves: bool = False) -> Outbound:
         now = self.office.clock.now()
         order = file.case.order if file.case.order is not None else file.record.focus
         dossier = await self.office.store.dossier(order) if order is not None else None
         facts = Facts(self.office.shop, self.office.hours(now))
         said = [(s.at, s.who, text) for s in file.said if (text := self._said(s))]
         told = card_facts(file.case, file.record, file.history, said, dossier, facts, now)
+        told["leaves"] = leaves
         told["suggestion"] = self._suggested(told, file, dossier)
         values = [f"{act}:{file.case.id}:{file.record.version}" for act in buttons(file.case, file.record)]
         choices = self._titled([Choice(v, v.split(":", 1)[0]) for v in values])

@@ -167,11 +167,12 @@ class TemplateRegistry(ABC):
 @dataclass(frozen=True, slots=True)
 class Posting:
     """What a desk on one platform works with: the key under which it stands in the config, its channels by queue, and
-    names of staff by the platform's id."""
+    names of staff by the platform's id. `every_queue` are all that a case can be moved to, shown here or not."""
 
     name: str
     queues: Mapping[str, str]
     staff: Mapping[str, str]
+    every_queue: Sequence[str] = ()
 
 
 class Channel(Port):

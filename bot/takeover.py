@@ -205,7 +205,19 @@ class Takeover:
             lane = case.conversation
             tick = Tick(f"look:{lane}:{looked.next_at.isoformat()}", looked.next_at, lane)
             written = replace(written, events=(*written.events, (lane, tick, looked.next_at)))
+        if written.unsay:
+            written = self._if_undone(written, files.unanswered(case, self.rules, now), now)
         return replace(written, ticket=None) if case == before else written
+
+    def _if_undone(self, written: Written, case: Case, now: datetime) -> Written:
+        """The case as it is where a reply does not leave after all; it looks at itself in time as well."""
+        assert written.conversation is not None  # noqa: S101 - a conversation's turn always has one
+        at = ladder.look(written.conversation, case, self.rules, now).next_at
+        written = replace(written, if_undone=replace(case, look_at=at))
+        if at is None:
+            return written
+        tick = Tick(f"look:{case.conversation}:{at.isoformat()}", at, case.conversation)
+        return replace(written, events=(*written.events, (case.conversation, tick, at)))
 
     def posted(
         self, written: Written, messages: Sequence[Inbound], acts: Sequence[StaffAct], case: Case | None
@@ -232,8 +244,11 @@ class Takeover:
         posts = [*written.posts, *said]
         if not posts and written.ticket is None and not written.unsay and not written.reword:
             return written
-        card = Outbound(id="", to=place, text="", purpose=Purpose.DESK, desk=DeskPost("show"))
-        return replace(written, posts=(Worded(card, f"show:{turn}", "show"), *posts))
+        cards = [Worded(_card(place, "show"), f"show:{turn}", "show")]
+        before = self._place(case) if case is not None else None
+        if before is not None and before != place:
+            cards.insert(0, Worded(_card(before, "leave"), f"leave:{turn}", "leave"))
+        return replace(written, posts=(*cards, *posts))
 
     def _place(self, case: Case) -> Address | None:
         return self.places.get(case.queue) or self.places.get("default")
@@ -266,7 +281,7 @@ class Takeover:
         record = written.conversation
         assert record is not None  # noqa: S101 - a conversation's turn always has one
         facts: dict[str, object] = {}
-        if template == "case_wait" and written.ticket is not None:
+        if template in {"case_wait", "human"} and written.ticket is not None:
             facts |= {"desk_open": True, "desk_by": written.ticket.promised_by}
         if template == "case_ack" and written.ticket is not None:
             facts["staff"] = written.ticket.owner
@@ -298,6 +313,10 @@ def _line(place: Address, what: str, who: str, text: str, key: str, media: tuple
     post = DeskPost("say", template="staff/line", facts=facts)
     kept = tuple(m for m in media if m.path)
     return Worded(Outbound(id="", to=place, text="", media=kept, purpose=Purpose.DESK, desk=post), key, "say")
+
+
+def _card(place: Address, kind: str) -> Outbound:
+    return Outbound(id="", to=place, text="", purpose=Purpose.DESK, desk=DeskPost(kind))
 
 
 def _line_key(notice: Notice) -> str:

@@ -81,7 +81,11 @@ class DeskHome:
 
 @asynccontextmanager
 async def desk_home(
-    home: Home, url: str = "", provider: Provider | None = None, http: httpx.AsyncClient | None = None
+    home: Home,
+    url: str = "",
+    provider: Provider | None = None,
+    http: httpx.AsyncClient | None = None,
+    undo_seconds: float = 0.0,
 ) -> AsyncIterator[DeskHome]:
     """A desk on a bot."""
     zone = ZoneInfo("Asia/Shanghai")
@@ -102,6 +106,7 @@ async def desk_home(
             limits={"test": home.wire.limits},
             decode=lambda port, item: home.wire.decode(item) if port == "wire" else None,
             http=client,
-            settings=Settings(url, provider, 1024 * 1024),
+            settings=Settings(url, provider, 1024 * 1024, undo_seconds),
+            queues=home.engine.house.rules.queue_names,
         )
         yield DeskHome(home, house, create_desk(house))

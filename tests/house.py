@@ -1,7 +1,7 @@
 """The whole pipe in one process with a channel of our own: what was said goes in, what is answered comes out."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -276,7 +276,12 @@ class Home:
 
 @asynccontextmanager
 async def home(
-    store: Store, folder: Path, shop: Shop | None = None, rates: Rates | None = None, rules: Rules | None = None
+    store: Store,
+    folder: Path,
+    shop: Shop | None = None,
+    rates: Rates | None = None,
+    rules: Rules | None = None,
+    places: Mapping[str, Address] | None = None,
 ) -> AsyncIterator[Home]:
     """A bot on a store."""
     renderer = RENDERER
@@ -302,7 +307,7 @@ async def home(
         rules=rules or Rules(HOURS, zone),
         vault=Vault(folder / "media"),
         clock=store.clock,
-        places={"default": PLACE},
+        places=places or {"default": PLACE},
         expect=expectations.at_a_glance,
         gate=GateRules(),
     )
@@ -316,12 +321,14 @@ async def home(
 
 
 @asynccontextmanager
-async def sqlite_home(folder: Path) -> AsyncIterator[Home]:
+async def sqlite_home(
+    folder: Path, rules: Rules | None = None, places: Mapping[str, Address] | None = None
+) -> AsyncIterator[Home]:
     """A bot on a fresh SQLite file, at noon."""
     store = Store(f"sqlite:///{folder / 'wismo.db'}", fixed_clock())
     try:
         await store.migrate()
-        async with home(store, folder) as house:
+        async with home(store, folder, rules=rules, places=places) as house:
             yield house
     finally:
         await store.close()

@@ -36,11 +36,13 @@ KINDS = frozenset(
         "resolve",
         "snooze",
         "assign",
+        "move",
         "ack",
         "tag",
         "priority",
         "send_push",
         "bridge",
+        "undo",
     }
 )
 PATIENCE = 4.0
@@ -60,6 +62,8 @@ async def act(house: DeskHouse, request: Request, visit: Visit) -> Response:
         done = await _act(house, form, visit, line, kind)
     except Refused as error:
         return _told(request, case, f"Not sent: {error}.", ok=False)
+    if kind == "move" and done.whom not in house.queues:
+        return _told(request, case, "There is no such queue.", ok=False)
     if kind == "reply" and not done.text and not done.media:
         return _told(request, case, "There is nothing to send.", ok=False)
     item = Item(key=done.id, lane=line.case.conversation, body=pack(done))
@@ -86,7 +90,8 @@ async def _act(house: DeskHouse, form: FormData, visit: Visit, line: CaseLine, k
         media=media,
         version=int(seen) if seen.isdecimal() else None,
         ref=str(form.get("ref", ""))[:200],
-        whom=await _colleague(house, whom) if kind == "assign" else "",
+        whom=await _colleague(house, whom) if kind == "assign" else whom if kind == "move" else "",
+        undo_seconds=house.settings.undo_seconds if kind == "reply" else 0.0,
         until=nap(str(form.get("nap", "")), house.now(), house.zone) if kind == "snooze" else None,
     )
 
@@ -124,17 +129,25 @@ async def kept(house: DeskHouse, upload: UploadFile) -> Media:
     return await house.vault.keep(Media(MediaKind.DOCUMENT, name=name), chunks())
 
 
-async def _outcome(house: DeskHouse, visit: Visit, case: int, done: StaffAct) -> tuple[bool, str]:
-    """What came of it, as far as that is known after a moment."""
+async def settled(house: DeskHouse, done: StaffAct) -> bool:
+    """Whether the bot handled an act within the time in which somebody waits for it."""
     began = time.monotonic()
     while not await house.reading.handled(done.id):
         if time.monotonic() - began > PATIENCE:
-            return True, "Stored. The bot has not handled it yet; it stands below as waiting."
+            return False
         await asyncio.sleep(0.08)
+    return True
+
+
+async def _outcome(house: DeskHouse, visit: Visit, case: int, done: StaffAct) -> tuple[bool, str]:
+    """What came of it, as far as that is known after a moment."""
+    if not await settled(house, done):
+        return True, "Stored. The bot has not handled it yet; it stands below as waiting."
     line = await house.reading.line(case)
     if line is None:
         return False, "The case is gone."
-    history = {h.what for h in await house.reading.act_history(case, done.id)}
+    about = f"undo:{done.ref}" if done.kind == "undo" else done.id
+    history = {h.what for h in await house.reading.act_history(case, about)}
     return _worded(visit, line, done, history)
 
 
@@ -149,15 +162,18 @@ def _worded(visit: Visit, line: CaseLine, done: StaffAct, history: set[str]) -> 
         return True, "Sent."
     if done.kind == "bridge" and "too_late" in history:
         return False, "No approved template is there for it: the buyer must write first."
+    if done.kind == "undo":
+        return ("undone" in history, "Taken back." if "undone" in history else "Too late: it has left already.")
     if not history:
         return False, f"Not done: {speaker(line)} speaks now." if other else "Nothing changed."
     words = {
-        "reply": f"Sent to the buyer. {'' if 'took' not in history else 'You speak now.'}".strip(),
+        "reply": f"It goes to the buyer. {'' if 'took' not in history else 'You speak now.'}".strip(),
         "note": "Noted. Only staff see it.",
         "handback": "The bot speaks again.",
         "resolve": "Resolved. The bot speaks again.",
         "snooze": "It sleeps.",
         "assign": f"Given to {done.whom or 'you'}.",
+        "move": f"Moved to the queue {done.whom}. It waits there for somebody.",
         "ack": "It is yours.",
         "bridge": "The buyer is told that an answer waits; it goes when they open the window.",
     }

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from bot.desk import acts, canned, conversation, exports, files, front, people, reportpage, signin
+from bot.desk import acts, canned, conversation, exports, files, front, opening, people, reportpage, signin
 from bot.desk.gate import Gate, Pace, Page
 from bot.desk.house import DeskHouse
 from bot.desk.live import Live, Stream
@@ -85,6 +85,8 @@ PAGES: tuple[Page, ...] = (
     Page("/desk/cases/{id:int}/transcript.html", "GET", Role.AGENT, exports.as_html),
     Page("/desk/cases/{id:int}/transcript.json", "GET", Role.AGENT, exports.as_json),
     Page("/desk/files/{id:int}/{code}", "GET", Role.AGENT, files.serve),
+    Page("/desk/new", "GET", Role.AGENT, opening.show),
+    Page("/desk/new", "POST", Role.AGENT, opening.open_case),
     Page("/desk/reports", "GET", Role.LEAD, reportpage.show),
     Page("/desk/export.csv", "GET", Role.LEAD, exports.as_csv),
     Page("/desk/canned", "GET", Role.LEAD, canned.show),

@@ -15,6 +15,7 @@ from bot.desk.gate import frame, seal
 from bot.desk.house import DeskHouse
 from bot.desk.inbox import Look, due, speaker
 from bot.desk.live import Live
+from bot.desk.search import sought
 from bot.desk.words import platform
 from bot.dialog.telling import order_facts
 from bot.dialog.turn import Dossier, Facts
@@ -175,7 +176,7 @@ async def show(house: DeskHouse, request: Request, visit: Visit) -> Response:
     live.first_look(visit, case)
     live.first_look(visit, 0)
     await house.staff.audit(Audited(visit.name, "looked at a case", case, sheet.line.case.order))
-    look = Look.parse(request.query_params)
+    look = await sought(house, Look.parse(request.query_params))
     rows = [] if look.view == "resolved" else live.board.view(look, visit.name, house.now())
     facts = _facts(house, sheet, visit, live.watching(case))
     facts |= {
@@ -190,6 +191,7 @@ async def show(house: DeskHouse, request: Request, visit: Visit) -> Response:
         "channels": live.board.names("channel"),
         "canned": await offered(house, sheet.dossiers[0] if sheet.dossiers else None, sheet.record, visit.name),
         "people": [p.name for p in await house.staff.everyone() if p.active],
+        "every_queue": house.queues,
         "told": request.query_params.get("told", "")[:300],
         "here": "inbox",
         "most_mb": house.settings.most_bytes // (1024 * 1024),

@@ -12,6 +12,7 @@ from bot.desk.gate import frame
 from bot.desk.house import DeskHouse
 from bot.desk.inbox import Look, due
 from bot.desk.live import Live
+from bot.desk.search import sought
 from bot.model.staff import Visit
 from bot.store.desk import CaseLine
 from bot.store.staff import Audited
@@ -44,10 +45,10 @@ def guarded(value: object) -> str:
 async def as_csv(house: DeskHouse, request: Request, visit: Visit) -> Response:
     """The list as it is looked at."""
     live: Live = request.app.state.live
-    look = Look.parse(request.query_params)
+    look = await sought(house, Look.parse(request.query_params))
     await house.staff.audit(Audited(visit.name, "exported a list", detail=look.view))
     if look.view == "resolved":
-        lines = await house.reading.resolved(look.words, MOST_LINES, 0)
+        lines = await house.reading.resolved(look.words, MOST_LINES, 0, look.said)
     else:
         lines = live.board.everything(look, visit.name, house.now())[:MOST_LINES]
     out = io.StringIO()

@@ -7,8 +7,9 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from bot.desk.gate import frame, from_elsewhere
 from bot.desk.house import DeskHouse
-from bot.desk.inbox import ROWS, Look, due
+from bot.desk.inbox import ROWS, Look, due, headline
 from bot.desk.live import Live, Stream
+from bot.desk.search import sought
 from bot.model.staff import Visit
 from bot.store.desk import CaseLine
 from bot.store.staff import Audited
@@ -25,9 +26,9 @@ def row(house: DeskHouse, line: CaseLine) -> str:
 async def inbox(house: DeskHouse, request: Request, visit: Visit) -> Response:
     """The list of cases."""
     live: Live = request.app.state.live
-    look = Look.parse(request.query_params)
+    look = await sought(house, Look.parse(request.query_params))
     if look.view == "resolved":
-        found = await house.reading.resolved(look.words, ROWS, look.page * ROWS)
+        found = await house.reading.resolved(look.words, ROWS, look.page * ROWS, look.said)
     else:
         found = live.board.view(look, visit.name, house.now())
     live.first_look(visit, 0)
@@ -35,7 +36,8 @@ async def inbox(house: DeskHouse, request: Request, visit: Visit) -> Response:
     facts = {
         "rows": [(line, row(house, line)) for line in found],
         "look": look,
-        "counts": live.board.tally(visit.name),
+        "counts": (counts := live.board.tally(visit.name)),
+        "headline": headline(counts),
         "queues": live.board.names("queue"),
         "channels": live.board.names("channel"),
         "here": "inbox",
@@ -55,7 +57,8 @@ async def stream(house: DeskHouse, request: Request, visit: Visit) -> Response:
         return PlainTextResponse("This came from another site.", 403)
     live: Live = request.app.state.live
     case, seen = request.query_params.get("case", ""), request.query_params.get("seen", "")
-    page = Stream(visit, Look.parse(request.query_params), int(case) if case.isdecimal() else None)
+    look = await sought(house, Look.parse(request.query_params))
+    page = Stream(visit, look, int(case) if case.isdecimal() else None)
     if SEEN.fullmatch(seen):
         page.seen = float(seen)
     if live.first_look(visit, page.case or 0):

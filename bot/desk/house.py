@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from bot.dialog.turn import Desk, Shop
+from bot.handoff.rota import DEFAULT
 from bot.model.clock import Clock
 from bot.model.events import Event
 from bot.model.hours import Hours
@@ -36,11 +37,15 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the desk is reached. Without `url` it is reached on this machine alone, over plain HTTP."""
+    """How the desk is reached. Without `url` it is reached on this machine alone, over plain HTTP.
+
+    `undo_seconds` is how long a reply waits before it leaves, so that its writer can take it back.
+    """
 
     url: str = ""
     provider: Provider | None = None
     most_bytes: int = 20 * 1024 * 1024
+    undo_seconds: float = 10.0
 
     @property
     def secure(self) -> bool:
@@ -63,7 +68,8 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class DeskHouse:
     """The desk's own ways to the rest of the bot. `limits` are by the channel's kind; `decode` reads what a port
-    stored, for the transcript; `opening` tells when people are there, for what the bot would say."""
+    stored, for the transcript; `opening` tells when people are there, for what the bot would say; `queues` are all
+    that a case can be in."""
 
     store: Store
     staff: StaffBook
@@ -81,6 +87,7 @@ class DeskHouse:
     decode: Callable[[str, Item], Event | None]
     http: httpx.AsyncClient
     settings: Settings
+    queues: tuple[str, ...] = (DEFAULT,)
 
     def now(self) -> datetime:
         """Business time."""

@@ -28,13 +28,14 @@ JUDGED = timedelta(seconds=15)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What somebody wants to see of the inbox."""
+    """What somebody wants to see of the inbox. `said` are the cases in whose conversations the words were found."""
 
     view: str = "open"
     queue: str = ""
     channel: str = ""
     words: str = ""
     page: int = 0
+    said: frozenset[int] = frozenset()
 
     @classmethod
     def parse(cls, query: Mapping[str, str]) -> "Look":
@@ -62,6 +63,14 @@ class Due:
     name: str
     at: datetime
     state: str
+
+
+def headline(counts: Mapping[str, int]) -> str:
+    """How the inbox stands, in two words."""
+    for view, words in (("late", "late"), ("waiting", "waiting")):
+        if counts[view]:
+            return f"{counts[view]} {words}"
+    return "Nobody waits" if counts["open"] else "All is answered"
 
 
 def due(case: Case, now: datetime) -> Due | None:
@@ -189,6 +198,6 @@ def _wanted(line: CaseLine, look: Look, words: str, now: datetime) -> bool:
         return False
     if look.channel and line.channel != look.channel:
         return False
-    if words and words not in line.haystack:
+    if words and words not in line.haystack and line.case.id not in look.said:
         return False
     return look.view == "mine" or look.view in _views(line, due(line.case, now) if look.view == "late" else None)

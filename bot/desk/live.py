@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from bot.desk.house import DeskHouse
-from bot.desk.inbox import Board, Look
+from bot.desk.inbox import Board, Look, headline
 from bot.desk.transcript import Line
 from bot.model.staff import Visit
 from bot.store.bell import Bell
@@ -203,7 +203,7 @@ class Live:
         counts = self.board.tally(stream.visit.name)
         if counts != stream.counts:
             stream.counts = counts
-            told["counts"] = counts
+            told |= {"counts": counts, "headline": headline(counts)}
         return told
 
     # ---- watching ----------------------------------------------------------------------------------------

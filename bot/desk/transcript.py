@@ -33,6 +33,7 @@ HAPPENED: Mapping[str, str] = {
     "snoozed": "{who} put it to sleep",
     "woke": "Woke up",
     "assigned": "{who} gave it to",
+    "moved": "{who} moved it to the queue",
     "tagged": "{who} set the tags",
     "priority": "{who} set the priority to",
     "paged": "Called",
@@ -84,7 +85,8 @@ class Line:
     """One line. `side` is buyer, bot, staff, note or event; `state` how far it came, `bad` that it failed.
 
     `why` are the rules by which the bot said it; `push` is the key of a notice that staff may send, `bridge` the act of
-    a reply that a closed window kept back, of which the buyer can be told by an approved template.
+    a reply that a closed window kept back, of which the buyer can be told by an approved template, `undo` that of a
+    reply that has not left yet.
     """
 
     key: str
@@ -99,6 +101,7 @@ class Line:
     why: tuple[str, ...] = ()
     push: str = ""
     bridge: str = ""
+    undo: str = ""
 
 
 Decode = Callable[[str, Item], Event | None]
@@ -113,7 +116,8 @@ def read(paper: Paper, decode: Decode) -> list[Line]:
     bridged = {h.data.decode() for h in paper.history if h.what == "bridged"}
     shut = {f"staff:{h.data.decode()}" for h in paper.history if h.what == "failed" and h.text == "closed"}
     shut -= {f"staff:{act}" for act in bridged}
-    lines += [_said(row, said_by, shut, paper) for row in paper.said if row.body]
+    undone = {f"staff:{h.data.decode()}" for h in paper.history if h.what == "undone"}
+    lines += [_said(row, said_by, shut, undone, paper) for row in paper.said if row.body]
     lines += [line for row in paper.history if (line := _happened(row, released)) is not None]
     return sorted(lines, key=lambda line: (line.at, line.side == "event", line.key))
 
@@ -176,11 +180,13 @@ def _files(row: WrittenRow, paper: Paper) -> tuple[Shown, ...]:
     )
 
 
-def _said(row: SaidRow, said_by: Mapping[str, str], shut: Container[str], paper: Paper) -> Line:
+def _said(row: SaidRow, said_by: Mapping[str, str], shut: Container[str], undone: Container[str], paper: Paper) -> Line:
     message = codec.outbound(row.body or b"")
     staff = row.purpose == "staff"
     failed = row.state == OutboxState.DEAD or row.receipt == "failed"
     going = TICKS.get(row.receipt, SENDS.get(OutboxState(row.state), "✓ sent"))
+    if row.state == OutboxState.WITHDRAWN and _act(row.key) in undone:
+        going = "taken back: the buyer does not read it"
     state = f"⚠ not delivered: {row.error}" if failed else going
     return Line(
         f"o{row.id}",
@@ -193,13 +199,20 @@ def _said(row: SaidRow, said_by: Mapping[str, str], shut: Container[str], paper:
         files=tuple(Shown(0, m.name or "file", m.mime, m.size or 0) for m in message.media),
         choices=tuple(c.title for c in message.choices),
         why=() if staff else paper.reasons.get(row.key.split(":", 1)[0], ()),
+        undo=row.key.removeprefix("staff:") if staff and row.state == OutboxState.READY and row.key in said_by else "",
         bridge=row.key.removeprefix("staff:") if failed and row.key in shut else "",
     )
 
 
 def _author(key: str, said_by: Mapping[str, str]) -> str:
     """Who said a message of staff: its key begins with that of the act, and ends with its place among several."""
-    return said_by.get(key) or said_by.get(key.rsplit(":", 1)[0]) or "staff"
+    return said_by.get(key) or said_by.get(_act(key)) or "staff"
+
+
+def _act(key: str) -> str:
+    """The key of the first message of the act that a message is part of."""
+    first, _, place = key.rpartition(":")
+    return first if place.isdecimal() and first.count(":") else key
 
 
 def _happened(row: HistoryRow, released: Mapping[str, str]) -> Line | None:

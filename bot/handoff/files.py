@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.handoff.rota import Rules
 from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState, Priority
@@ -19,6 +19,9 @@ PRIORITIES: Mapping[str, Priority] = {
     "change_address": Priority.HIGH,
     "customs": Priority.HIGH,
 }
+
+JUST_NOW = timedelta(minutes=2)
+"""A first answer that is taken back was given no longer ago: replies wait for seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,15 @@ def answered(case: Case, now: datetime) -> Case:
         snoozed_until=None,
         late=tuple(name for name in case.late if name not in {"next", "answer"}),
     )
+
+
+def unanswered(case: Case, rules: Rules, now: datetime) -> Case:
+    """A reply was taken back before it left: its buyer waits again."""
+    if case.state == CaseState.RESOLVED or case.answered_at is None:
+        return case
+    if now - case.answered_at < JUST_NOW:
+        return replace(case, state=CaseState.OPEN, answered_at=None)
+    return replace(case, state=CaseState.OPEN, next_due=case.next_due or rules.after(now, rules.next_minutes))
 
 
 def acknowledged(case: Case, name: str, now: datetime) -> Case:

@@ -58,6 +58,11 @@ class Rules:
     queues: tuple[Queue, ...] = ()
     people: tuple[Person, ...] = ()
 
+    @property
+    def queue_names(self) -> tuple[str, ...]:
+        """Every queue that a case can be in."""
+        return tuple(dict.fromkeys((*(q.name for q in self.queues), DEFAULT)))
+
     def queue_for(self, shop: str, locale: str, kind: str) -> str:
         """The first queue that takes such a case."""
         return next((q.name for q in self.queues if q.takes(shop, locale, kind)), DEFAULT)

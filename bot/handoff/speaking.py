@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.dialog.turn import Reason
-from bot.handoff.files import acknowledged, answered, opened, reopened
+from bot.handoff.files import acknowledged, answered, asked_again, opened, reopened
 from bot.handoff.rota import Rules
 from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState, Priority
 from bot.model.conversations import BOT, QUEUE, Conversation
@@ -68,6 +68,11 @@ class Scene:
         """Whether another person speaks."""
         return held_by_person(self.record) and self.record.holder != self.me
 
+    @property
+    def given_away(self) -> bool:
+        """Whether this person still speaks in a case that they gave to somebody else, who has not said yes yet."""
+        return self.record.holder == self.me and self.case.acknowledged_at is None
+
     def line(self, what: str, text: str = "", data: bytes = b"") -> CaseEvent:
         """A line of the history by this person, once for this act."""
         return CaseEvent(what, text, self.done.staff, f"{self.done.id}:{what}", data)
@@ -93,11 +98,28 @@ def act(record: Conversation, case: Case | None, done: StaffAct, shop: str, rule
     if case is None or case.state == CaseState.RESOLVED:
         if kind in LETS_GO and record.holder == BOT:
             return Handed(record, Reason("staff.nothing_to_hand_back"), case, told="nothing_to_hand_back")
-        draft = CaseDraft("staff", f"Opened by {done.staff}.", record.focus)
+        draft = _draft(record, done)
         desked = opened(draft, record, shop, rules, now) if case is None else reopened(case, draft, rules, now)
+        case, history = desked.case, desked.history
+    elif kind == "open":
+        desked = asked_again(case, _draft(record, done), rules, now, waits=False)
         case, history = desked.case, desked.history
     handed = ACTS[kind](Scene(record, case, done, rules, now))
     return replace(handed, history=(*history, *handed.history))
+
+
+def _draft(record: Conversation, done: StaffAct) -> CaseDraft:
+    """What a case is about that staff open: what they say of it, else that they acted."""
+    if done.kind == "open":
+        return CaseDraft("staff", done.text, int(done.ref) if done.ref.isdecimal() else record.focus)
+    return CaseDraft("staff", f"Opened by {done.staff}.", record.focus)
+
+
+def _open(s: Scene) -> Handed:
+    """Whoever opens a case has it, unless it is a colleague's already."""
+    if s.case.owner not in {"", s.done.staff}:
+        return Handed(s.record, Reason("staff.opened", {"owner": s.case.owner}), s.case)
+    return _acknowledge(s)
 
 
 def _take(s: Scene) -> Handed:
@@ -131,7 +153,10 @@ def _reply(s: Scene) -> Handed:
         return Handed(s.record, Reason("staff.nothing_said"), s.case, told="nothing_said")
     mine = s.record.holder == s.me
     record, case = (s.record, s.case) if mine else _taken(s)
-    case = answered(acknowledged(case, s.done.staff, s.now), s.now)
+    if s.given_away:
+        case = replace(answered(case, s.now), state=CaseState.OPEN)
+    else:
+        case = answered(acknowledged(case, s.done.staff, s.now), s.now)
     said = s.line("reply", s.done.text)
     return Handed(
         record,
@@ -149,6 +174,12 @@ def _note(s: Scene) -> Handed:
 
 
 def _hand_back(s: Scene) -> Handed:
+    if s.given_away:
+        # The buyer does not fall back to the bot alone: they wait for whom it was given to, and are told until when.
+        record = replace(s.record, holder=QUEUE, version=s.record.version + 1, unsure=0)
+        case = replace(s.case, promised_by=s.rules.after(s.now, s.rules.answer_minutes), active_at=None)
+        reason = Reason("staff.handed_on", {"staff": s.done.staff})
+        return Handed(record, reason, case, (s.line("handed_back", "waits"),), template="human")
     return _let_go(s, "handed_back", replace(s.case, state=CaseState.WAITING, snoozed_until=None, active_at=None))
 
 
@@ -187,12 +218,24 @@ def _snooze(s: Scene) -> Handed:
 
 def _assign(s: Scene) -> Handed:
     whom = s.done.whom.strip() or s.done.staff
-    mine = whom == s.done.staff
-    case = replace(s.case, owner=whom, acknowledged_at=s.now if mine else None, paged=(), step=0)
-    if not mine:
-        # It waits for the other to say yes; whoever speaks goes on until then.
-        case = replace(case, state=CaseState.OPEN, snoozed_until=None, queued_at=s.now)
+    case = _given(s, whom) if whom != s.done.staff else acknowledged(s.case, whom, s.now)
     return Handed(s.record, Reason("staff.assigned", {"staff": s.done.staff}), case, (s.line("assigned", whom),))
+
+
+def _given(s: Scene, owner: str) -> Case:
+    """The case waits for somebody else to say yes; whoever speaks goes on until then."""
+    case = replace(s.case, owner=owner, acknowledged_at=None, paged=(), step=0)
+    return replace(case, state=CaseState.OPEN, snoozed_until=None, queued_at=s.now)
+
+
+def _move(s: Scene) -> Handed:
+    queue = s.done.whom.strip()
+    if queue not in s.rules.queue_names:
+        return Handed(s.record, Reason("staff.no_such_queue", {"queue": queue}), s.case, told="unknown_act")
+    if queue == s.case.queue:
+        return Handed(s.record, Reason("staff.there_already", {"queue": queue}), s.case, told="there_already")
+    case = replace(_given(s, ""), queue=queue)
+    return Handed(s.record, Reason("staff.moved", {"staff": s.done.staff}), case, (s.line("moved", queue),))
 
 
 def _acknowledge(s: Scene) -> Handed:
@@ -239,6 +282,7 @@ def _bridge(s: Scene) -> Handed:
 
 
 ACTS: Mapping[str, Callable[[Scene], Handed]] = {
+    "open": _open,
     "take": _take,
     "reply": _reply,
     "note": _note,
@@ -246,6 +290,7 @@ ACTS: Mapping[str, Callable[[Scene], Handed]] = {
     "resolve": _resolve,
     "snooze": _snooze,
     "assign": _assign,
+    "move": _move,
     "ack": _acknowledge,
     "tag": _tag,
     "priority": _rank,

@@ -16,14 +16,14 @@ from bot.model.tracks import TrackUpdate
 
 @dataclass(frozen=True, slots=True)
 class StaffAct:
-    """A staff member did something to a conversation: take, reply, note, handback, resolve, snooze, assign, ack,
-    tag, priority, send_push, undo, edit, bridge.
+    """A staff member did something to a conversation: open, take, reply, note, handback, resolve, snooze, assign, move,
+    ack, tag, priority, send_push, undo, edit, bridge.
 
     `version` is the holder's version they saw, None where their surface does not show one. `ref` names what is
     sent (a push that was held back), taken back or changed (the id of their reply), or for how many hours the case
-    sleeps; `whom` it is assigned to, `until` it sleeps. `surface` is the desk's channel in which they did it, if
-    that is a chat platform, `by` the platform's id of them and `message` of their own message there;
-    `undo_seconds` is how long a reply waits to be taken back.
+    sleeps; `whom` it is assigned to, or the queue it is moved to, `until` it sleeps. `surface` is the desk's channel
+    in which they did it, if that is a chat platform, `by` the platform's id of them and `message` of their own
+    message there; `undo_seconds` is how long a reply waits to be taken back.
     """
 
     id: str

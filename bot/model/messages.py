@@ -201,7 +201,8 @@ class DeskPost:
     """What an Outbound to a desk is, beside its files and buttons: it is worded when it leaves, so that a card is as
     things stand then.
 
-    `kind` is show (the case's card, opened or brought up to date), say (a line in the case's thread), mark (how far
+    `kind` is show (the case's card, opened or brought up to date), leave (its last card here: it goes on in another
+    channel), say (a line in the case's thread), mark (how far
     a staff message got, on that message) or tell (a word that one person alone reads). `who` is the platform's id
     of that person, `mention` are names of staff to call, `message` the platform's id of the marked message.
     """

@@ -148,13 +148,14 @@ class DeskBook:
         rows = _lines().where(_cases.c.id == case)
         return next(iter(await self.database.view(lambda c: _read_lines(c, rows))), None)
 
-    async def resolved(self, words: str, limit: int, skip: int) -> list[CaseLine]:
-        """Cases that are over, newest first."""
+    async def resolved(self, words: str, limit: int, skip: int, said: frozenset[int] = frozenset()) -> list[CaseLine]:
+        """Cases that are over, newest first; with words those that have them, and the cases `said`."""
         rows = _lines().where(_cases.c.closed_at.is_not(None)).order_by(_cases.c.closed_at.desc())
         if words:
             like = f"%{words.replace('%', '').replace('_', '')}%"
             rows = rows.where(
                 or_(
+                    _cases.c.id.in_(said),
                     _cases.c.summary.ilike(like),
                     _cases.c.owner.ilike(like),
                     _orders.c.number_key == number_key(words),
@@ -190,7 +191,9 @@ class DeskBook:
         """What the history says of one staff act."""
 
         async def work(connection: AsyncConnection) -> list[HistoryRow]:
-            rows = select(_events).where(_events.c.case_id == case, _events.c.key.like(f"{act}:%"))
+            rows = select(_events).where(
+                _events.c.case_id == case, or_(_events.c.key == act, _events.c.key.like(f"{act}:%"))
+            )
             return [_history(r) for r in await connection.execute(rows)]
 
         return await self.database.view(work)

@@ -188,6 +188,13 @@ async def outcome(
 
 
 async def _place(connection: AsyncConnection, case: int) -> Address | None:
+    """Where a desk shows the case now: where its newest card went, for one that moved has threads in two channels."""
+    cards = select(_outbox.c.channel, _outbox.c.account, _outbox.c.chat).where(
+        _outbox.c.lane == lane_of(case), _outbox.c.template == "show"
+    )
+    card = (await connection.execute(cards.order_by(_outbox.c.id.desc()).limit(1))).first()
+    if card is not None:
+        return Address(card.channel, card.account, card.chat)
     row = (await connection.execute(select(_threads).where(_threads.c.case_id == case))).first()
     return Address(row.channel, row.account, row.chat) if row is not None else None
 

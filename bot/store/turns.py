@@ -55,9 +55,10 @@ class Written:
     compared with, `unsaid` are pushes that did not arrive here.
 
     `case` is what a decision asks staff to do; by the end of the turn it has become `ticket`, the conversation's
-    case as it is now (None where it did not change), with new lines of its `history`. `unsay` are staff replies to
-    take back where they have not left: the act's id and whose it was; `reword` gives such a reply other words.
-    `posts` are for the desk that shows the case.
+    case as it is now (None where it did not change), with new lines of its `history` and those that the commit itself
+    `found`. `unsay` are staff replies to take back where they have not left: the act's id and whose it was, and
+    `if_undone` what the case is then; `reword` gives such a reply other words. `posts` are for the desk that shows
+    the case.
     """
 
     claim: queue.Claim
@@ -67,7 +68,9 @@ class Written:
     case: CaseDraft | None = None
     ticket: Case | None = None
     history: tuple[CaseEvent, ...] = ()
+    found: tuple[CaseEvent, ...] = ()
     unsay: tuple[tuple[str, str], ...] = ()
+    if_undone: Case | None = None
     reword: tuple[tuple[str, str, Outbound], ...] = ()
     posts: tuple[Worded, ...] = ()
     consents: tuple[Consent, ...] = ()
@@ -111,6 +114,7 @@ async def commit(
         return set()
     for w in kept:
         await _write_records(connection, database, w, now)
+    kept = [await _taken_back(connection, w) for w in kept]
     cases = {w.claim.lane: await casebook.save(connection, w.ticket, now) for w in kept if w.ticket is not None}
     for w in kept:
         await _write_history(connection, database, w, cases.get(w.claim.lane), now)
@@ -154,14 +158,11 @@ async def _write_history(
     connection: AsyncConnection, database: Database, w: Written, saved: Case | None, now: datetime
 ) -> None:
     """What the turn adds to its case's history: its own lines, and what became of messages that it takes back."""
-    lines = list(w.history)
+    lines = [*w.history, *w.found]
     if w.withdraw:
         taken, flying = await outbox.withdraw(connection, w.claim.lane)
         lines += [CaseEvent("withdrawn", text, key=f"withdrawn:{i}") for i, text in taken]
         lines += [CaseEvent("on_its_way", text, key=f"on_its_way:{i}") for i, text in flying]
-    for act, who in w.unsay:
-        undone = await outbox.take_back(connection, w.claim.lane, f"staff:{act}")
-        lines.append(CaseEvent("undone" if undone else "too_late", "", who, f"undo:{act}", act.encode()))
     for act, who, out in w.reword:
         changed = await outbox.reword(connection, w.claim.lane, f"staff:{act}", codec.encode(out))
         lines.append(CaseEvent("edited" if changed else "too_late", plain(out.text), who, "", act.encode()))
@@ -170,6 +171,15 @@ async def _write_history(
         await casebook.remember(connection, database, case, lines, now)
         late = [x for x in lines if x.what in desks.SHOWN and x not in w.history]
         await desks.save_posts(connection, database, case, w.posts, late, now)
+
+
+async def _taken_back(connection: AsyncConnection, w: Written) -> Written:
+    """Take back what staff want back; a case whose answer did not leave is unanswered again."""
+    for act, who in w.unsay:
+        undone = await outbox.take_back(connection, w.claim.lane, f"staff:{act}")
+        line = CaseEvent("undone" if undone else "too_late", "", who, f"undo:{act}", act.encode())
+        w = replace(w, found=(*w.found, line), ticket=(w.if_undone or w.ticket) if undone else w.ticket)
+    return w
 
 
 async def _case_of(connection: AsyncConnection, w: Written) -> Case | None:

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from bot.handoff.rota import Queue, Rules
 from bot.store import Store
 from tests.deskhouse import DeskHome, desk_home
-from tests.house import home
+from tests.house import HOURS, ZONE, home
+
+RULES = Rules(HOURS, ZONE, queues=(Queue("returns", kinds=frozenset({"return_refund"})),))
 
 
 @pytest.fixture
 async def desk(store: Store, tmp_path: Path) -> AsyncIterator[DeskHome]:
     """A bot with its desk."""
-    async with home(store, tmp_path) as bot, desk_home(bot) as made:
+    async with home(store, tmp_path, rules=RULES) as bot, desk_home(bot) as made:
         yield made

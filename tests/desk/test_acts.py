@@ -92,7 +92,9 @@ async def test_every_act_does_what_its_button_says(waiting: DeskHome) -> None:
             ("take", {}, "You speak now. The bot is silent."),
             ("snooze", {"nap": "4h"}, "It sleeps."),
             ("assign", {"whom": "lee"}, "Given to Lee."),
+            ("move", {"whom": "returns"}, "Moved to the queue returns. It waits there for somebody."),
             ("tag", {}, "Done."),
+            ("ack", {}, "It is yours."),
             ("handback", {}, "The bot speaks again."),
             ("resolve", {}, "Resolved. The bot speaks again."),
         ):
@@ -104,6 +106,7 @@ async def test_every_act_does_what_its_button_says(waiting: DeskHome) -> None:
 async def test_nobody_can_give_a_case_to_a_stranger_or_send_nothing(waiting: DeskHome) -> None:
     mei = await waiting.visitor("Mei")
     assert (await act(mei, "assign", whom="Stranger")).status_code == 409
+    assert (await act(mei, "move", whom="nowhere")).status_code == 409
     assert (await act(mei, "reply", "   ")).status_code == 409
     assert (await act(mei, "fly")).status_code == 409
 

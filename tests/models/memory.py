@@ -146,6 +146,8 @@ class MemoryStore:
             undone = bool(parts) and all(r.state == OutboxState.READY for r in parts)
             for row in parts if undone else ():
                 row.state = OutboxState.WITHDRAWN
+            if undone and w.if_undone is not None and w.if_undone.id:
+                self.known[w.if_undone.id] = replace(w.if_undone, version=w.if_undone.version + 1)
             late.append(CaseEvent("undone" if undone else "too_late", "", who, f"undo:{act}", act.encode()))
         for act, who, out in w.reword:
             free = [r for r in mine if r.key == f"staff:{act}" and r.state == OutboxState.READY]

@@ -21,12 +21,14 @@ ASKS = frozenset({"reply", "note", "snooze", "assign"})
 """Acts whose button opens a modal first."""
 UNDO_SECONDS = 10.0
 HOURS = {"1": "1 hour", "4": "4 hours", "24": "1 day", "72": "3 days", "168": "1 week"}
+QUEUE = "queue:"
+"""Before a queue's name among those to whom a case can be given."""
 _WORDS = frozenset({None, "file_share", "thread_broadcast"})
 _REPLY = re.compile(r"\s*r:\s*", re.IGNORECASE)
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _REST_QUOTED = re.compile(r"^\s*&gt;&gt;&gt;.*\Z", re.MULTILINE | re.DOTALL)
 _QUOTED = re.compile(r"^\s*&gt;.*(?:\n|\Z)", re.MULTILINE)
-TITLES = {"reply": "Reply to the buyer", "note": "Internal note", "snooze": "Snooze the case", "assign": "Assign"}
+TITLES = {"reply": "Reply to the buyer", "note": "Internal note", "snooze": "Snooze the case", "assign": "Give it to"}
 SUBMITS = {"reply": "Send to the buyer", "note": "Keep note", "snooze": "Snooze", "assign": "Assign"}
 
 
@@ -174,6 +176,8 @@ def _submitted(key: str, to: Address, told: Any, posting: Posting) -> StaffAct:
     field = next(iter(next(iter(values.values())).values()))
     value = str(field.get("value") or (field.get("selected_option") or {}).get("value") or "")
     who, act = told["user"]["id"], str(about["act"])
+    if act == "assign" and value.startswith(QUEUE):
+        act, value = "move", value.removeprefix(QUEUE)
     return StaffAct(
         key,
         instant(None),
@@ -183,7 +187,7 @@ def _submitted(key: str, to: Address, told: Any, posting: Posting) -> StaffAct:
         value if act in {"reply", "note"} else "",
         version=int(about["about"]) if str(about["about"]).isdecimal() else None,
         ref=value if act == "snooze" else "",
-        whom=value if act == "assign" else "",
+        whom=value if act in {"assign", "move"} else "",
         surface=Address("desk", posting.name, about["place"]),
         by=who,
         undo_seconds=UNDO_SECONDS if act == "reply" else 0.0,
@@ -228,5 +232,8 @@ _ELEMENTS: Mapping[str, Callable[[Posting], dict[str, Any]]] = {
     "reply": _text_input,
     "note": _text_input,
     "snooze": lambda _: _select(HOURS),
-    "assign": lambda posting: _select({name: name for name in sorted(set(posting.staff.values()))}),
+    "assign": lambda posting: _select(
+        {f"{QUEUE}{name}": f"The queue {name}" for name in posting.every_queue if len(posting.every_queue) > 1}
+        | {name: name for name in sorted(set(posting.staff.values()))}
+    ),
 }

@@ -73,6 +73,7 @@
       const news = JSON.parse(e.data);
       if (news.inbox && list) inbox(news.inbox);
       if (news.counts) counts(news.counts);
+      if (news.headline && $("#headline")) $("#headline").textContent = news.headline;
       for (const [name, html] of Object.entries(news.parts || {})) part(name, html);
     };
   }
@@ -121,7 +122,9 @@
     e.preventDefault();
     form.closest("dialog")?.close();
     if (document.activeElement && form.contains(document.activeElement) && typing(document.activeElement)) document.activeElement.blur();
-    await send(form, e.submitter);
+    const said = form.matches("[data-undo]") ? $(".said", form.closest("li"))?.textContent : "";
+    const undone = await send(form, e.submitter);
+    if (undone && said && window.wismo_again) window.wismo_again(said);
   });
 
   if (write) {
@@ -154,6 +157,8 @@
       const use = e.target.closest("[data-use]");
       if (use) { text.value = (text.value ? text.value.trimEnd() + "\n" : "") + use.dataset.use; sessionStorage.setItem(kept, text.value); set("reply"); text.focus(); }
     });
+    // What was taken back is not lost: it stands in the field again.
+    window.wismo_again = (said) => { text.value = (text.value ? text.value.trimEnd() + "\n" : "") + said; sessionStorage.setItem(kept, text.value); set("reply"); text.focus(); };
     window.wismo_mode = (kind) => { set(kind); text.focus(); };
     shown();
     lines.scrollTop = lines.scrollHeight;

@@ -28,7 +28,10 @@ from bot.sandbox.slackrooms import Room
 from bot.sandbox.town import PIXEL, Town
 
 LEE, KIM, GUEST = "U0LEE", "U0KIM", "U0GUEST"
-DESK = {"channels": {"slack": {"queues": {"default": "C0DESK"}, "staff": {LEE: "Lee", KIM: "Kim"}}}}
+DESK = {
+    "queues": {"returns": {"kinds": ["return_refund"]}},
+    "channels": {"slack": {"queues": {"default": "C0DESK"}, "staff": {LEE: "Lee", KIM: "Kim"}}},
+}
 SECONDS = 12.0
 
 
@@ -269,9 +272,13 @@ async def test_slack_is_down_the_buyer_is_told_and_nothing_is_lost(shop: Shop) -
     assert "Nobody has taken it yet" in shop.root()["text"]
 
 
-async def test_snooze_assign_and_resolve(shop: Shop) -> None:
+async def test_snooze_assign_move_and_resolve(shop: Shop) -> None:
     await shop.open_case()
-    for act, value, wanted in (("snooze", "4", "Snoozed until"), ("assign", "Kim", "Kim")):
+    for act, value, wanted in (
+        ("snooze", "4", "Snoozed until"),
+        ("assign", "Kim", "Kim"),
+        ("assign", "queue:returns", "Queue returns"),
+    ):
         shop.press(LEE, act)
         view = await shop.until(lambda: next(iter(shop.town.slack.staff.views.values()), None))
         shop.town.slack.staff_submit(view, value)

@@ -1,0 +1,74 @@
+"""Staff open a case themselves: about an order, in its buyer's own chat."""
+
+from datetime import timedelta
+
+from bot.model.conversations import BOT
+from bot.model.orders import Order
+from tests.desk.test_acts import at_work
+from tests.deskhouse import DeskHome
+from tests.house import NOON
+
+ANNA = Order("1042", NOON, buyer_ref="anna", name="Anna", email="anna@example.com", postcode="10115", country="DE",
+             placed_at=NOON - timedelta(days=9))  # fmt: skip
+OTTO = Order("1043", NOON, buyer_ref="otto", name="Otto", postcode="20095", country="DE")
+LANE = "c/test/shop/anna"
+
+
+async def known(desk: DeskHome) -> None:
+    """Anna has proved her order; Otto never wrote."""
+    await desk.home.seed(ANNA, OTTO)
+    await desk.home.say("where is my order 1042?")
+    await desk.home.say("10115")
+
+
+async def test_a_case_is_opened_for_an_order_and_belongs_to_who_opened_it(desk: DeskHome) -> None:
+    await known(desk)
+    mei = await desk.visitor("Mei")
+    for words in ("1042", "anna", "anna@ex"):
+        page = (await mei.get(f"/desk/new?q={words}")).text
+        assert "Order 1042" in page, words
+        assert LANE in page, words
+    order = page.split('name="order" value="')[1].split('"')[0]
+    fields = {"q": "1042", "order": order, "lane": LANE, "text": "The warehouse found a second parcel."}
+    async with at_work(desk):
+        opened = await mei.post("/desk/new", fields)
+    assert opened.headers["location"] == "/desk/cases/1"
+    (case,) = await desk.home.store.cases()
+    assert (case.owner, case.kind, case.summary, case.queue) == ("Mei", "staff", fields["text"], "default")
+    assert case.order == int(order)
+    assert not await desk.home.send()
+    assert (await desk.home.conversation()).holder == BOT
+    assert ("Mei", "opened a case") in [(line.staff, line.what) for _, _, line in await desk.book.audited()]
+
+
+async def test_where_a_case_is_open_already_it_hears_of_it_and_keeps_its_owner(desk: DeskHome) -> None:
+    await known(desk)
+    await desk.home.say("I want to talk to a human")
+    await desk.home.act("ack", "Lee")
+    await desk.home.work()
+    mei = await desk.visitor("Mei")
+    page = (await mei.get("/desk/new?q=1042")).text
+    assert "case #1 is open" in page
+    order = page.split('name="order" value="')[1].split('"')[0]
+    async with at_work(desk):
+        opened = await mei.post("/desk/new", {"q": "1042", "order": order, "lane": LANE, "text": "A second parcel."})
+    assert opened.headers["location"] == "/desk/cases/1"
+    (case,) = await desk.home.store.cases()
+    assert case.owner == "Lee"
+    assert ("again", "A second parcel.") in [(e.what, e.text) for e in await desk.home.store.case_history(1)]
+
+
+async def test_no_case_opens_in_a_chat_that_is_not_its_buyers_or_about_nothing(desk: DeskHome) -> None:
+    await known(desk)
+    mei = await desk.visitor("Mei")
+    assert "never written" in (await mei.get("/desk/new?q=1043")).text
+    order = (await mei.get("/desk/new?q=1043")).text
+    assert 'name="lane"' not in order
+    found = (await mei.get("/desk/new?q=1042")).text.split('name="order" value="')[1].split('"')[0]
+    for fields in (
+        {"q": "1043", "order": found, "lane": LANE, "text": "x"},
+        {"q": "1042", "order": found, "lane": "c/test/shop/otto", "text": "x"},
+        {"q": "1042", "order": found, "lane": LANE, "text": " "},
+    ):
+        assert (await mei.post("/desk/new", fields)).status_code == 400, fields
+    assert await desk.home.store.cases() == []

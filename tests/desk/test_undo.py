@@ -1,0 +1,51 @@
+"""A reply from the web can be taken back for a moment, as one from Slack."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.store import Store
+from tests.desk.test_acts import act, at_work
+from tests.deskhouse import DeskHome, desk_home
+from tests.house import home
+
+
+@pytest.fixture
+async def slow(store: Store, tmp_path: Path) -> AsyncIterator[DeskHome]:
+    """A desk whose replies wait, and a buyer who waits for a person."""
+    async with home(store, tmp_path) as bot, desk_home(bot, undo_seconds=60.0) as made:
+        await bot.say("I want to talk to a human")
+        await made.app.state.live.refresh()
+        yield made
+
+
+async def test_a_reply_that_has_not_left_is_taken_back_and_the_buyer_never_reads_it(slow: DeskHome) -> None:
+    mei, lee = await slow.visitor("Mei"), await slow.visitor("Lee")
+    async with at_work(slow):
+        await act(mei, "reply", "To the wrong buyer!")
+        assert await slow.home.send() == []
+        page = (await mei.get("/desk/cases/1")).text
+        assert ">Undo<" in page
+        assert ">Undo<" not in (await lee.get("/desk/cases/1")).text
+        ref = page.split('value="undo"')[1].split('name="ref" value="')[1].split('"')[0]
+        assert (await act(mei, "undo", ref=ref)).json() == {"ok": True, "told": "Taken back."}
+    page = (await mei.get("/desk/cases/1")).text
+    assert "taken back: the buyer does not read it" in page
+    assert ">Undo<" not in page
+    (case,) = await slow.home.store.cases()
+    assert case.answered_at is None, "nobody has answered"
+    assert case.state == "open"
+
+
+async def test_what_has_left_is_not_taken_back(slow: DeskHome) -> None:
+    object.__setattr__(slow.house, "settings", replace(slow.house.settings, undo_seconds=0.0))
+    mei = await slow.visitor("Mei")
+    async with at_work(slow):
+        await act(mei, "reply", "Hello")
+        (sent,) = await slow.home.send()
+        key = next(e.key for e in await slow.home.store.case_history(1) if e.what == "reply")
+        told = (await act(mei, "undo", ref=key.removesuffix(":reply"))).json()
+    assert sent.text == "Hello"
+    assert told == {"ok": False, "told": "Too late: it has left already."}
