@@ -16,7 +16,7 @@ import yaml
 
 from bot.dialog.likeness import Likeness
 
-CUES = ("order_cue", "tracking_cue", "phone_cue", "postcode_cue", "email_cue")
+CUES = ("order_cue", "tracking_cue", "phone_cue", "postcode_cue", "email_cue", "counted_cue")
 COURTESY = "greeting_thanks"
 FIRST_JAMO, LAST_JAMO = 0x1100, 0x11FF
 FIRST_JOINED = 0x2E80
@@ -42,7 +42,7 @@ def plain_digits(text: str) -> str:
     """The text with every script's digits as 0-9 and full-width letters as plain ones; as long as it was or shorter."""
     if text.isascii():
         return text
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", text.replace("№", "#"))
     return "".join(str(unicodedata.digit(c)) if c.isdigit() and not c.isascii() else c for c in text)
 
 
@@ -319,6 +319,10 @@ class Cue:
         self._pattern = re.compile("|".join(_group(first, ws) for first, ws in by_first.items()))
         self.found_in = self._pattern.finditer
 
+    def begins(self, text: str, at: int) -> bool:
+        """Whether one of the words stands at this place."""
+        return self._pattern.match(text, at) is not None
+
 
 def _group(first: str, words: Sequence[str]) -> str:
     rest = "|".join(_cue(w) for w in words)
@@ -330,7 +334,7 @@ def _cue(word: str) -> str:
     """The pattern of a word behind its first letter."""
     if word.endswith("*"):
         return re.escape(word[1:-1]) + r"\w*"
-    return re.escape(word[1:]) + (r"(?!\w)" if word[0].isalnum() and ord(word[0]) < 0x2E80 else "")
+    return re.escape(word[1:]) + (r"(?![^\W\d])" if word[0].isalnum() and ord(word[0]) < 0x2E80 else "")
 
 
 def _cues(read: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, Cue]:
