@@ -69,7 +69,8 @@ def factor(said: Understanding, orders: Sequence[str]) -> tuple[tuple[str, str],
     taken = {plain(o) for o in orders}
     for wanted in ("email", "phone"):
         for value in said.values(wanted):
-            return ((wanted, value),)
+            if plain(value) not in taken:
+                return ((wanted, value),)
     readings = [(e.kind, e.value, e.raw) for e in said.entities if e.kind in {"postcode", "last4", "number"}]
     for _, value, raw in readings:
         if plain(value) not in taken:

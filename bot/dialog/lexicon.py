@@ -6,6 +6,7 @@ words in a row. What the concepts mean together is the same in every language an
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,18 +16,23 @@ import yaml
 
 from bot.dialog.likeness import Likeness
 
-CUES = ("order_cue", "tracking_cue", "phone_cue", "postcode_cue", "email_cue")
+CUES = ("order_cue", "tracking_cue", "phone_cue", "postcode_cue", "email_cue", "counted_cue")
 COURTESY = "greeting_thanks"
 FIRST_JAMO, LAST_JAMO = 0x1100, 0x11FF
 FIRST_JOINED = 0x2E80
 """From here on in Unicode stand scripts that put no spaces between words."""
 REMEMBERED = 1000
+FEW = 99
+"""A concept in the rules of more intents than this tells none of them: a negation, a time, "received"."""
 LONG_WORD = 5
 """Letters of a word in which a slip is forgiven: shorter ones are too near to one another."""
+DRAWN_OUT = 4
+"""Letters of a word that may have been drawn out: "see" is no drawn-out "se"."""
 _DIGITS = re.compile(r"\S*\d\S*")
 _REPEATED = re.compile(r"(\w)\1{2,}")
 _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ`´](?=\w)")
 _ELIDED = re.compile(r"\b(l|d|j|n|s|c|m|t|qu)['’ʼ`´](?=\w)")
+_DOUBLED = re.compile(r"([^\W\d_])\1")
 _TOKEN = re.compile(r"[^\W_]+")
 _ARABIC = str.maketrans({"ة": "ه", "ى": "ي", "ـ": None})
 _DOTLESS = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "ı": "i"})
@@ -36,7 +42,7 @@ def plain_digits(text: str) -> str:
     """The text with every script's digits as 0-9 and full-width letters as plain ones; as long as it was or shorter."""
     if text.isascii():
         return text
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", text.replace("№", "#"))
     return "".join(str(unicodedata.digit(c)) if c.isdigit() and not c.isascii() else c for c in text)
 
 
@@ -82,11 +88,15 @@ class Words:
 
     `letters` are how many make a word on average, where nothing else tells how long a message is.
     `prefixes` are what the language writes together with the word that follows (Arabic's "and", "the", "to").
+    `spelled` are letters that people write otherwise where their keyboard lacks them (German "ue" for "ü"),
+    `variants` the other form of a character and its plain one (traditional and simplified Chinese).
     """
 
     locale: str
     joined: bool = False
     prefixes: tuple[str, ...] = ()
+    spelled: tuple[tuple[str, str], ...] = ()
+    variants: Mapping[int, str] = field(default_factory=dict)
     letters: int = 0
     whole: dict[str, frozenset[str]] = field(default_factory=dict)
     stems: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -98,7 +108,7 @@ class Words:
 
     def add(self, concept: str, written: str) -> None:
         """Take one word, stem or phrase for a concept."""
-        word = folded(written.rstrip("*"))
+        word = folded(written.rstrip("*")).translate(self.variants)
         stem = written.endswith("*")
         tokens = list(word) if self.joined else _TOKEN.findall(word)
         if len(tokens) != 1:
@@ -124,7 +134,7 @@ class Words:
         """
         found: set[str] = set()
         known = 0
-        tokens = list(text) if self.joined else tokens
+        tokens = list(text.translate(self.variants)) if self.joined else tokens
         for at, token in enumerate(tokens):
             hit = self._token(token)
             if slips and not hit and len(token) >= LONG_WORD:
@@ -147,11 +157,17 @@ class Words:
         return found
 
     def _looked_up(self, token: str) -> frozenset[str]:
-        hit = self._plain(token)
+        hit = self._plain(token) or self._plain(self._respelled(token))
         if hit or not self.prefixes:
             return hit
         bare = (token.removeprefix(p) for p in self.prefixes if token.startswith(p))
         return next((found for word in bare if len(word) > 1 and (found := self._plain(word))), hit)
+
+    def _respelled(self, token: str) -> str:
+        """The word with the language's own letters, and without those drawn out ("holaa")."""
+        for typed, meant in self.spelled:
+            token = token.replace(typed, meant)
+        return _DOUBLED.sub(r"\1", token) if len(token) >= DRAWN_OUT else token
 
     def _plain(self, token: str) -> frozenset[str]:
         hit = self.whole.get(token, frozenset())
@@ -210,6 +226,8 @@ class Lexicon:
     likeness: Likeness
     likened: frozenset[str]
     """The languages of which there are sentences to be like."""
+    telling: Mapping[str, Collection[str]]
+    """Of each intent the concepts that few others ask for: one of them at least is said where it is meant."""
 
     @classmethod
     def load(cls) -> "Lexicon":
@@ -222,7 +240,8 @@ class Lexicon:
         }
         begins: dict[str, list[Rule]] = {}
         rank = {intent: place for place, intent in enumerate(read["intents"])}
-        for rule in _rules(read.pop("intents")):
+        rules = list(_rules(read.pop("intents")))
+        for rule in rules:
             for concept in rule.every[0]:
                 begins.setdefault(concept, []).append(rule)
         words = {locale: _words(locale, raw) for locale, raw in sorted(read.items())}
@@ -236,7 +255,7 @@ class Lexicon:
         lines = [line.split("|", 2) for line in (folder / "sentences.txt").read_text(encoding="utf-8").splitlines()]
         likeness = Likeness.learn(_sentences(words, lines))
         likened = frozenset(language for language, _, _ in lines)
-        return cls(words, begins, rank, languages, joined, _cues(read.values()), likeness, likened)
+        return cls(words, begins, rank, languages, joined, _cues(read.values()), likeness, likened, _telling(rules))
 
     def intents(self, concepts: Collection[str], words: int) -> tuple[tuple[str, float], ...]:
         """The intents that the concepts carry, likeliest first; of one intent its best rule counts."""
@@ -272,7 +291,9 @@ def tokens_of(text: str) -> list[str]:
 def _words(locale: str, raw: Mapping[str, object]) -> Words:
     prefixes = tuple(folded(p.strip()) for p in str(raw.get("prefixes") or "").split(",") if p.strip())
     letters = int(str(raw.get("letters") or 0))
-    words = Words(locale, joined=bool(raw.get("joined", False)), prefixes=prefixes, letters=letters)
+    spelled = tuple((a, b) for pair in str(raw.get("spelled") or "").split(",") if pair for a, b in [pair.split(":")])
+    variants = {ord(pair[0]): pair[1] for pair in str(raw.get("variants") or "").split()}
+    words = Words(locale, bool(raw.get("joined", False)), prefixes, spelled, variants, letters)
     concepts = raw["concepts"]
     assert isinstance(concepts, Mapping)  # noqa: S101 - our own file
     for concept, listed in concepts.items():
@@ -298,6 +319,10 @@ class Cue:
         self._pattern = re.compile("|".join(_group(first, ws) for first, ws in by_first.items()))
         self.found_in = self._pattern.finditer
 
+    def begins(self, text: str, at: int) -> bool:
+        """Whether one of the words stands at this place."""
+        return self._pattern.match(text, at) is not None
+
 
 def _group(first: str, words: Sequence[str]) -> str:
     rest = "|".join(_cue(w) for w in words)
@@ -309,7 +334,7 @@ def _cue(word: str) -> str:
     """The pattern of a word behind its first letter."""
     if word.endswith("*"):
         return re.escape(word[1:-1]) + r"\w*"
-    return re.escape(word[1:]) + (r"(?!\w)" if word[0].isalnum() and ord(word[0]) < 0x2E80 else "")
+    return re.escape(word[1:]) + (r"(?![^\W\d])" if word[0].isalnum() and ord(word[0]) < 0x2E80 else "")
 
 
 def _cues(read: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, Cue]:
@@ -318,6 +343,14 @@ def _cues(read: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, Cue]:
         for cue, written in raw["cues"].items():
             listed.setdefault(cue, set()).update(w.strip() for w in written.split(","))
     return {cue: Cue(words) for cue, words in listed.items()}
+
+
+def _telling(rules: Iterable[Rule]) -> Mapping[str, Collection[str]]:
+    asked: dict[str, set[str]] = {}
+    for rule in rules:
+        asked.setdefault(rule.intent, set()).update(*rule.every)
+    shared = Counter(concept for concepts in asked.values() for concept in concepts)
+    return {intent: {c for c in concepts if shared[c] <= FEW} for intent, concepts in asked.items()}
 
 
 def _rules(raw: Mapping[str, Sequence[str]]) -> Iterable[Rule]:

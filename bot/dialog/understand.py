@@ -12,6 +12,7 @@ from itertools import pairwise
 from bot.dialog.entities import entities
 from bot.dialog.language import NONE, SURE, LanguageModel, by_script
 from bot.dialog.lexicon import COURTESY, Lexicon, folded, tokens_of
+from bot.dialog.romanised import cyrillic
 from bot.dialog.turn import Entity, Understanding
 from bot.model.conversations import Conversation
 from bot.model.messages import Inbound, Kind
@@ -108,12 +109,15 @@ def _unsaid(found: Sequence[Entity], left: str) -> tuple[tuple[str, float], ...]
 def _likened(
     left: str, read: _Read, intents: tuple[tuple[str, float], ...], lexicon: Lexicon
 ) -> tuple[tuple[str, float], ...]:
-    """The intents with the one that the sentence is most like: acted on where that leads by far, else asked about."""
+    """The intents with the one that the sentence is most like: acted on where that leads by far, else asked about.
+
+    A sentence without one word of that intent's own is like it in its spelling alone, and about something else.
+    """
     text = folded(left)
     guess, lead = lexicon.likeness.guess(text, read.concepts)
     far = FAR if intents[0][1] < BARE_NUMBER else FARTHER
     score = ALIKE if lead >= far else GUESSED if lead >= NEAR else 0.0
-    if not score or guess in {"other", COURTESY}:
+    if not score or guess in {"other", COURTESY} or read.concepts.isdisjoint(lexicon.telling[guess]):
         return intents
     best = dict(intents) | {guess: max(score, dict(intents).get(guess, 0.0))}
     return tuple(sorted(best.items(), key=lambda pair: -pair[1]))
@@ -150,6 +154,13 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
         script = prior  # Japanese in Han alone ("返品希望") looks Chinese
     if script:
         return _in(script, words, tokens, lexicon), script
+    return _read_latin(text, words, tokens, prior, lexicon, model)
+
+
+def _read_latin(
+    text: str, words: str, tokens: Sequence[str], prior: str, lexicon: Lexicon, model: LanguageModel
+) -> tuple[_Read, str]:
+    """The same of a text in Latin letters, which are those of many languages."""
     guess, sure = model.guess(text) if len(words) > 3 else ("", 0.0)
     long = len(tokens) >= LONG
     if long and sure >= SURE and guess in lexicon.words:
@@ -161,6 +172,10 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
     believed = (0.5 if long else 0.3) * sure
     liked = {guess: believed, prior: 0.1} if guess != prior else {prior: believed + 0.1}
     best = max(reads, key=lambda r: r.weight[0] + 0.1 * r.known + liked.get(r.locale, 0.0))
+    if best.weight[0] < CLEAR and words.isascii():
+        romanised = _romanised(words, lexicon)
+        if romanised.weight[0] >= CLEAR and romanised.known > best.known:
+            return romanised, romanised.locale if long else ""
     if not best.known:
         return best, guess if long and sure >= SURE and guess in lexicon.words else ""
     rivals = [r for r in reads if r.known >= best.known and r is not best]
@@ -168,6 +183,12 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
     if certain or (long and guess == best.locale and sure >= SURE):
         return best, best.locale
     return best, ""
+
+
+def _romanised(words: str, lexicon: Lexicon) -> _Read:
+    """What it means as Russian in Latin letters."""
+    text = cyrillic(words)
+    return _in("ru", text, tokens_of(text), lexicon)
 
 
 def _in(locale: str, words: str, tokens: Sequence[str], lexicon: Lexicon) -> _Read:

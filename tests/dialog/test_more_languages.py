@@ -86,6 +86,56 @@ def test_stop_start_and_a_person_are_heard_in_every_language(intent: str, text: 
     assert read(text).intent == intent
 
 
+NO_STOPS = (
+    *("don't stop the updates", "please do not turn off the notifications", "keep sending me messages"),
+    *("no paren los avisos", "não parem os avisos", "n'arrêtez pas les notifications"),
+    *("bitte die Benachrichtigungen nicht abschalten", "non fermate gli avvisi", "не отключайте уведомления"),
+    *("nie wyłączajcie powiadomień", "bildirimleri kapatmayın", "لا توقفوا الإشعارات"),
+    *("别停通知", "不要關閉通知", "通知は止めないで", "알림 끄지 마세요"),
+    *("the bus stop", "i was at the bus stop when he rang", "the driver stopped by", "die Bushaltestelle"),
+    *("la parada de autobús", "o ponto de ônibus", "l'arrêt de bus", "la fermata dell'autobus"),
+    *(
+        "автобусная остановка",
+        "przystanek autobusowy",
+        "otobüs durağı",
+        "موقف الباص",
+        "公交车站",
+        "バス停",
+        "버스 정류장",
+    ),
+)
+NO_PEOPLE = ("is it made of human hair", "human resources", "a travel agent told me about you", "真人发的假发")
+
+
+@pytest.mark.parametrize("text", NO_STOPS)
+def test_what_only_sounds_like_stop_switches_nothing_off(text: str) -> None:
+    assert "notify_off" not in dict(read(text).intents)
+
+
+@pytest.mark.parametrize("text", NO_PEOPLE)
+def test_what_only_sounds_like_a_person_calls_nobody(text: str) -> None:
+    assert "human" not in dict(read(text).intents)
+
+
+@pytest.mark.parametrize(
+    ("text", "intent", "words_of"),
+    [
+        ("gde moya posylka", "wismo", "ru"),
+        ("kogda pridet zakaz", "delivery_estimate", "ru"),
+        ("hochu otmenit zakaz", "cancel", "ru"),
+        ("Bestellung zurueckschicken", "return_refund", "de"),
+        ("mein Paeckchen ist beschaedigt", "damaged_missing", "de"),
+        ("holaaa", "greeting_thanks", "es"),
+        ("訂單取消", "cancel", "zh"),
+        ("我嘅包裹幾時到", "delivery_estimate", "zh"),
+        ("搵真人", "human", "zh"),
+    ],
+)
+def test_other_spellings_of_a_language_are_read(text: str, intent: str, words_of: str) -> None:
+    said = read(text)
+    assert (said.intent, said.words_of) == (intent, words_of)
+
+
 @pytest.mark.parametrize(
     ("text", "yes", "locale"),
     [
