@@ -9,7 +9,7 @@ sender a return, and none at all where the words say so. A row without `to` is a
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -45,9 +45,7 @@ def refine(scan: Scan) -> Scan:
         return refine(replace(scan, cause=""))
     if not scan.raw_text or (scan.cause and not _doubtful(scan)):
         return scan
-    # A code that nobody knows sends nothing back, whatever its words are.
-    returns = scan.status is not Status.UNKNOWN and (scan.known or scan.status is not Status.IN_TRANSIT)
-    status, cause = _told(scan.status, scan.raw_text, returns)
+    status, cause = _told(scan.status, scan.raw_text, scan.known or scan.status not in _PLAIN)
     if status is scan.status and (scan.cause or not cause) and not _asked_for(scan, cause):
         return scan
     physical = scan.physical and status is not Status.LABEL_CREATED
@@ -55,6 +53,9 @@ def refine(scan: Scan) -> Scan:
 
 
 _DIGITS = re.compile(r"[0-9]+")
+_PLAIN = frozenset({Status.UNKNOWN, Status.IN_TRANSIT, Status.DELIVERY_ATTEMPTED})
+_GRAVE = frozenset({Status.RETURNING, Status.EXCEPTION})
+"""What a code that nobody knows does not become from `_PLAIN`, whatever its words are."""
 
 
 def _doubtful(scan: Scan) -> bool:
@@ -69,16 +70,32 @@ def _asked_for(scan: Scan, cause: str) -> bool:
 
 
 @lru_cache(maxsize=16_384)
-def _told(status: Status, text: str, returns: bool) -> tuple[Status, str]:
+def _told(status: Status, text: str, grave: bool) -> tuple[Status, str]:
     # No rule asks for a number, and numbers are what makes two sentences of a carrier's different.
-    return _read(status, _DIGITS.sub("0", text), returns)
+    return _read(status, _DIGITS.sub("0", text), grave)
 
 
 @lru_cache(maxsize=16_384)
-def _read(status: Status, text: str, returns: bool = True) -> tuple[Status, str]:
+def _read(said: Status, text: str, grave: bool) -> tuple[Status, str]:
     text = text.lower()
-    for pattern, to, cause in rules(text.isascii()).get(status, ()):
-        if (returns or to is not Status.RETURNING) and pattern.search(text):
-            # The step it was may have a cause that the same words name.
-            return (to, cause) if cause or to is status else _read(to, text, returns)
+    every = rules(text.isascii())
+    status, passed = said, {said}
+    while (told := _first(every.get(status, ()), text, grave)) is not None:
+        to, cause = told
+        if cause or to is status:
+            return to, cause
+        if to in passed:
+            # "Not attempted, not delivered": words that lead in a circle say nothing.
+            return said, ""
+        # The step it was may have a cause that the same words name.
+        status = to
+        passed.add(to)
     return status, ""
+
+
+def _first(some: Sequence[Rule], text: str, grave: bool) -> tuple[Status, str] | None:
+    """Where the first rule that the text meets leads."""
+    for pattern, to, cause in some:
+        if (grave or to not in _GRAVE) and pattern.search(text):
+            return to, cause
+    return None

@@ -21,7 +21,7 @@ DELIVERED = Path(__file__).with_name("delivered.txt").read_text(encoding="utf-8"
 """Deliveries, some of which name a failure before."""
 AROUND = st.sampled_from(["{}", "{}.", "{}!", "  {}", "BERLIN: {}", "{} [2026-11-24 10:00]", "【北京】{}", "1/2 {}"])
 SPELT = st.sampled_from([str, str.upper, str.lower, str.title])
-TEXTS = st.sampled_from([text for _, _, text in SAID]) | st.text(max_size=40)
+TEXTS = st.sampled_from([text for _, _, text in SAID] + UNDELIVERED + DELIVERED) | st.text(max_size=40)
 
 
 def scan(status: str, text: str, cause: str = "") -> Scan:
@@ -30,7 +30,8 @@ def scan(status: str, text: str, cause: str = "") -> Scan:
 
 @pytest.mark.parametrize(("code", "means", "text"), SAID)
 def test_a_sentence_means_what_it_says(code: str, means: str, text: str) -> None:
-    read = refine(scan(code, text))
+    # `unknown` is a code that no table has.
+    read = refine(replace(scan(code, text), known=code != "unknown"))
     assert f"{read.status.value}/{read.cause}".rstrip("/") == means
 
 
@@ -56,6 +57,20 @@ def test_an_unknown_code_neither_delivers_nor_frightens(text: str) -> None:
     for status in (Status.UNKNOWN, Status.IN_TRANSIT):
         read = refine(replace(scan(status, text), known=False))
         assert read.status not in {Status.DELIVERED, Status.RETURNING, Status.RETURNED, Status.EXCEPTION}
+
+
+def test_words_that_lead_in_a_circle_change_nothing() -> None:
+    text = "Delivery not attempted - unable to deliver today, not delivered: weather delay"
+    for status in (Status.DELIVERY_ATTEMPTED, Status.EXCEPTION):
+        read = refine(scan(status, text))
+        assert refine(read) == read
+
+
+@given(st.lists(TEXTS, min_size=2, max_size=4).map("; ".join), st.sampled_from(list(Status)))
+def test_sentences_run_together_settle_too(text: str, status: Status) -> None:
+    for known_ in (True, False):
+        read = refine(replace(scan(status, text), known=known_))
+        assert refine(read) == read
 
 
 @given(TEXTS, st.sampled_from([(s, c) for s, causes in CAUSES.items() for c in causes]))
