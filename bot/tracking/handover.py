@@ -1,9 +1,12 @@
-"""The second number of a parcel where only a scan's words tell it: "已转单，新单号为…" (`facts/carriers.md` §7.5)."""
+"""From one carrier to the next (`facts/carriers.md` §7.5): the second number where only a scan's words tell it
+("已转单，新单号为…"), and the delivery that was one to the next carrier and not to the buyer."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
-from bot.model.tracks import Leg, Role, Track
+from bot.model.tracks import Leg, Role, Scan, Status, Track
 
 _NUMBER = r"[\s:：【\[#]*(?!1[3-9]\d{9}(?!\d))([A-Z]{0,5}\d[A-Z0-9]{6,30})(?![A-Z0-9])"
 _TOLD = re.compile(
@@ -33,3 +36,24 @@ def legs_told(track: Track) -> tuple[Leg, ...]:
         return track.legs
     first = () if track.legs else (Leg(track.carrier, track.number, Role.FIRST_MILE),)
     return (*track.legs, *first, *(Leg("", number, Role.LAST_MILE) for number in told))
+
+
+_OPEN = frozenset(Status) - {Status.UNKNOWN, Status.DELIVERED, Status.RETURNING, Status.RETURNED}
+"""What a source says of a whole that it takes for not yet delivered."""
+
+
+def handed_on(scans: Sequence[Scan], whole: Status) -> Sequence[Scan]:
+    """The scans, oldest first, with each delivery to the next carrier as the step of the way that it was: another
+    carrier handled the parcel after it, and the source, which sees both, does not call the `whole` delivered."""
+    if whole not in _OPEN or not any(s.status is Status.DELIVERED for s in scans):
+        return scans
+    told: list[Scan] = []
+    after: set[str] = set()
+    for scan in reversed(scans):
+        if scan.status is Status.DELIVERED and scan.carrier and after - {scan.carrier}:
+            told.append(replace(scan, status=Status.IN_TRANSIT, cause="handed_to_partner"))
+            continue
+        told.append(scan)
+        if scan.physical and scan.known and scan.carrier and scan.status in _OPEN:
+            after.add(scan.carrier)
+    return told[::-1]

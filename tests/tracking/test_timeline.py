@@ -213,6 +213,18 @@ def test_a_delivery_in_the_senders_country_is_a_hand_over_and_not_the_buyers() -
     assert state(scan(Status.RETURNING, 1), scan(Status.DELIVERED, 9, country="CN"))[0] == "returned"
 
 
+def test_a_delivery_to_the_next_carrier_is_none_where_the_source_says_it_goes_on() -> None:
+    first_mile = scan(Status.DELIVERED, 5, country="US", carrier="cainiao")
+    scans = (first_mile, scan(Status.OUT_FOR_DELIVERY, 30, country="US"))
+    assert state(*scans, status=Status.OUT_FOR_DELIVERY)[0] == "out_for_delivery"
+    assert state(scans[0], status=Status.IN_TRANSIT)[0] == "delivered"
+    for whole in (Status.DELIVERED, Status.UNKNOWN):
+        assert state(*scans, status=whole)[0] == "delivered"
+    alone = replace(scans[1], carrier="cainiao")
+    assert state(scans[0], alone, status=Status.OUT_FOR_DELIVERY)[0] == "delivered"
+    assert state(*scans, scan(Status.DELIVERED, 40, country="US"), status=Status.IN_TRANSIT)[0] == "delivered"
+
+
 def test_only_a_physical_return_reopens_a_delivery() -> None:
     done = scan(Status.DELIVERED, 1)
     assert state(done, scan(Status.RETURNING, 2, cause="refused")) == ("returning", "refused")
