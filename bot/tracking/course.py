@@ -47,7 +47,8 @@ def _step(state: State, scan: Scan, origin: str, destination: str) -> State:
         return _after_the_end(state, said, scan)
     where = _where(scan, origin, destination)
     if state.status is Status.RETURNING:
-        return _on_the_way_back(state, said, where)
+        abroad = bool(origin and destination) and origin != destination
+        return _on_the_way_back(state, said, where if abroad else "origin")
     if said.status is Status.DELIVERED and where == "origin":
         # The first mile's carrier brought it to the next one: the buyer lives in another country.
         said = State(Status.IN_TRANSIT, "handed_to_partner")
@@ -80,8 +81,8 @@ def _after_the_end(state: State, said: State, scan: Scan) -> State:
 
 
 def _on_the_way_back(state: State, said: State, where: str) -> State:
-    """A parcel that goes back is scanned like any other; "delivered" is then to its sender, unless the place
-    says that it is the buyer's country after all."""
+    """A parcel that goes back is scanned like any other; "delivered" is then to its sender: within one country at
+    once, from abroad where the place says so. In the buyer's country it is the buyer's after all."""
     if said.status in {Status.RETURNING, Status.RETURNED}:
         return State(said.status, said.cause or state.cause)
     if said.status is Status.EXCEPTION and terminal(said.status, said.cause):

@@ -244,6 +244,10 @@ def test_what_is_delivered_on_the_way_back_went_to_the_sender() -> None:
     back = scan(Status.RETURNING, 1, cause="refused")
     assert state(back, scan(Status.DELIVERED, 9, country="CN")) == ("returned", "refused")
     assert state(back, scan(Status.DELIVERED, 9)) == ("returning", "refused")
+    for ends in ("US", ""):
+        assert state(back, scan(Status.DELIVERED, 9), origin=ends, destination=ends) == ("returned", "refused")
+        toured = state(back, scan(Status.OUT_FOR_DELIVERY, 9), origin=ends, destination=ends)
+        assert toured == ("returning", "refused")
     assert state(back, scan(Status.DELIVERED, 9, country="US")) == ("delivered", "")
 
 
