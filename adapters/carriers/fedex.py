@@ -7,6 +7,7 @@ clash between FedEx's groups of codes (EA, CA, SP, RC): there the event's own de
 
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -19,7 +20,7 @@ from bot.errors import Temporary
 from bot.model.codes import NOTHING, Code, codes
 from bot.model.events import parcel_lane
 from bot.model.foreign import Map, a_country, a_list, a_map, a_moment, a_text, first_text, maps, parse_json, utc, when
-from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window
+from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, TrackRef, TrackUpdate, Window
 from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
 from bot.wire import Tokens, judge
 
@@ -31,6 +32,7 @@ BATCH = 30
 AROUND = timedelta(days=15)
 """A shipment is looked for this long around the day it was sent: its number may have been another's before."""
 NEVER = datetime.fromtimestamp(0, UTC)
+_USPS = re.compile(r"9[1-5][0-9]{20}(?:[0-9]{4})?")
 OF_CODE = {"DL": "ACTUAL_DELIVERY", "PU": "ACTUAL_PICKUP"}
 """Where an answer without scans tells the time of its newest event."""
 
@@ -142,6 +144,7 @@ def read_track(result: Map, number: str) -> Track:
         status=code.status,
         cause=code.cause,
         eta=_eta(result),
+        legs=_legs(number, a_map(result.get("additionalTrackingInfo"))),
         origin=ends[0],
         destination=ends[1],
         proof_of_delivery="" if "SIGNATURE" not in str(a_list(result.get("availableImages"))) else "SPOD",
@@ -176,6 +179,17 @@ def _newest(latest: Map, result: Map) -> list[Map]:
 def _number(asked: str, result: Map) -> str:
     info = a_map(result.get("trackingNumberInfo"))
     return first_text(info.get("trackingNumber"), result.get("trackingNumber"), asked)
+
+
+def _legs(number: str, more: Map) -> tuple[Leg, ...]:
+    """The Postal Service's own number of a parcel that it delivers for FedEx."""
+    told = (a_text(value) for one in maps(more.get("packageIdentifiers")) for value in _values(one))
+    found = dict.fromkeys(Leg("usps", n, Role.LAST_MILE) for n in told if n != number and _USPS.fullmatch(n))
+    return (Leg(KIND, number, Role.FIRST_MILE), *found) if found else ()
+
+
+def _values(identifier: Map) -> Sequence[object]:
+    return values if isinstance(values := identifier.get("values"), list) else (values,)
 
 
 def _end(result: Map, location: str, party: str) -> str:

@@ -190,3 +190,15 @@ def test_an_answer_without_scans_tells_its_newest_event_once() -> None:
     assert (scan.raw_text, scan.at) == ("Delivered: Left at the door", datetime(2026, 10, 6, 15, 15, tzinfo=UTC))
     (empty,) = read(_result(latestStatusDetail={"code": ""}))
     assert empty.scans == ()
+
+
+def test_the_postal_services_number_is_the_last_mile() -> None:
+    told = [{"type": "CUSTOMER_REFERENCE", "values": ["PO 9261290100130435082878"]}, {"values": None}, None]
+    more = {"packageIdentifiers": [*told, {"type": "OTHER", "values": ["9261290100130435082878"]}]}
+    (track,) = read(_result(additionalTrackingInfo=more))
+    assert [(leg.carrier, leg.number) for leg in track.legs] == [
+        ("fedex", "000000000101"),
+        ("usps", "9261290100130435082878"),
+    ]
+    (alone,) = read(_result(additionalTrackingInfo={"packageIdentifiers": told}))
+    assert alone.legs == ()
