@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
@@ -137,6 +138,9 @@ def read_track(result: Map, number: str) -> Track:
     derived = a_text(latest.get("derivedCode")).upper()
     code, _ = read_code(word, derived, a_text(latest.get("description")), "", ends)
     code = _because(code, *_reasons(latest), _delay(latest))
+    if scans and scans[-1].status is Status.UNKNOWN and not scans[-1].known:
+        # The summary is the newest event's: what our tables do not have it may.
+        scans[-1] = replace(scans[-1], status=code.status, cause=code.cause, physical=code.physical)
     return Track(
         carrier=KIND,
         number=number,

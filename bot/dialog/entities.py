@@ -223,9 +223,12 @@ def _numbered(reading: _Reading, lexicon: Lexicon) -> None:
 
 
 def _names(reading: _Reading, found: re.Match[str], lexicon: Lexicon) -> bool:
-    """Whether a short number names an order: "order 42", not "order 3 more" and not "order, 2 weeks ago"."""
+    """Whether a short number names an order: "order 42" and "order A7?", not "order 3 more", "order, 2 weeks ago" or
+    "order ps5 has not come"."""
+    if not found[1].isdigit():
+        return bool(_SHORT.fullmatch(found[1]) and _CLAUSE_ENDS.match(reading.left, found.end(1)))
     behind = found.end(1) + (reading.left[found.end(1) : found.end(1) + 1] == " ")
-    return bool(_SHORT.fullmatch(found[1])) and not lexicon.cues["counted_cue"].begins(reading.low, behind)
+    return not lexicon.cues["counted_cue"].begins(reading.low, behind)
 
 
 def _also(reading: _Reading, start: int) -> None:

@@ -38,8 +38,13 @@ def rows(parcel: Parcel, now: datetime) -> Sequence[Row]:
     if parcel.track is None:
         return ()
     since = fence(parcel)
-    counted = set(map(id, standing(parcel.track, now, since)))
-    return [_row(scan, id(scan) in counted, now, since) for scan in reversed(parcel.track.scans)]
+    counted = set(map(_said, standing(parcel.track, now, since)))
+    return [_row(scan, _said(scan) in counted, now, since) for scan in reversed(parcel.track.scans)]
+
+
+def _said(scan: Scan) -> tuple[object, ...]:
+    """What makes a scan this one, whatever it was taken for."""
+    return scan.carrier, scan.raw_code, scan.raw_text, scan.raw_time, scan.at, scan.place
 
 
 def _row(scan: Scan, counts: bool, now: datetime, since: datetime | None) -> Row:

@@ -42,7 +42,7 @@ _OPEN = frozenset(Status) - {Status.UNKNOWN, Status.DELIVERED, Status.RETURNING,
 """What a source says of a whole that it takes for not yet delivered."""
 
 
-def handed_on(scans: Sequence[Scan], whole: Status) -> Sequence[Scan]:
+def passed_on(scans: Sequence[Scan], whole: Status) -> Sequence[Scan]:
     """The scans, oldest first, with each delivery to the next carrier as the step of the way that it was: another
     carrier handled the parcel after it, and the source, which sees both, does not call the `whole` delivered."""
     if whole not in _OPEN or not any(s.status is Status.DELIVERED for s in scans):

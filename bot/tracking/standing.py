@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import OffsetFrom, Scan, Status, Track
+from bot.tracking.handover import passed_on
 from bot.tracking.vocabulary import rank
 
 FENCE = timedelta(days=7)
@@ -30,12 +31,12 @@ def in_future(scan: Scan, now: datetime) -> bool:
 
 
 def standing(track: Track, now: datetime, since: datetime | None = None) -> tuple[Scan, ...]:
-    """The scans that count, oldest first: dated, not voided, not from the future, not from before `since`,
-    and of two carriers' reports of one event only one."""
+    """The scans that count, oldest first: dated, not voided, not from the future, not from before `since`, of two
+    carriers' reports of one event only one, and a delivery to the next carrier as the step that it was."""
     dated = [s for s in track.scans if s.at is not None and not in_future(s, now)]
     if since is not None:
         dated = [s for s in dated if s.at is not None and s.at >= since]
-    return tuple(_folded(_in_order(_without_voided(dated))))
+    return tuple(passed_on(_folded(_in_order(_without_voided(dated))), track.status))
 
 
 def counted(parcel: Parcel, now: datetime) -> tuple[Scan, ...]:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from bot.model.parcels import Parcel
 from bot.model.tracks import Leg, OffsetFrom, Scan, Status, Track, Window
 from bot.tracking.course import State, course
-from bot.tracking.handover import handed_on, legs_told
+from bot.tracking.handover import legs_told
 from bot.tracking.pace import next_check
 from bot.tracking.phrases import refine
 from bot.tracking.standing import fence, in_future, last_physical, latest_scan, standing
@@ -150,8 +150,7 @@ def _legs(legs: Iterable[Leg]) -> tuple[Leg, ...]:
 
 def derive(track: Track, now: datetime, since: datetime | None = None) -> State:
     """Status and cause by the whole timeline; the source's own summary only where no scan says anything."""
-    scans = handed_on(standing(track, now, since), track.status)
-    state = course(scans, track.origin, track.destination)
+    state = course(standing(track, now, since), track.origin, track.destination)
     if state.status is not Status.UNKNOWN:
         return state
     return State(track.status, track.cause) if _summary_counts(track, now, since) else NOTHING_OF_OURS

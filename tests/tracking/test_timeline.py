@@ -220,6 +220,7 @@ def test_a_delivery_to_the_next_carrier_is_none_where_the_source_says_it_goes_on
     assert state(scans[0], status=Status.IN_TRANSIT)[0] == "delivered"
     for whole in (Status.DELIVERED, Status.UNKNOWN):
         assert state(*scans, status=whole)[0] == "delivered"
+    assert moved_after_delivery(track(*scans, status=Status.OUT_FOR_DELIVERY), NOW) is None
     alone = replace(scans[1], carrier="cainiao")
     assert state(scans[0], alone, status=Status.OUT_FOR_DELIVERY)[0] == "delivered"
     assert state(*scans, scan(Status.DELIVERED, 40, country="US"), status=Status.IN_TRANSIT)[0] == "delivered"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -166,6 +167,9 @@ def read_package(raw: Map, inquired: str) -> Track:
     scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
     said = read_status(a_map(raw.get("currentStatus")) or {"statusCode": raw.get("statusCode")})
     status, cause = said.code.status, said.code.cause
+    if said.known and scans and scans[-1].status is Status.UNKNOWN and not scans[-1].known:
+        # The current status is the newest activity's: what our tables do not have of the one it may have of the other.
+        scans[-1] = replace(scans[-1], status=status, cause=cause)
     if not said.raw_code and scans:
         status, cause = scans[-1].status, scans[-1].cause
     addresses = maps(raw.get("packageAddress"))

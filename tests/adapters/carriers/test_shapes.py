@@ -100,6 +100,19 @@ def test_scans_beside_an_error_are_not_lost() -> None:
     assert track.scans[0].offset_from is OffsetFrom.UNKNOWN
 
 
+def test_the_newest_event_that_no_table_has_is_what_the_summary_says() -> None:
+    at = ("2026-11-20T10:00:00-06:00", "2026-11-19T10:00:00-06:00")
+    events = [{"date": day, "eventType": "ZZ", "eventDescription": "Something"} for day in at]
+    track = fedex(*events, latestStatusDetail={"code": "HL"})
+    assert said(track) == ["unknown", "pickup_ready"]
+    assert not any(s.known for s in track.scans)
+    assert said(fedex(*events, latestStatusDetail={"code": "??"})) == ["unknown", "unknown"]
+    activity = [{"date": f"202611{day}", "time": "101500", "status": {"type": "D", "code": "??"}} for day in (20, 19)]
+    package = {"trackingNumber": "1Z12345E1512345676", "activity": activity, "currentStatus": {"code": "161"}}
+    (track,) = read("ups", {"trackResponse": {"shipment": [{"package": [package]}]}})
+    assert said(track) == ["unknown", "pickup_ready"]
+
+
 def test_upss_older_answer_in_capitals_is_read() -> None:
     activity = {
         "ActivityLocation": {"Address": {"City": "ANYTOWN", "CountryCode": "US"}},
