@@ -30,7 +30,8 @@ class Wording:
 @cache
 def read_wording(path: Path) -> Wording:
     """The lists of a template folder."""
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    with path.open(encoding="utf-8") as file:  # a stream, so that an error names the file
+        raw = yaml.safe_load(file)
     return Wording(_patterns(raw["promotion"]), _patterns(raw["promise"]), frozenset(raw["personal"]))
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from babel import Locale
-from jinja2 import TemplateError
+from jinja2 import Environment, TemplateError, nodes
 
 from bot.approved import Approvals, body_faults
 from bot.catalogue import Catalogue, Entry, read_catalogue
 from bot.claims import Wording, found, read_wording
+from bot.errors import Refused
 from bot.model.markup import plain, unbalanced
 from bot.model.messages import Limits
 from bot.render import Renderer, read_phrases
@@ -55,7 +56,10 @@ class Fault:
 
 
 def faults(folders: Sequence[Path], channels: Mapping[str, Limits]) -> list[Fault]:
-    """Everything wrong with the templates of these folders, a seller's first and ours last, on these channels."""
+    """Everything wrong with the templates of these folders, a seller's first and ours last, on these channels.
+
+    Raises `Refused` or `yaml.YAMLError` where a file of theirs is not of the form that the rest is read by.
+    """
     return list(dict.fromkeys(Proofreader(folders, channels).read()))
 
 
@@ -94,6 +98,7 @@ class Proofreader:
         yield from self._phrase_faults(locale, phrases)
         yield from self._plural_faults(locale, phrases)
         yield from self._word_faults(locale)
+        yield from self._named_phrase_faults(locale, phrases)
         for entry in (e for e in known.values() if e.name in there):
             yield from self._fact_faults(entry, locale)
             yield from self._approved_faults(entry, locale)
@@ -107,6 +112,8 @@ class Proofreader:
         merged: dict[str, Any] = {}
         for path in (folder / locale / "phrases.yaml" for folder in reversed(self._folders)):
             merged |= read_phrases(path) if path.is_file() else {}
+            for group in (name for name, texts in merged.items() if not isinstance(texts, dict)):
+                raise Refused(f"{path}: {group} is no list of texts")
         return merged
 
     def _phrase_faults(self, locale: str, phrases: Mapping[str, Any]) -> Iterator[Fault]:
@@ -134,15 +141,26 @@ class Proofreader:
             if missing := ", ".join(sorted(wanted - set(forms))):
                 yield self._fault("plural", f"{locale}/phrases.yaml", f"counted.{name} lacks {missing}")
 
+    def _named_phrase_faults(self, locale: str, phrases: Mapping[str, Any]) -> Iterator[Fault]:
+        """A template names a phrase that is not there: its code would be shown."""
+        for path, source in self._sources(locale):
+            try:
+                tree = Environment(autoescape=True).parse(source)
+            except TemplateError:
+                continue  # told where the template is rendered
+            for call in tree.find_all(nodes.Call):
+                if isinstance(call.node, nodes.Name) and call.node.name == "phrase":
+                    named = [a.value for a in call.args if isinstance(a, nodes.Const)]
+                    if named and not _has(phrases, *named):
+                        yield Fault("missing", path, call.lineno, f"there is no phrase {'.'.join(map(str, named))}")
+
     # ---- words -------------------------------------------------------------------------------------------
 
     def _word_faults(self, locale: str) -> Iterator[Fault]:
         """Promotion where WhatsApp's UTILITY notices take their words from, promises anywhere."""
-        for name in sorted({p.name for f in self._folders for p in (f / locale).glob("*.*")}):
-            entry = self._catalogue.entries.get(Path(name).stem)
+        for path, source in self._sources(locale):
+            entry = self._catalogue.entries.get(path.stem)
             utility = entry is None or any(form.category == "UTILITY" for form in entry.forms)
-            path = self._path(f"{locale}/{name}")
-            source = path.read_text(encoding="utf-8")
             for line, word in found(self._wording.promise.get(locale), source):
                 yield Fault("promise", path, line, f"“{word}” promises; say what is usual or expected")
             for line, word in found(self._wording.promotion.get(locale), source) if utility else ():
@@ -155,7 +173,7 @@ class Proofreader:
         try:
             used = self._renderer.named(entry.name, locale) - _GIVEN
         except TemplateError as error:
-            yield self._fault("render", where, f"{type(error).__name__}: {error}", line=getattr(error, "lineno", 0))
+            yield self._fault("render", where, _told(error), line=getattr(error, "lineno", 0))
             return
         self._used.setdefault(entry.name, set()).update(used)
         for name in sorted(used - {*entry.always, *entry.sometimes}):
@@ -181,7 +199,7 @@ class Proofreader:
         try:
             text = self._renderer.text(specimen.reply)
         except TemplateError as error:
-            yield self._fault("render", where, f"{type(error).__name__}: {error}", line=getattr(error, "lineno", 0))
+            yield self._fault("render", where, _told(error), line=getattr(error, "lineno", 0))
             return
         for told in unbalanced(text):
             yield self._fault("markup", where, told, told.split(" ", maxsplit=1)[0])
@@ -204,7 +222,7 @@ class Proofreader:
             try:
                 body = self._approvals.body(entry.name, locale, form.name)
             except TemplateError as error:
-                yield self._fault("approved", where, f"as {form.name}: {type(error).__name__}: {error}")
+                yield self._fault("approved", where, f"as {form.name}: {_told(error)}")
                 continue
             for told in body_faults(body):
                 yield self._fault("approved", where, f"as {form.name}: {told}")
@@ -212,8 +230,16 @@ class Proofreader:
     # ---- files -------------------------------------------------------------------------------------------
 
     def _path(self, name: str) -> Path:
-        """The file that counts: the seller's, else ours."""
-        return next((f / name for f in self._folders if (f / name).is_file()), self._folders[-1] / name)
+        """The file that counts: the seller's, else ours; where nobody has it, beside its language's others."""
+        there = [f / name for f in self._folders if (f / name).is_file()]
+        beside = [f / name for f in reversed(self._folders) if (f / name).parent.is_dir()]
+        return next(iter([*there, *beside]), self._folders[-1] / name)
+
+    def _sources(self, locale: str) -> Iterator[tuple[Path, str]]:
+        """The files of a language that count, with their text."""
+        for name in sorted({p.name for f in self._folders for p in (f / locale).glob("*.*")}):
+            path = self._path(f"{locale}/{name}")
+            yield path, path.read_text(encoding="utf-8")
 
     def _fault(self, rule: str, name: str, text: str, holds: str = "", line: int = 0) -> Fault:
         """A fault in a file; its line is the first that `holds` what is wrong."""
@@ -222,6 +248,17 @@ class Proofreader:
             lines = path.read_text(encoding="utf-8").split("\n")
             line = next((n for n, there in enumerate(lines, 1) if holds in there), 0)
         return Fault(rule, path, line, text)
+
+
+def _told(error: TemplateError) -> str:
+    """What is wrong in one line; the error as text adds the place, over several."""
+    return f"{type(error).__name__}: {error.message}"
+
+
+def _has(phrases: Mapping[str, Any], group: str, code: str = "_") -> bool:
+    """Whether a phrase is there; of a group alone, whether it is."""
+    texts = phrases.get(group, {})
+    return bool(texts) if code == "_" else code in texts or "_" in texts
 
 
 def _flat(phrases: Mapping[str, Any]) -> dict[str, str]:

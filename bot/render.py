@@ -310,7 +310,8 @@ class Pages:
 
 def read_phrases(path: Path) -> dict[str, Any]:
     """A language's short texts. Every key and value is text: `yes` and `no` are words here."""
-    return dict(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader))  # noqa: S506 - it makes only text
+    with path.open(encoding="utf-8") as file:  # a stream, so that an error names the file
+        return dict(yaml.load(file, Loader=yaml.BaseLoader) or {})  # noqa: S506 - it makes only text
 
 
 def _degrade(choices: Sequence[Choice], limits: Limits) -> tuple[tuple[Choice, ...], bool]:

@@ -35,7 +35,8 @@ def read_edges(path: Path) -> tuple[Edge, ...]:
     """The edge orders of a template folder; none where it has no such file."""
     if not path.is_file():
         return ()
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    with path.open(encoding="utf-8") as file:  # a stream, so that an error names the file
+        raw = yaml.safe_load(file)
     return tuple(Edge(name, e["template"], e["facts"]) for name, e in raw["edges"].items())
 
 

@@ -54,6 +54,13 @@ SURVEY = "We have closed your question."
         ("en/survey.j2", "<b>Closed.", "markup", 1, "<b> is not closed"),
         ("en/survey.j2", "<strong>Closed.</strong>", "markup", 1, "<strong> is no markup of ours"),
         ("en/survey.j2", "{% if %}", "render", 1, "TemplateSyntaxError"),
+        ("en/survey.j2", "{{ 1|nope }}", "render", 1, "No filter named 'nope'"),
+        ("en/survey.j2", '\n{{ phrase("headlines", "delivered") }}', "missing", 2, "no phrase headlines.delivered"),
+        ("en/survey.j2", '{{ phrase("headline", "delivred") }}', "missing", 1, "no phrase headline.delivred"),
+        ("en/survey.j2", "Enjoy 10% off.", "promotion", 1, "“% off” promotes"),
+        ("fr/survey.j2", "Profitez de 10% de remise.", "promotion", 1, "“% de remise” promotes"),
+        ("en/thanks.j2", "It will be with you tomorrow.", "promise", 1, "“will be with you” promises"),
+        ("de/thanks.j2", "Es kommt sicher an.", "promise", 1, "“kommt sicher” promises"),
         ("en/survey.j2", "x" * 1025, "length", 0, "has 1025 characters with fewest facts; whatsapp takes 1024"),
         ("en/surwey.j2", SURVEY, "missing", 0, "no reply of the catalogue has this name"),
         ("sv/phrases.yaml", "choice: {human: Prata med en person nu}", "button", 1, "a button of whatsapp takes 20"),
@@ -66,7 +73,14 @@ def test_what_is_wrong_is_named_with_its_file_and_line(
 ) -> None:
     found = [f for f in lint(name, text) if f.path == tmp_path / name and f.rule == rule]
     assert any(told in f.text and f.line == line for f in found), found
+    assert not [f for f in found if "\n" in f.text]
     assert rule in RULES
+
+
+def test_what_a_sellers_own_language_lacks_is_missing_from_the_sellers_folder(lint: Lint, tmp_path: Path) -> None:
+    found = [f.path for f in lint("sv/phrases.yaml", "choice: {human: Fråga}") if f.rule == "missing"]
+    assert tmp_path / "sv/where.j2" in found
+    assert all(path.is_relative_to(tmp_path) for path in found)
 
 
 def test_a_word_inside_another_and_a_fact_of_its_name_are_no_promise(lint: Lint) -> None:

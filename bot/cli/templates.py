@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
+import yaml
 from jinja2 import TemplateError
 
 from bot.app import App, open_app, shipped_templates
@@ -44,7 +46,7 @@ def lint(
     where = folders_of(config, folder)
     try:
         found = faults(where, {name: channel_limits(name) for name in CHANNELS})
-    except WismoError as error:
+    except (WismoError, yaml.YAMLError) as error:
         stop(f"✗ {error}", 2)
     if sarif:
         sarif.write_text(json.dumps(to_sarif(found), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -248,5 +250,5 @@ def to_sarif(found: Sequence[Fault]) -> Mapping[str, Any]:
 
 def _place(fault: Fault) -> Mapping[str, Any]:
     path, here = fault.path.resolve(), Path.cwd()
-    uri = path.relative_to(here).as_posix() if path.is_relative_to(here) else path.as_uri()
+    uri = quote(path.relative_to(here).as_posix()) if path.is_relative_to(here) else path.as_uri()
     return {"artifactLocation": {"uri": uri}, **({"region": {"startLine": fault.line}} if fault.line else {})}

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Wismo
 
 
@@ -32,6 +34,36 @@ def test_a_sellers_folder_is_read_from_the_config_or_the_call(
     assert place["region"] == {"startLine": 2}
     write_config(templates=str(own))
     assert wismo("templates", "lint").exit_code == 1
+
+
+def test_sarif_names_a_file_by_a_uri(wismo: Wismo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = _own(tmp_path / "my words")
+    for here in (tmp_path, Path(__file__).parent):
+        monkeypatch.chdir(here)
+        wismo("templates", "lint", "--folder", str(own), "--sarif", str(tmp_path / "out.sarif"))
+        told = json.loads((tmp_path / "out.sarif").read_text(encoding="utf-8"))
+        (result,) = told["runs"][0]["results"]
+        place = result["locations"][0]["physicalLocation"]["artifactLocation"]
+        assert place["uri"].endswith("my%20words/words/en/survey.j2")
+        assert (told["version"], result["level"]) == ("2.1.0", "error")
+        assert told["runs"][0]["tool"]["driver"]["name"]
+        assert result["message"]["text"]
+
+
+@pytest.mark.parametrize("name", ["en/phrases.yaml", "wording.yaml", "edges.yaml"])
+def test_a_file_that_is_no_yaml_is_named_with_its_line(wismo: Wismo, tmp_path: Path, name: str) -> None:
+    (tmp_path / "en").mkdir()
+    (tmp_path / name).write_text("choice: [human\n", encoding="utf-8")
+    result = wismo("templates", "lint", "--folder", str(tmp_path))
+    assert result.exit_code == 2
+    assert f'{name}", line 1' in result.output
+
+
+def test_a_phrase_where_a_list_of_them_belongs_is_named(wismo: Wismo, tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / "phrases.yaml").write_text("choice: human\n", encoding="utf-8")
+    result = wismo("templates", "lint", "--folder", str(tmp_path))
+    assert (result.exit_code, "en/phrases.yaml: choice is no list of texts" in result.output) == (2, True)
 
 
 def test_a_folder_that_is_not_there_is_a_wrong_call(wismo: Wismo) -> None:
