@@ -23,6 +23,8 @@ from bot.tracking.vocabulary import action, rank, terminal
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 FRESH = timedelta(hours=48)
 """An order or parcel that we hear of so long after it was placed or sent is news still."""
+ASKING = timedelta(days=1)
+"""So long the sources have to tell of a parcel that we have only just heard of: until then nobody knows that it is late."""
 SETTLED = timedelta(days=2)
 """So long after a parcel became known its silence counts as one that was there before."""
 REMIND = timedelta(days=3)
@@ -247,6 +249,8 @@ def _with_window(told: ParcelTold, outlook: Outlook) -> ParcelTold:
 def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold:
     """Late, stuck, or expected on other days than the buyer was told."""
     told = _stall(look, sight, told, outlook)
+    if sight.status is Status.UNKNOWN and look.now - told.known < ASKING:
+        return _with_window(told, outlook) if told.last is None else told
     if outlook.stuck or told.late is not None or _is_late(look, outlook):
         _dispute(look, sight)
     late = _late(look, sight, told, outlook)

@@ -136,6 +136,20 @@ def test_staff_hear_of_a_parcel_in_trouble_before_its_buyer_can_open_a_dispute()
     assert cases == [[], ["dispute_near", "delayed"], []]
 
 
+def test_a_parcel_that_no_source_was_asked_about_yet_is_in_no_trouble() -> None:
+    bought = replace(ORDER, source="ebay", promised=date(2026, 12, 1))
+    unheard, late = sent(), replace(WINDOW, late=0.8)
+    now = NOW + 5 * DAY
+    first = look(unheard, now=now, order=bought, outlook=late)
+    soon = look(unheard, told=first.told, now=now + DAY / 4, order=bought, outlook=late)
+    after = look(unheard, told=soon.told, now=now + DAY, order=bought, outlook=late)
+    assert [first.cases, soon.cases] == [(), ()]
+    assert [names(first), names(soon)] == [[], []]
+    assert "dispute_near" in [c.kind for c in after.cases]
+    heard = look(sent(status=Status.IN_TRANSIT), told=soon.told, now=now + DAY / 4, order=bought, outlook=late)
+    assert "dispute_near" in [c.kind for c in heard.cases]
+
+
 def test_an_open_dispute_clock_of_a_parcel_that_comes_in_time_is_no_case() -> None:
     bought = replace(ORDER, source="ebay", promised=date(2026, 12, 1))
     told = look(sent(), order=bought).told
