@@ -105,6 +105,10 @@ class DatabasePart(_Part):
     keep: KeepPart = KeepPart()
     media_bytes: int = Field(20 * 1024 * 1024, ge=1024)
 
+    def make_folder(self) -> None:
+        """Make the folder of buyers' data, which only we may open; one that is there stays as it is."""
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+
 
 def _database(value: object) -> object:
     return {"url": value} if isinstance(value, str) else value

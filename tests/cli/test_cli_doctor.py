@@ -168,3 +168,9 @@ def test_answers_for_an_account_that_no_config_has_are_told(wismo: Callable[...,
     assert told.exit_code == 1
     assert "✗ outbox: 1 for the whatsapp account 999, which the config does not have" in told.output
     assert "whatsapp-2 with adapter: whatsapp" in told.output
+
+
+@pytest.mark.usefixtures("config")
+def test_the_folder_of_buyers_data_is_closed_to_others(wismo: Callable[..., Any], tmp_path: Path) -> None:
+    assert wismo("migrate").exit_code == 0
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
