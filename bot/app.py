@@ -159,7 +159,7 @@ async def open_app(config: Config, clock: Clock | None = None, adapters: Adapter
 
 
 def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapters) -> App:
-    config.database.data.mkdir(parents=True, exist_ok=True)
+    config.database.make_folder()
     store = Store(config.database.url or sqlite_url(config.database.data / "wismo.db"), clock)
     renderer = Renderer(template_folders(config), config.shop.locale)
     shop = Shop(config.shop.name, config.shop.country, config.shop.timezone, config.shop.locale, renderer.locales)

@@ -48,7 +48,10 @@ def _zone(name: str) -> str:
 
 def _country(value: object) -> object:
     """Norway's two letters are a `false` to YAML."""
-    return "NO" if value is False else value.upper() if isinstance(value, str) else value
+    code = "NO" if value is False else value.upper() if isinstance(value, str) else ""
+    if not re.fullmatch(r"[A-Z]{2}", code):
+        raise ValueError("write its two letters, like DE or CN")
+    return code
 
 
 def _hours(value: object) -> Hours:
@@ -63,7 +66,7 @@ class ShopPart(_Part):
     """The brand. `hours` is when people answer, in `timezone`; without it nothing starts."""
 
     name: str = Field(min_length=1)
-    country: Annotated[str, Field(pattern="^[A-Z]{2}$"), BeforeValidator(_country)]
+    country: Annotated[str, BeforeValidator(_country)]
     timezone: Annotated[str, AfterValidator(_zone)]
     locale: str = "en"
     hours: Annotated[Hours, BeforeValidator(_hours)]
@@ -88,13 +91,23 @@ class KeepPart(_Part):
         return Retention(self.inbox, self.keys, self.messages, self.dead, self.tracks)
 
 
+def _database_url(url: str) -> str:
+    if url and not re.match(r"(sqlite|postgres(ql)?)(\+\w+)?:", url):
+        raise ValueError("begins with postgresql:// or sqlite:///; leave it out for SQLite in database.data")
+    return url
+
+
 class DatabasePart(_Part):
     """Where everything is kept. `data` is the folder for files; SQLite lies there too unless `url` says otherwise."""
 
-    url: str = ""
+    url: Annotated[str, AfterValidator(_database_url)] = ""
     data: Path = Path("wismo-data")
     keep: KeepPart = KeepPart()
     media_bytes: int = Field(20 * 1024 * 1024, ge=1024)
+
+    def make_folder(self) -> None:
+        """Make the folder of buyers' data, which only we may open; one that is there stays as it is."""
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _database(value: object) -> object:
@@ -109,12 +122,18 @@ class ApiKey(_Part):
     scopes: frozenset[Literal["orders", "scans"]] = frozenset({"orders"})
 
 
+def _address(url: str) -> str:
+    if url and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", url):
+        raise ValueError("write the whole address, like https://bot.example.org")
+    return url
+
+
 class WebPart(_Part):
     """Where we listen. `public_url` is how the world reaches us, for webhooks and links."""
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535)
-    public_url: str = ""
+    public_url: Annotated[str, AfterValidator(_address)] = ""
     api_keys: tuple[ApiKey, ...] = ()
     metrics_token: SecretStr = SecretStr("")
 

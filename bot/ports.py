@@ -211,6 +211,10 @@ class Channel(Port):
         """Point the platform's webhook at `url` where its API allows; one line of what was done."""
         return f"set the webhook to {url} in the platform's console"
 
+    async def registered(self) -> str | None:
+        """Where the platform sends its events now, empty for nowhere; None where it does not say."""
+        return None
+
     def chat_of(self, phone: str) -> str:
         """The chat in which whoever has this number (E.164) can be written to first, or empty."""
         return ""

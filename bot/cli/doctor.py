@@ -1,7 +1,7 @@
 """`wismo doctor` and `wismo replay-dead`: is all well, in plain words, and what to do where it is not."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from bot.config import Config, Faults, read
 from bot.errors import WismoError, describe
 from bot.ports import Channel, Port
 from bot.store import Store
+from bot.store.keeping import unsent_by_account
 
 CHECK_SECONDS = 20.0
 LATE_SECONDS = 60.0
@@ -71,6 +72,8 @@ async def _findings(path: Path, register: bool) -> AsyncIterator[Finding]:
             if tables:
                 async for finding in _queues(app.store):
                     yield finding
+                async for finding in _unserved(app.store, app.adapters.channels):
+                    yield finding
     except Faults as faults:
         for fault in faults.faults:
             yield Finding(False, fault)
@@ -112,7 +115,22 @@ async def _webhook(config: Config, name: str, channel: Channel, register: bool) 
         except WismoError as error:
             yield Finding(False, f"{name}: the webhook was not set: {error}", "set it in the platform's console")
     elif not channel.listens:
-        yield Finding(True, f"{name}: the webhook is to be {url}; `wismo doctor --register` sets it where it can")
+        yield await _pointed(name, channel, url)
+
+
+async def _pointed(name: str, channel: Channel, url: str) -> Finding:
+    """Whether the platform's events come to us, where it tells."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            now = await channel.registered()
+    except (WismoError, TimeoutError):
+        now = None  # the check of the credentials says what is wrong
+    if now is None:
+        return Finding(True, f"{name}: the webhook is to be {url}; `wismo doctor --register` sets it where it can")
+    if now == url:
+        return Finding(True, f"{name}: the webhook is set to {url}")
+    text = f"{name}: its events go to {now}, not to {url}" if now else f"{name}: its webhook is not set"
+    return Finding(False, text, "run `wismo doctor --register`; where another program uses this bot, make a second bot")
 
 
 async def _queues(store: Store) -> AsyncIterator[Finding]:
@@ -122,9 +140,9 @@ async def _queues(store: Store) -> AsyncIterator[Finding]:
     yield Finding(not late, waiting, "is `wismo run` running?" if late else "")
     yield Finding(True, f"outbox: {health.unsent} to send")
     if health.unknown:
-        yield Finding(True, f"outbox: of {health.unknown} messages nobody knows whether they arrived; not repeated")
+        yield Finding(True, f"outbox: of {_messages(health.unknown)} nobody knows whether it arrived; not repeated")
     if health.unsendable:
-        text = f"outbox: {health.unsendable} messages could not be sent"
+        text = f"outbox: {_messages(health.unsendable)} could not be sent"
         reasons = [f"{count} × {error}" for error, count in await store.send_errors(LISTED)]
         yield Finding(False, text, "; ".join(reasons) or "no reason was kept")
     async for finding in _letters(store, health.dead):
@@ -132,6 +150,21 @@ async def _queues(store: Store) -> AsyncIterator[Finding]:
     async for finding in _tracking(store):
         yield finding
     yield Finding(True, f"cases: {health.cases} open" + (" (`wismo cases`)" if health.cases else ""))
+
+
+async def _unserved(store: Store, channels: Mapping[str, Channel]) -> AsyncIterator[Finding]:
+    """Messages that nobody can send: of an account that writes to us and stands in no config."""
+    served, silent = set(), set()
+    for channel in channels.values():
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                served.add((channel.kind, await channel.account()))
+        except (WismoError, TimeoutError):
+            silent.add(channel.kind)  # it may be this one's
+    for kind, account, count in await store.database.view(unsent_by_account):
+        if (kind, account) not in served and kind not in silent:
+            text = f"outbox: {count} for the {kind} account {account}, which the config does not have"
+            yield Finding(False, text, f"add it under channels, as {kind}-2 with adapter: {kind} and its own token")
 
 
 async def _tracking(store: Store) -> AsyncIterator[Finding]:
@@ -149,6 +182,10 @@ async def _tracking(store: Store) -> AsyncIterator[Finding]:
         say(f"    {'carrier':20} {'open':>7} {'due now':>8} {'not asked yet':>14}   last answer")
     for c in carriers:
         say(f"    {c.carrier or 'not known':20} {c.open:7} {c.due:8} {c.not_asked:14}   {_when(c.answered_at)}")
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"
 
 
 def _when(at: datetime | None) -> str:

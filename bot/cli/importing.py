@@ -48,7 +48,7 @@ def import_(
         )
     if not yes:
         typer.confirm(f"Import {len(table.rows)} rows?", default=True, abort=True)
-    settings.database.data.mkdir(parents=True, exist_ok=True)
+    settings.database.make_folder()
     write_config(kept, {"columns": columns})
     good, errors = _read(reader, table, columns, settings)
     saved = complete(_save(settings, good))

@@ -98,7 +98,7 @@ async def open_store(config: Config) -> AsyncIterator[Store]:
 
 def store_url(config: Config) -> str:
     """Where the database is; the folder of a SQLite file is made."""
-    config.database.data.mkdir(parents=True, exist_ok=True)
+    config.database.make_folder()
     return config.database.url or sqlite_url(config.database.data / "wismo.db")
 
 

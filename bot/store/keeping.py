@@ -183,6 +183,15 @@ async def dead_letters(connection: AsyncConnection, limit: int) -> list[DeadLett
     return [DeadLetter(r.id, r.port, r.lane.split("/", 1)[0], r.error, r.received_at) for r in rows]
 
 
+async def unsent_by_account(connection: AsyncConnection) -> list[tuple[str, str, int]]:
+    """How many messages wait to be sent, by the channel and account that would send them; desks are no accounts."""
+    count = func.count().label("count")
+    waiting = _outbox.c.state.in_([OutboxState.READY, OutboxState.SENDING]) & (_outbox.c.purpose != "desk")
+    rows = select(_outbox.c.channel, _outbox.c.account, count).where(waiting)
+    rows = rows.group_by(_outbox.c.channel, _outbox.c.account).order_by(_outbox.c.channel, _outbox.c.account)
+    return [(r[0], r[1], int(r[2])) for r in await connection.execute(rows)]
+
+
 async def send_errors(connection: AsyncConnection, limit: int) -> list[tuple[str, int]]:
     """Why messages could not be sent, commonest first, with how many of each."""
     count = func.count().label("count")

@@ -1,6 +1,7 @@
 """A shop's folder with a config in it, and the `wismo` command as a person types it."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,6 +27,8 @@ TOKEN = "EAA-never-print-me"
 class Platform(BaseHTTPRequestHandler):
     """As much of WhatsApp's Graph API as credentials are tried with: GET /<version>/<phone number id>."""
 
+    hook = ""
+
     def do_GET(self) -> None:
         good = self.headers["Authorization"] == f"Bearer {TOKEN}"
         body = (
@@ -34,6 +37,20 @@ class Platform(BaseHTTPRequestHandler):
             else b'{"error": {"message": "Invalid OAuth access token.", "type": "OAuthException", "code": 190}}'
         )
         self.send_response(200 if good else 401)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        """Telegram's Bot API, as far as `doctor` asks it: who the bot is, and where its events go."""
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        told = {
+            "getMe": {"id": 111, "is_bot": True, "first_name": "Lantern", "username": "lanternbot"},
+            "getWebhookInfo": {"url": self.hook, "has_custom_certificate": False, "pending_update_count": 0},
+        }[self.path.rpartition("/")[2]]
+        body = json.dumps({"ok": True, "result": told}).encode()
+        self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from bot.ports import Item
 from bot.store import Store
 from bot.store.queue import MAX_ATTEMPTS, Arrival
+from tests.cli.conftest import Platform
 
 Act = Callable[[Callable[[Store], Any]], Any]
 
@@ -116,3 +118,59 @@ def test_faults_of_the_config_are_problems(wismo: Callable[..., Any], tmp_path: 
     told = wismo("doctor")
     assert told.exit_code == 1
     assert "✗ shop.hours: " in told.output
+
+
+@pytest.fixture
+def telegram(platform: str) -> dict[str, str]:
+    base = platform.removesuffix("/v24.0")
+    return {"token": "111:never-print-me", "secret": "s", "mode": "webhook", "base_url": base}
+
+
+@pytest.mark.parametrize(
+    ("hook", "wanted"),
+    [
+        ("https://desk.example.com/hooks/telegram", "✓ telegram: the webhook is set to"),
+        ("https://other.example.com/hooks/telegram", "✗ telegram: its events go to https://other.example.com"),
+        ("", "✗ telegram: its webhook is not set"),
+    ],
+)
+def test_a_webhook_that_leads_elsewhere_is_a_problem(
+    wismo: Callable[..., Any],
+    write_config: Callable[..., Path],
+    telegram: dict[str, str],
+    with_store: Act,
+    monkeypatch: pytest.MonkeyPatch,
+    hook: str,
+    wanted: str,
+) -> None:
+    monkeypatch.setattr(Platform, "hook", hook)
+    with_store(nothing)
+    write_config(channels={"telegram": telegram}, web={"public_url": "https://desk.example.com"})
+    told = wismo("doctor")
+    assert wanted in told.output
+    assert told.exit_code == (0 if hook.startswith("https://desk") else 1)
+
+
+async def leave_an_answer_for_another_team(store: Store) -> None:
+    query = text(
+        "insert into outbox (lane, key, channel, account, chat, purpose, template, body, holder_version, created_at,"
+        " not_before, state, lease_until, owner, attempts, platform_id, receipt, error, pricing)"
+        " values ('c/whatsapp/999/49', 'k', 'whatsapp', '999', '49', 'answer', 't', '', 0, '2026-11-25 10:00:00',"
+        " 0, 0, 0, '', 0, '', '', '', '')"
+    )
+    await store.database.write(lambda c: c.execute(query))
+
+
+@pytest.mark.usefixtures("config")
+def test_answers_for_an_account_that_no_config_has_are_told(wismo: Callable[..., Any], with_store: Act) -> None:
+    with_store(leave_an_answer_for_another_team)
+    told = wismo("doctor")
+    assert told.exit_code == 1
+    assert "✗ outbox: 1 for the whatsapp account 999, which the config does not have" in told.output
+    assert "whatsapp-2 with adapter: whatsapp" in told.output
+
+
+@pytest.mark.usefixtures("config")
+def test_the_folder_of_buyers_data_is_closed_to_others(wismo: Callable[..., Any], tmp_path: Path) -> None:
+    assert wismo("migrate").exit_code == 0
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0

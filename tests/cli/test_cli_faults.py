@@ -10,6 +10,7 @@ import yaml
 
 import bot
 from bot.config import build
+from tests.cli.conftest import SHOP
 
 COMMANDS = (["run"], ["migrate"], ["cases"], ["erase", "x"], ["links", "1"])
 
@@ -66,3 +67,29 @@ def test_the_example_holds_exactly_the_fixed_keys_and_is_understood(tmp_path: Pa
         "shop", "database", "web", "channels", "carriers", "shops", "desk", "proactive"
     }  # fmt: skip
     assert set(config.channels) == {"telegram", "slack", "whatsapp"}
+
+
+def test_what_only_fails_later_is_told_at_once_and_says_what_to_write(
+    wismo: Callable[..., Any], write_config: Callable[..., Path]
+) -> None:
+    write_config(
+        shop=SHOP | {"country": "Germany"},
+        database={"url": "mysql://u:never-print-me@db/wismo"},
+        web={"public_url": "bot.example.org"},
+    )
+    told = wismo("run")
+    assert told.exit_code == 2
+    assert "✗ shop.country: write its two letters, like DE or CN" in told.output
+    assert "✗ database.url: begins with postgresql://" in told.output
+    assert "✗ web.public_url: write the whole address, like https://" in told.output
+    assert "never-print-me" not in told.output
+
+
+def test_a_telegram_webhook_without_its_secret_is_refused(
+    wismo: Callable[..., Any], write_config: Callable[..., Path]
+) -> None:
+    write_config(channels={"telegram": {"token": "1:never-print-me", "mode": "webhook"}})
+    told = wismo("run")
+    assert told.exit_code == 2
+    assert "✗ channels.telegram: secret is needed in webhook mode" in told.output
+    assert "never-print-me" not in told.output

@@ -17,6 +17,13 @@ NONSENSE = (AttributeError, KeyError, IndexError, TypeError, ValueError)
 """What reading a payload raises that is not as documented."""
 _WORDS = frozenset({None, "file_share", "thread_broadcast", "me_message"})
 """Subtypes of a message that are simply something a person said."""
+_NOTES = frozenset({
+    "channel_join", "channel_leave", "channel_topic", "channel_purpose", "channel_name", "channel_archive",
+    "channel_unarchive", "group_join", "group_leave", "group_topic", "group_purpose", "group_name", "huddle_thread",
+    "pinned_item", "unpinned_item", "reminder_add", "bot_add", "bot_remove", "channel_convert_to_private",
+    "channel_posting_permissions", "ekm_access_denied", "assistant_app_thread",
+})  # fmt: skip
+"""Subtypes by which Slack notes what happened in a room; nobody said them to us."""
 _PRESSED = frozenset({"block_actions", "message_action", "interactive_message"})
 _REFERENCE = re.compile(r"<([^<>]+)>")
 _CHECK_INFO = "check_file_info"
@@ -127,7 +134,7 @@ def _message(key: str, sender: Address, event: Any) -> Inbound | None:
         return Inbound(key, at, sender, Kind.EDITED, unescape(event["message"].get("text") or ""))
     if subtype in {"message_deleted", "message_changed"}:
         return Inbound(key, at, sender, Kind.DELETED)
-    if event.get("hidden") or event.get("user") in {None, _SLACKBOT}:
+    if subtype in _NOTES or event.get("hidden") or event.get("user") in {None, _SLACKBOT}:
         return None
     return Inbound(key, at, sender, Kind.UNSUPPORTED)
 

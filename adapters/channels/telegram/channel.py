@@ -4,17 +4,18 @@ import csv
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import msgspec
 import telegram
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, KeyboardButton, ReplyKeyboardMarkup
 from telegram.error import NetworkError, RetryAfter, TelegramError
 from telegram.request import BaseRequest, RequestData
@@ -35,6 +36,8 @@ os.environ.setdefault("PTB_TIMEDELTA", "true")
 ALLOWED = ["message", "edited_message", "callback_query", "my_chat_member"]
 POLL_SECONDS = 25
 ALBUM_QUIET = 1.0
+SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
+"""What Telegram takes as the secret token of a webhook."""
 
 
 class Settings(BaseModel):
@@ -45,6 +48,13 @@ class Settings(BaseModel):
     mode: str = Field("polling", pattern="^(webhook|polling)$")
     base_url: str = "https://api.telegram.org"
     rate: Rate = Rate(per_second=30, per_recipient=1, burst=3)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        secret = self.secret.get_secret_value()
+        if self.mode == "webhook" and not SECRET.fullmatch(secret):
+            raise ValueError("secret is needed in webhook mode: 1 to 256 of A-Z a-z 0-9 _ -, any random text")
+        return self
 
 
 def connect(settings: Settings, http: httpx.AsyncClient) -> Channel:
@@ -303,6 +313,12 @@ class Telegram(Channel):
         except TelegramError as error:
             raise self._error(error) from error
         return f"set the webhook to {url}"
+
+    async def registered(self) -> str | None:
+        try:
+            return str((await self._bot.get_webhook_info()).url)
+        except TelegramError as error:
+            raise self._error(error) from error
 
     async def deep_link(self, token: str) -> str | None:
         me = await self._bot.get_me()

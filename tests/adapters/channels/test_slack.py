@@ -307,6 +307,13 @@ async def test_an_unknown_kind_of_message_is_kept_and_politely_answered(slack: S
     assert said.kind == Kind.UNSUPPORTED
 
 
+@pytest.mark.parametrize("note", ["channel_join", "huddle_thread", "pinned_item"])
+async def test_what_slack_notes_in_a_room_is_not_answered(slack: Slack, note: str) -> None:
+    message = recorded("message")
+    message["event"]["subtype"] = note
+    assert await heard(slack, message) is None
+
+
 async def test_an_event_that_nobody_said_is_kept_and_not_answered(slack: Slack) -> None:
     event = recorded("message")
     event["event"] = {"type": "app_home_opened", "user": "U0001", "channel": "D0001", "tab": "home"}
