@@ -8,15 +8,18 @@ from typing import Any
 
 UPDATES = "parcel_updates"
 """The purpose that buyers consent to with "tell me when something changes"."""
+SURVEY = "survey"
+"""Whether a buyer was satisfied with a person's help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A push's nature. `urgent` ones do not wait for the day's one digest; `lasts` is how long after its fact it
-    may still be said."""
+    may still be said; one that stands `alone` is in no digest."""
 
     urgent: bool
     lasts: timedelta
+    alone: bool = False
 
 
 def _soon(hours: int) -> Kind:
@@ -50,6 +53,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "stalled": _calm(2),
         "stall_over": _calm(2),
         "estimate": _calm(1),
+        SURVEY: Kind(urgent=False, lasts=timedelta(days=2), alone=True),
     }
 )
 
