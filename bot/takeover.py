@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from html import escape
 
 from bot import handoff
 from bot.dialog.turn import Desk, Shop
 from bot.handoff import files, ladder
-from bot.model.cases import Case, CaseEvent
+from bot.model.cases import Case, CaseEvent, CaseState
 from bot.model.events import Notice, StaffAct, Tick
 from bot.model.markup import plain
 from bot.model.messages import (
@@ -27,6 +27,7 @@ from bot.model.messages import (
     Purpose,
     Reply,
 )
+from bot.proactive.pushes import SURVEY, UPDATES, kind_of
 from bot.render import Renderer, split
 from bot.store import codec
 from bot.store.desks import Surface
@@ -36,6 +37,8 @@ READ_ANSWER = "read:answer"
 """The button by which a buyer opens the window for an answer that waits."""
 NAME = 40
 """A button holds 64 bytes on the narrowest platform; its kind and the case's number take the rest."""
+SURVEY_AFTER = timedelta(minutes=30)
+"""So long after a case was resolved the buyer is asked whether they were satisfied."""
 BRIDGED = 99
 """The part of a reply that is sent once more; no reply has so many."""
 
@@ -205,9 +208,32 @@ class Takeover:
             lane = case.conversation
             tick = Tick(f"look:{lane}:{looked.next_at.isoformat()}", looked.next_at, lane)
             written = replace(written, events=(*written.events, (lane, tick, looked.next_at)))
+        if _resolved_now(before, case):
+            written = self._survey(written, case, now)
         if written.unsay:
             written = self._if_undone(written, files.unanswered(case, self.rules, now), now)
         return replace(written, ticket=None) if case == before else written
+
+    def _survey(self, written: Written, case: Case, now: datetime) -> Written:
+        """Whether the buyer was satisfied is asked a little later, once a case, if the gate lets it through then."""
+        assert written.conversation is not None  # noqa: S101 - a conversation's turn always has one
+        order = case.order if case.order is not None else written.conversation.focus
+        if order is None:
+            # Consent and caps are a buyer's, who is known by their orders: the gate could not judge.
+            return written
+        key, due = f"{SURVEY}:{case.id}", now + SURVEY_AFTER
+        notice = Notice(
+            id=key,
+            to=written.conversation.address,
+            template=SURVEY,
+            fact_key=key,
+            purpose=UPDATES,
+            facts={"case": case.id},
+            due_at=due,
+            expires_at=due + kind_of(SURVEY).lasts,
+            order=order,
+        )
+        return replace(written, events=(*written.events, (case.conversation, notice, due)))
 
     def _if_undone(self, written: Written, case: Case, now: datetime) -> Written:
         """The case as it is where a reply does not leave after all; it looks at itself in time as well."""
@@ -302,6 +328,12 @@ def _from(line: CaseEvent, act: StaffAct) -> CaseEvent:
     if line.what != "reply" or act.surface is None:
         return line
     return replace(line, data=codec.encode(Surface(act.surface, act.message)))
+
+
+def _resolved_now(before: Case | None, case: Case) -> bool:
+    """Whether this turn resolved a case in which a person had answered the buyer."""
+    over = case.state == CaseState.RESOLVED and before is not None and before.state != CaseState.RESOLVED
+    return over and case.answered_at is not None
 
 
 def _heard(message: Inbound) -> str:

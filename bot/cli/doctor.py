@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bot.app import open_app
+from bot.cli.deskcheck import desk_lines
 from bot.cli.session import DEFAULT, ConfigOption, complete, load, open_store, revision, say, stop
 from bot.config import Config, Faults, read
 from bot.errors import WismoError, describe
@@ -74,6 +75,8 @@ async def _findings(path: Path, register: bool) -> AsyncIterator[Finding]:
                     yield finding
                 async for finding in _unserved(app.store, app.adapters.channels):
                     yield finding
+                for good, text, remedy in await desk_lines(config, app.store):
+                    yield Finding(good, text, remedy)
     except Faults as faults:
         for fault in faults.faults:
             yield Finding(False, fault)

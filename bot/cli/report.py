@@ -55,6 +55,7 @@ def _print(found: Figures, config: Config) -> None:
     table = Table(show_header=False)
     rate = "–" if found.per_hundred is None else f"{found.per_hundred:.1f}"
     share = "–" if found.alone_share is None else f"{found.alone_share:.0%}"
+    satisfied = "–" if found.satisfied_share is None else f"{found.satisfied_share:.0%}"
     median = "–" if found.first_median_hours is None else f"{found.first_median_hours:.1f} business hours"
     for name, value in (
         ("parcels sent", str(found.parcels)),
@@ -65,6 +66,7 @@ def _print(found: Figures, config: Config) -> None:
         ("first answer", _listed(found.first_response)),
         ("resolved", _listed(found.resolve)),
         ("why people were needed", _listed(found.reasons)),
+        ("satisfied with a person's help", f"{satisfied} of {found.rated} who said so"),
         ("said twice / lost / two voices", f"{found.duplicates} / {found.lost} / {found.double_speakers}"),
     ):
         table.add_row(name, value)

@@ -45,6 +45,8 @@ KINDS = frozenset(
         "undo",
     }
 )
+OF_OPEN = frozenset({"snooze", "assign", "move", "ack", "tag", "priority"})
+"""What is done to an open case alone; a reply or a note to one that is over opens a new one."""
 PATIENCE = 4.0
 LONGEST = 8000
 NAP = re.compile(r"(\d{1,3})([hd])")
@@ -58,6 +60,8 @@ async def act(house: DeskHouse, request: Request, visit: Visit) -> Response:
     kind = str(form.get("kind", ""))
     if line is None or kind not in KINDS:
         return _told(request, case, "There is no such case or act.", ok=False)
+    if line.case.closed_at is not None and kind in OF_OPEN:
+        return _told(request, case, "It is resolved. Take it over again first.", ok=False)
     try:
         done = await _act(house, form, visit, line, kind)
     except Refused as error:

@@ -19,7 +19,7 @@ from bot.dialog.turn import Decision, Dossier, Reason, Turn
 from bot.dialog.wants import chosen_order
 from bot.model.cases import CaseDraft
 from bot.model.conversations import BOT, QUEUE, Conversation
-from bot.model.messages import Kind
+from bot.model.messages import RATES, Kind
 
 ACT, LEAD, WORDED = 0.55, 0.1, 0.7
 """An intent is acted on from this score, and with this lead over the next; the rules of a language score above. From
@@ -122,6 +122,8 @@ def _pressed(turn: Turn, choice: str) -> Decision | None:
         return proving.ask_order(turn, "wismo")
     if choice.startswith("l:"):
         return talk.language(replace(turn, said=replace(turn.said, asked_locale=choice[2:])))
+    if choice.startswith(RATES):
+        return talk.rated(turn, choice.removeprefix(RATES))
     if choice.startswith("w:"):
         return of_order(turn, "received" if choice.startswith("w:well") else "damaged_missing")
     if choice.startswith("i:"):

@@ -25,7 +25,7 @@ BUCKETS: tuple[tuple[str, float], ...] = (
     ("over 24 h", 1e9),
 )
 """Business hours up to which a case belongs to a bucket."""
-NO_QUESTION = frozenset({"thanks", "started", "stopped", "help", "language_set", "language_ask", "received"})
+NO_QUESTION = frozenset({"thanks", "started", "stopped", "help", "language_set", "language_ask", "received", "rated"})
 """Turns by which nobody asked anything."""
 TAKES, LEAVES = "took", frozenset({"handed_back", "resolved"})
 PERSONAL = frozenset({"took", "reply", "acknowledged", "handed_back", "resolved", "assigned", "moved", "snoozed"})
@@ -72,7 +72,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """All that figures are made from, of a period."""
+    """All that figures are made from, of a period. `ratings` are buyers' last words by their case: good or bad."""
 
     since: datetime
     until: datetime
@@ -82,6 +82,7 @@ class Heard:
     tickets: Sequence[Ticket] = ()
     said: Sequence[Said] = ()
     lost: int = 0
+    ratings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,9 @@ class Figures:
     duplicates: int
     lost: int
     double_speakers: int
+    rated: int = 0
+    satisfied: int = 0
+    satisfied_share: float | None = None
     by_day: Mapping[date, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -136,6 +140,9 @@ def figures(heard: Heard, hours: Hours, zone: ZoneInfo, now: datetime) -> Figure
         duplicates=_duplicates(heard),
         lost=heard.lost,
         double_speakers=_double_speakers(heard),
+        rated=len(heard.ratings),
+        satisfied=(satisfied := sum(said == "good" for said in heard.ratings.values())),
+        satisfied_share=_share(satisfied, len(heard.ratings)),
         by_day=_by_day(contacts, set(alone), zone),
     )
 

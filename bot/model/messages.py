@@ -149,6 +149,10 @@ class Choice:
             raise ValueError(f"a choice's value has 1 to {MAX_CHOICE} bytes")
 
 
+RATES = "r:"
+"""How a button's value begins by which a buyer says whether they were satisfied: `r:good:<case>`."""
+
+
 class Purpose(StrEnum):
     """Why a message leaves: an answer was asked for; a notice was not and passes the gate; `DESK` is for staff."""
 

@@ -84,7 +84,8 @@ def leave(door: Door, notices: Sequence[Notice]) -> Leaving:
     notes: list[tuple[Notice, Reply]] = []
     reasons: list[Reason] = []
     closed = False
-    for notice in notices:
+    # What stands alone comes last, so that it leaves only where no other calm message does.
+    for notice in sorted(notices, key=lambda n: kind_of(n.template).alone):
         if not notice.template:
             continue
         verdict, reply = _judged(door, notice, passed)
@@ -133,6 +134,8 @@ def _asked(door: Door, notice: Notice, found: Situation, reply: Reply, passed: S
     today = [urgent for _, urgent, at in left.sent if start <= at < end]
     # Calm ones that leave together are one message; each urgent one is its own.
     today += [True for n, _ in passed if kind_of(n.template).urgent and _buyer(door, n) == found.buyer]
+    if kind_of(notice.template).alone:
+        today += [False for n, _ in passed if not kind_of(n.template).urgent and _buyer(door, n) == found.buyer]
     said = frozenset(key for key, _, _ in left.sent) | {n.fact_key for n, _ in passed}
     return Asked(
         key=notice.fact_key,

@@ -10,15 +10,18 @@ UPDATES = "parcel_updates"
 """The purpose that buyers consent to with "tell me when something changes"."""
 ADVERTISING = "advertising"
 """What nobody is sent here; a platform's own switch for it is kept in the ledger, since a shop must honour it."""
+SURVEY = "survey"
+"""Whether a buyer was satisfied with a person's help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A push's nature. `urgent` ones do not wait for the day's one digest; `lasts` is how long after its fact it
-    may still be said."""
+    may still be said; one that stands `alone` is in no digest."""
 
     urgent: bool
     lasts: timedelta
+    alone: bool = False
 
 
 def _soon(hours: int) -> Kind:
@@ -52,6 +55,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "stalled": _calm(2),
         "stall_over": _calm(2),
         "estimate": _calm(1),
+        SURVEY: Kind(urgent=False, lasts=timedelta(days=2), alone=True),
     }
 )
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from bot.dialog.turn import Desk, Shop
 from bot.model.events import Notice
-from bot.model.messages import Option
+from bot.model.messages import RATES, Option
 from bot.model.orders import Order
 from bot.model.tracks import Status
 from bot.proactive.announce import Outlook, milestone, stand
 from bot.proactive.expecting import Ahead
+from bot.proactive.pushes import SURVEY
 from bot.proactive.sighting import watched
 from bot.proactive.watching import ParcelTold, Sight, Watched
 from bot.tracking.vocabulary import rank, terminal
@@ -51,6 +52,8 @@ class Words:
 
 def word(notice: Notice, found: Situation, words: Words, now: datetime) -> dict[str, Any] | None:
     """The facts that the notice's template is given, or None where it is no longer so."""
+    if notice.template == SURVEY:
+        return {}
     order = found.order
     if order.cancelled:
         return None
@@ -93,6 +96,8 @@ def _fits(notice: Notice, parcel: Sight, outlook: Outlook, told: Mapping[str, An
 
 def options(notice: Notice) -> tuple[Option, ...]:
     """What can be pressed under a push. A press names its order: by then another may be spoken of."""
+    if notice.template == SURVEY:
+        return tuple(Option(f"{RATES}{verdict}:{notice.facts['case']}", phrase=verdict) for verdict in ("good", "bad"))
     if notice.template != "delivered":
         return ()
     return tuple(Option(f"{value}:{notice.order}", phrase=phrase) for value, phrase in CAME)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.cases import Case, CaseEvent
@@ -57,6 +57,24 @@ class CaseFile:
     record: Conversation
     history: tuple[CaseEvent, ...]
     said: tuple[Said, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostsWaiting:
+    """What a desk has not taken yet: how much, and for how long its oldest waits. `account` is the desk's key."""
+
+    account: str
+    count: int
+    seconds: float
+
+
+async def posts_waiting(database: Database, now: datetime) -> list[PostsWaiting]:
+    """Each desk for which posts wait."""
+    rows = select(_outbox.c.account, func.count().label("many"), func.min(_outbox.c.created_at).label("first"))
+    open_now = (_outbox.c.purpose == Purpose.DESK.value, _outbox.c.state <= OutboxState.SENDING)
+    async with database.read() as connection:
+        found = await connection.execute(rows.where(*open_now).group_by(_outbox.c.account).order_by(_outbox.c.account))
+        return [PostsWaiting(r.account, r.many, max(0.0, (now - r.first).total_seconds())) for r in found]
 
 
 def lane_of(case: int) -> str:

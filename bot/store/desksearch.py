@@ -69,11 +69,13 @@ async def orders_like(database: Database, words: str) -> list[FoundOrder]:
 
 
 async def _chats(connection: AsyncConnection, database: Database, order: FoundOrder) -> list[Chat]:
-    """The chats that are the buyer's, that follow the order, or that proved it."""
+    """The chats that are the buyer's, that follow the order, that proved it, or that had a case about one of theirs."""
     following = select(_follows.c.lane).where(_follows.c.order_id == order.id)
     whose = [_conversations.c.lane.in_(following), _holds(database, _conversations.c.state, b'"order":%d,' % order.id)]
     if order.buyer is not None:
+        had = select(_cases.c.lane).join(_orders, _orders.c.id == _cases.c.order_id)
         whose.append(_conversations.c.buyer_id == order.buyer)
+        whose.append(_conversations.c.lane.in_(had.where(_orders.c.buyer_id == order.buyer)))
     rows = select(_conversations).where(or_(*whose)).order_by(_conversations.c.last_inbound_at.desc())
     return [Chat(r.lane, r.channel, r.case_id) for r in await connection.execute(rows.limit(MOST_CHATS))]
 

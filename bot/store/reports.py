@@ -1,5 +1,6 @@
 """What the report of a period is made from, read from the ledgers."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,12 @@ _inbox, _outbox, _parcels, _orders = map(core, (Inbox, Outbox, Parcel, OrderRow)
 
 class _Ruled(msgspec.Struct):
     rule: str
+    inputs: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Rated(msgspec.Struct):
+    said: str
+    case: str
 
 
 class _Worded(msgspec.Struct):
@@ -36,15 +43,17 @@ _ruled = msgspec.json.Decoder(list[_Ruled]).decode
 async def heard(database: Database, since: datetime, until: datetime) -> Heard:
     """Everything of a period, in one reading transaction."""
     async with database.read() as connection:
+        decided = await _decided(connection, since, until)
         return Heard(
             since,
             until,
             parcels=await _shipped(connection, since, until),
-            turns=[t for t in await _turns(connection, since, until) if t.rules],
+            turns=[t for r in decided if (t := Turn(r.lane, r.at, _rules(r.reasons))).rules],
             steps=await _steps(connection, since),
             tickets=await _tickets(connection, since, until),
             said=await _said(connection, since, until),
             lost=await _lost(connection, since, until),
+            ratings=_ratings(decided),
         )
 
 
@@ -55,11 +64,22 @@ async def _shipped(connection: AsyncConnection, since: datetime, until: datetime
     return int(await connection.scalar(rows.where(began >= since, began < until)) or 0)
 
 
-async def _turns(connection: AsyncConnection, since: datetime, until: datetime) -> list[Turn]:
+async def _decided(connection: AsyncConnection, since: datetime, until: datetime) -> Sequence[Any]:
     rows = select(_decisions.c.lane, _decisions.c.at, _decisions.c.reasons).where(
         _decisions.c.at >= since, _decisions.c.at < until, _decisions.c.lane.like("c/%")
     )
-    return [Turn(r.lane, r.at, _rules(r.reasons)) for r in await connection.execute(rows)]
+    return (await connection.execute(rows.order_by(_decisions.c.id))).all()
+
+
+def _ratings(decided: Sequence[Any]) -> dict[str, str]:
+    """What buyers said last of each case."""
+    ratings = {}
+    for row in decided:
+        for reason in _ruled(row.reasons) if b'"rated"' in row.reasons else ():
+            if reason.rule == "rated":
+                rated = msgspec.json.decode(reason.inputs, type=_Rated)
+                ratings[rated.case] = rated.said
+    return ratings
 
 
 def _rules(raw: bytes) -> tuple[str, ...]:

@@ -87,6 +87,7 @@ def test_a_buyer_who_asks_for_a_person_appears_by_itself_and_so_do_their_message
     expect(asked(mei, "WhatsApp")).to_be_visible(timeout=PATIENCE)
     rows = mei.locator("#cases a").count()
     expect(mei.locator('[data-count="waiting"]')).to_have_text(str(rows))
+    expect(mei.locator("#headline")).to_have_text(re.compile(rf"^({rows} waiting|\d+ late)$"))
     mei.screenshot(path=shots / "desk-inbox.png")
     for _ in range(rows):
         mei.keyboard.press("j")
@@ -114,6 +115,34 @@ def test_the_keyboard_is_enough_to_take_over_note_and_reply(buyer: Page, mei: Pa
     expect(mei.locator(".line.staff .state-of").last).to_contain_text("✓", timeout=PATIENCE)
     assert "called before" not in buyer.locator('section.phone[aria-label="WhatsApp"]').inner_text()
     mei.screenshot(path=shots / "desk-case.png")
+
+
+def test_a_reply_is_taken_back_and_its_text_stands_in_the_field_again(buyer: Page, mei: Page, shots: Path) -> None:
+    open_case(mei, "WhatsApp")
+    mei.keyboard.press("r")
+    mei.keyboard.type("This was for somebody else.")
+    mei.keyboard.press("Control+Enter")
+    undo = mei.locator(".line.staff").last.get_by_role("button", name="Undo")
+    expect(undo).to_be_visible(timeout=PATIENCE)
+    mei.screenshot(path=shots / "desk-undo.png")
+    undo.click()
+    expect(mei.locator("#told")).to_have_text("Taken back.", timeout=PATIENCE)
+    expect(mei.locator("#text")).to_have_value("This was for somebody else.")
+    expect(mei.locator(".line.staff .state-of").last).to_contain_text("taken back", timeout=PATIENCE)
+    expect(undo).to_have_count(0, timeout=PATIENCE)
+    assert "somebody else" not in buyer.locator('section.phone[aria-label="WhatsApp"]').inner_text()
+    mei.locator("#text").fill("")
+
+
+def test_a_case_is_opened_for_an_order(mei: Page, shots: Path) -> None:
+    mei.goto(mei.url.split("/desk")[0] + "/desk/new")
+    mei.get_by_label("Order, or its buyer's name or e-mail").fill("a")
+    mei.get_by_role("button", name="Find").click()
+    expect(mei.get_by_text("No order of this number")).to_be_visible()
+    mei.get_by_label("Order, or its buyer's name or e-mail").fill("example")
+    mei.get_by_role("button", name="Find").click()
+    expect(mei.locator("main section").first).to_be_visible()
+    mei.screenshot(path=shots / "desk-new.png")
 
 
 def test_two_on_one_case_see_each_other_and_only_one_takes_it_over(
@@ -156,7 +185,10 @@ def test_a_wrong_password_is_told_and_a_guesser_is_locked_out(browser: Browser, 
     context.close()
 
 
-@pytest.mark.parametrize("path", ["/desk", "/desk/cases/1", "/desk/reports", "/desk/staff", "/desk/canned"])
+PAGES = ("/desk", "/desk/cases/1", "/desk/reports", "/desk/staff", "/desk/canned", "/desk/new?q=example")
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_nothing_is_cut_off_at_phone_width(browser: Browser, mei: Page, shots: Path, path: str) -> None:
     state = mei.context.storage_state()
     context: BrowserContext = browser.new_context(
@@ -169,7 +201,8 @@ def test_nothing_is_cut_off_at_phone_width(browser: Browser, mei: Page, shots: P
     for button in small.locator("button:visible, .views a:visible").all():
         box = button.bounding_box()
         assert box is None or box["height"] >= 28, f"too small for a thumb: {button.inner_text()}"
-    small.screenshot(path=shots / f"desk-phone{path.replace('/', '-')}.png")
+    name = re.sub(r"\W", "-", path)
+    small.screenshot(path=shots / f"desk-phone{name}.png")
     context.close()
 
 
@@ -181,7 +214,7 @@ NAMELESS = """() => [...document.querySelectorAll(
 
 def test_every_field_and_button_has_a_name_for_screen_readers(mei: Page) -> None:
     base = mei.url.split("/desk")[0]
-    for path in ("/desk", "/desk/cases/1", "/desk/reports", "/desk/staff", "/desk/canned", "/desk/audit"):
+    for path in (*PAGES, "/desk/audit"):
         mei.goto(base + path)
         nameless = mei.evaluate(NAMELESS)
         assert not nameless, f"{path}: {nameless}"

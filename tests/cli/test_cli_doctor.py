@@ -39,6 +39,7 @@ def test_a_well_shop_is_told_so_with_exit_code_0(wismo: Callable[..., Any], with
     assert "✗" not in told.output
     assert "✓ whatsapp: " in told.output
     assert "https://desk.example.com/hooks/whatsapp" in told.output
+    assert "✓ desk: nobody can sign in to the web desk yet" in told.output
     assert "never-print-me" not in told.output
 
 

@@ -184,3 +184,14 @@ def test_a_case_sleeps_as_long_as_was_asked() -> None:
     assert tomorrow is not None
     assert tomorrow.astimezone(zone).hour == 9
     assert nap("for ever", NOON, zone) is None
+
+
+async def test_what_is_over_is_not_opened_again_by_a_tag(waiting: DeskHome) -> None:
+    mei = await waiting.visitor("Mei")
+    async with at_work(waiting):
+        await act(mei, "resolve")
+        for kind, more in (("tag", {}), ("priority", {}), ("snooze", {"nap": "1d"}), ("move", {"whom": "returns"})):
+            told = await act(mei, kind, "high", **more)
+            assert told.json() == {"ok": False, "told": "It is resolved. Take it over again first."}, kind
+    assert await waiting.home.store.cases() == []
+    assert 'value="tag"' not in (await mei.get("/desk/cases/1")).text

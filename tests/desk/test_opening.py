@@ -1,5 +1,6 @@
 """Staff open a case themselves: about an order, in its buyer's own chat."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from bot.model.conversations import BOT
@@ -61,7 +62,7 @@ async def test_where_a_case_is_open_already_it_hears_of_it_and_keeps_its_owner(d
 async def test_no_case_opens_in_a_chat_that_is_not_its_buyers_or_about_nothing(desk: DeskHome) -> None:
     await known(desk)
     mei = await desk.visitor("Mei")
-    assert "never written" in (await mei.get("/desk/new?q=1043")).text
+    assert "No chat with its buyer" in (await mei.get("/desk/new?q=1043")).text
     order = (await mei.get("/desk/new?q=1043")).text
     assert 'name="lane"' not in order
     found = (await mei.get("/desk/new?q=1042")).text.split('name="order" value="')[1].split('"')[0]
@@ -72,3 +73,11 @@ async def test_no_case_opens_in_a_chat_that_is_not_its_buyers_or_about_nothing(d
     ):
         assert (await mei.post("/desk/new", fields)).status_code == 400, fields
     assert await desk.home.store.cases() == []
+
+
+async def test_a_chat_in_which_the_buyer_had_a_case_is_offered_for_their_other_orders(desk: DeskHome) -> None:
+    await known(desk)
+    await desk.home.say("I want to talk to a human")
+    await desk.home.seed(replace(ANNA, number="1050"))
+    mei = await desk.visitor("Mei")
+    assert LANE in (await mei.get("/desk/new?q=1050")).text

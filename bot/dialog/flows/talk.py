@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bot.dialog.say import answer, hand_over
-from bot.dialog.turn import Decision, Turn
+from bot.dialog.turn import Decision, Reason, Turn
 from bot.model.cases import CaseDraft
 from bot.model.conversations import Pending
 from bot.model.messages import Option
@@ -45,6 +45,13 @@ def help_(turn: Turn) -> Decision:
 def thanks(turn: Turn) -> Decision:
     """A short word back."""
     return answer(turn, "thanks" if turn.conversation.greeted else "help", {"shop": turn.facts.shop.name})
+
+
+def rated(turn: Turn, verdict: str) -> Decision:
+    """Whether they were satisfied, with which case; the reason is what the report counts."""
+    said, _, case = verdict.partition(":")
+    thanked = answer(turn, "thanks", {"shop": turn.facts.shop.name})
+    return replace(thanked, reasons=(Reason("rated", {"said": said, "case": case}),))
 
 
 def unsure(turn: Turn) -> Decision:
