@@ -237,6 +237,7 @@ def _file(message: Any) -> dict[str, Any]:
         ref=f"{part.get('id') or ''} {part.get('url') or ''}".rstrip(),
         mime=str(part.get("mime_type") or ""),
         name=str(part.get("filename") or ""),
+        sticker=kind == "sticker",
     )
     return {"text": str(part.get("caption") or ""), "media": (media,)}
 
