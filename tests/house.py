@@ -99,7 +99,7 @@ class Wire(Channel):
             start=raw.get("start"),
             phone=raw.get("phone"),
             locale=raw.get("locale"),
-            media=tuple(Media(MediaKind(k), ref="x") for k in raw.get("media", ())),
+            media=tuple(Media(MediaKind(k), ref="x", sticker=bool(raw.get("sticker"))) for k in raw.get("media", ())),
         )
 
     async def _content(self) -> AsyncIterator[bytes]:

@@ -190,6 +190,26 @@ async def test_what_cannot_be_read_becomes_a_dead_letter_at_once_and_its_neighbo
     assert len(await house.say("hello")) == 1
 
 
+async def test_a_sticker_or_an_emoji_asks_nothing_and_opens_no_case(house: Home) -> None:
+    assert "parcel assistant" in await house.ask(media=["image"], sticker=True)
+    assert await house.say(media=["image"], sticker=True) == []
+    assert await house.say("😂😂") == []
+    await house.say("order 1042")
+    await house.say("🤷‍♀️")
+    assert "Order 1042" in await house.ask("10115"), "the question stands"
+    assert (await house.conversation()).holder == "bot"
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [("ok", "colleague"), ("👍", "colleague"), ("no thanks", "as it is"), ("👎", "as it is")],
+)
+async def test_a_short_word_or_a_thumb_confirms_or_not(house: Home, said: str, answer: str) -> None:
+    await house.ask("order 1042, postcode 10115")
+    await house.ask("please cancel my order")
+    assert answer in await house.ask(said)
+
+
 async def test_guesses_from_many_chats_slow_the_whole_shops_answers_down(house: Home) -> None:
     for n in range(40):
         await house.hear(f"order {9000 + n}, postcode 99999", chat=f"thief{n}")

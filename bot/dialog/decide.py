@@ -3,6 +3,7 @@
 a person speaks here?          the bot is silent
 a link, a verified phone       prove before anything is asked
 a button, a pending question   its answer does not go through the classifier
+a sticker, an emoji            says nothing, and no question is lost by it
 stop, a person                 never blocked by proof or threshold
 an order's question            proof first, then the flow
 else                           ask, and the second time hand over
@@ -74,6 +75,8 @@ def _decided(turn: Turn) -> Decision:
         return replace(_answered(turn) or _meant(turn), used_link=turn.said.values("link")[0])
     if any(m.contact is not None for m in turn.messages):
         return _shared_contact(turn)
+    if talk.is_gesture(turn):
+        return talk.gesture(turn)
     if any(m.media for m in turn.messages) and not turn.said.text.strip():
         return service.files(turn)
     return _answered(turn) or _meant(turn)
@@ -102,10 +105,13 @@ def _answered(turn: Turn) -> Decision | None:
     choice, pending = turn.said.choice, turn.conversation.pending
     if choice is not None:
         return _pressed(turn, choice)
-    if pending is None or turn.said.intent in ANYTIME:
+    if pending is None:
         return None
-    if pending.kind == "confirm" and turn.said.yes is not None:
+    courteous = turn.said.intent == "greeting_thanks"  # "ok", "no thanks", a thumb up
+    if pending.kind == "confirm" and turn.said.yes is not None and (courteous or turn.said.intent not in ANYTIME):
         return service.confirmed(turn)
+    if turn.said.intent in ANYTIME:
+        return None
     if pending.kind == "prove":
         return _proved_by_answer(turn)
     if pending.kind == "order" and turn.said.values("order", "number"):

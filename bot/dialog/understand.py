@@ -38,6 +38,8 @@ _YES = {"zh": 6, "ja": 12, "ko": 12}
 """Characters of a yes or no in languages whose words are not counted."""
 NODS = "👍👌🙏❤😊🙂✅"
 """Said without a word, and meant as a yes or a thank-you."""
+SHAKES = "👎❌🚫🙅"
+"""Said without a word, and meant as a no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,8 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
     tokens = tokens_of(words)
     nothing = _Read("", frozenset(), 0, ())
     if not tokens:
-        nod = frozenset({"ok", "affirm"}) if any(c in NODS for c in text) else frozenset()
+        nod = frozenset({"ok", "affirm"}) if any(c in NODS for c in text) else frozenset[str]()
+        nod |= frozenset({"refuse"}) if any(c in SHAKES for c in text) else frozenset()
         return _Read("", nod, len(nod), lexicon.intents(set(nod), 1)), ""
     script = by_script(text)
     if script == NONE:
@@ -221,7 +224,9 @@ def _asked(text: str, lexicon: Lexicon) -> str:
 def _yes(text: str, read: _Read, lexicon: Lexicon) -> bool | None:
     tokens = tokens_of(folded(text))
     joined = bool(read.locale) and lexicon.words[read.locale].joined
-    if not tokens or len(tokens) > (2 if joined else 4) or (joined and len(text.strip()) > _YES[read.locale]):
+    if not tokens and not read.concepts:
+        return None
+    if len(tokens) > (2 if joined else 4) or (joined and len(text.strip()) > _YES[read.locale]):
         return None
     sides = read.concepts & {"affirm", "refuse"}
     if not sides and read.locale:

@@ -39,7 +39,7 @@ class Media:
     """A file. Incoming: `ref` is what the channel fetches it by. Stored: `digest` names our copy at `path`.
 
     `mime` is the platform's claim until the file is stored, and then what its content says.
-    `size` is in bytes.
+    `size` is in bytes. `sticker`: a picture that is a gesture, and shows nothing to look at.
     """
 
     kind: MediaKind
@@ -49,6 +49,7 @@ class Media:
     size: int | None = None
     digest: str = ""
     path: str = ""
+    sticker: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ STOPS = (
     *("停止", "配信停止", "通知を止めてください"),
     *("수신거부", "중지", "알림 그만 보내 주세요"),
 )
+BLUNT = (
+    *("please stop", "STOP!!!", "ok stop", "pls stop this", "can you stop", "stop now please"),
+    *("para", "basta ya", "parem", "arrêtez", "hör auf", "fermati", "хватит", "стоп пожалуйста", "przestańcie"),
+    *("yeter", "durdur", "كفاية", "أوقف", "停", "别发了", "やめて", "ストップ", "그만하세요", "스톱"),
+)
 STARTS = (
     *("START UPDATES", "notify me", "tell me of changes"),
     *("avísenme de los cambios", "activar notificaciones"),
@@ -74,13 +79,14 @@ STARTS = (
 PEOPLE = (
     *("talk to a person", "hablar con una persona", "falar com uma pessoa", "parler à une personne"),
     *("mit einem Menschen sprechen", "parlare con una persona", "позовите человека", "rozmowa z konsultantem"),
+    *("HUMAN", "agent please", "pessoa", "Mitarbeiter", "человек", "człowiek", "temsilci", "موظف", "人工", "사람"),
     *("yetkiliyle görüşmek istiyorum", "أريد التحدث مع شخص", "转人工", "担当者と話したい", "상담원과 통화하고 싶어요"),
 )
 
 
 @pytest.mark.parametrize(
     ("intent", "text"),
-    [(i, t) for i, texts in (("notify_off", STOPS), ("notify_on", STARTS), ("human", PEOPLE)) for t in texts],
+    [(i, t) for i, texts in (("notify_off", STOPS + BLUNT), ("notify_on", STARTS), ("human", PEOPLE)) for t in texts],
 )
 def test_stop_start_and_a_person_are_heard_in_every_language(intent: str, text: str) -> None:
     assert read(text).intent == intent
@@ -92,6 +98,7 @@ NO_STOPS = (
     *("bitte die Benachrichtigungen nicht abschalten", "non fermate gli avvisi", "не отключайте уведомления"),
     *("nie wyłączajcie powiadomień", "bildirimleri kapatmayın", "لا توقفوا الإشعارات"),
     *("别停通知", "不要關閉通知", "通知は止めないで", "알림 끄지 마세요"),
+    *("please stop the parcel", "it stopped moving in Leipzig", "can you make it stop at my office"),
     *("the bus stop", "i was at the bus stop when he rang", "the driver stopped by", "die Bushaltestelle"),
     *("la parada de autobús", "o ponto de ônibus", "l'arrêt de bus", "la fermata dell'autobus"),
     *(

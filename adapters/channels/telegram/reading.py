@@ -139,4 +139,4 @@ def media_of(message: telegram.Message) -> Media | None:
                 getattr(part, "file_name", None) or "",
                 part.file_size,
             )
-    return Media(MediaKind.IMAGE, message.sticker.file_id) if message.sticker else None
+    return Media(MediaKind.IMAGE, message.sticker.file_id, sticker=True) if message.sticker else None

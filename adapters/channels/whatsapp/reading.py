@@ -267,6 +267,7 @@ def _file(message: Any) -> dict[str, Any]:
         ref=file_ref(part),
         mime=str(part.get("mime_type") or ""),
         name=str(part.get("filename") or ""),
+        sticker=kind == "sticker",
     )
     return {"text": str(part.get("caption") or ""), "media": (media,)}
 

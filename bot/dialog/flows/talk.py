@@ -1,12 +1,13 @@
 """What needs no order: stop and start, language, help, thanks, and not being understood."""
 
 from dataclasses import replace
+from unicodedata import category
 
-from bot.dialog.say import answer, hand_over
+from bot.dialog.say import answer, hand_over, silent
 from bot.dialog.turn import Decision, Reason, Turn
 from bot.model.cases import CaseDraft
 from bot.model.conversations import Pending
-from bot.model.messages import Option
+from bot.model.messages import Kind, Option
 from bot.model.orders import Consent
 
 UPDATES = "parcel_updates"
@@ -52,6 +53,23 @@ def rated(turn: Turn, verdict: str) -> Decision:
     said, _, case = verdict.partition(":")
     thanked = answer(turn, "thanks", {"shop": turn.facts.shop.name})
     return replace(thanked, reasons=(Reason("rated", {"said": said, "case": case}),))
+
+
+def is_gesture(turn: Turn) -> bool:
+    """Whether nothing came but stickers and emoji that are neither a yes nor a thank-you."""
+    said = turn.said
+    if said.choice is not None or said.yes is not None or said.intent in {"greeting_thanks", "human"}:
+        return False
+    marks = "".join(said.text.split())
+    pictured = any(category(c) == "So" for c in marks) and all(category(c)[0] in "SMC" for c in marks)
+    plain = all(m.kind == Kind.MESSAGE and m.contact is None and m.start is None for m in turn.messages)
+    stickers = [f.sticker for m in turn.messages for f in m.media]
+    return plain and all(stickers) and (pictured if marks else bool(stickers))
+
+
+def gesture(turn: Turn) -> Decision:
+    """Who begins with one hears what the bot can do; else nothing is said, and what was asked stays asked."""
+    return silent(turn, "gesture") if turn.conversation.greeted else help_(turn)
 
 
 def unsure(turn: Turn) -> Decision:
