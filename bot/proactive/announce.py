@@ -24,7 +24,7 @@ DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 FRESH = timedelta(hours=48)
 """An order or parcel that we hear of so long after it was placed or sent is news still."""
 ASKING = timedelta(days=1)
-"""So long the sources have to tell of a parcel that we have only just heard of: until then nobody knows that it is late."""
+"""So long the sources have to tell of a parcel that we have only just heard of: nobody knows yet whether it is late."""
 SETTLED = timedelta(days=2)
 """So long after a parcel became known its silence counts as one that was there before."""
 REMIND = timedelta(days=3)
