@@ -18,7 +18,8 @@ from bot.catalogue import Catalogue, Entry, Form
 from bot.model.markup import plain
 from bot.model.messages import Address, Approved, Reply
 from bot.model.templates import Body, ListedTemplate
-from bot.render import PLACED, Placeholder, Renderer
+from bot.printing import PLACED, Placeholder
+from bot.render import Renderer
 
 LONGEST = 1024
 """Characters of a body."""

@@ -8,16 +8,11 @@ Choices degrade by the channel's limits: buttons, else a list, else a numbered m
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import yaml
-from babel import Locale
-from babel.dates import format_date, format_time
-from babel.lists import format_list
 from jinja2 import (
     Environment,
     FileSystemLoader,
@@ -25,10 +20,8 @@ from jinja2 import (
     Template,
     TemplateError,
     TemplateNotFound,
-    UndefinedError,
     meta,
     nodes,
-    pass_context,
 )
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -37,6 +30,7 @@ from markupsafe import Markup, escape
 from bot.errors import Refused
 from bot.model.markup import plain
 from bot.model.messages import Choice, Limits, Option, Outbound, Reply
+from bot.printing import Placeholder, filters, phrase
 
 _JOINER = "\u2060"
 _LINKS = re.compile(r"@|://|(?<=\w)\.(?=[a-zA-Z\u0400-\u04ff]{2})|(?<=^)/|(?<=\s)/|(?<=^)#|(?<=\s)#")
@@ -48,33 +42,6 @@ _RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 _FOREIGN = re.compile(r"[A-Za-z0-9\u00c0-\u052f]")
 _OWN = re.compile(r"[\u0590-\u07ff\u08a0-\u08ff]")
-_OPEN, _CLOSE = "\ue000", "\ue001"
-"""Around a placeholder until the template is rendered: private letters that no text holds."""
-
-
-class Placeholder(str):
-    """A fact that is not known yet: an approved template is rendered with these, and prints where each one stands.
-
-    `expression` is what a template would print for it (`first|day`): filters add to it instead of being applied.
-    """
-
-    __slots__ = ("expression", "name")
-    name: str
-    expression: str
-
-    def __new__(cls, name: str, expression: str = "") -> "Placeholder":
-        """A placeholder for the fact `name`."""
-        made = super().__new__(cls, f"{_OPEN}{name} {expression or name}{_CLOSE}")
-        made.name, made.expression = name, expression or name
-        return made
-
-    def through(self, form: str) -> "Placeholder":
-        """The same fact, printed in a form: `%s|day`."""
-        return Placeholder(self.name, form % self.expression)
-
-
-PLACED = re.compile(f"{_OPEN}([a-z][a-z0-9_]*) ([^{_CLOSE}]+){_CLOSE}")
-"""A placeholder in a rendered text: its name and its expression."""
 
 
 def isolated(value: object) -> object:
@@ -121,7 +88,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:
         """Our own `phrase` needs no look whether it is safe: a message calls it several times. Inside a loop Jinja
         gives what is called the loop's variables along."""
-        if type(obj) is partial and obj.func is _phrase and kwargs.keys() <= {"_loop_vars", "_block_vars"}:
+        if type(obj) is partial and obj.func is phrase and kwargs.keys() <= {"_loop_vars", "_block_vars"}:
             return obj(*args)
         return super().call(context, obj, *args, **kwargs)
 
@@ -170,9 +137,8 @@ class Renderer:
             path = folder / locale / "phrases.yaml"
             if path.is_file():
                 phrases |= read_phrases(path)
-        environment.globals["phrase"] = partial(_phrase, phrases)
-        environment.filters |= {"day": _day, "moment": _moment, "hour": _hour, "opening": _opening}
-        environment.filters |= {"listed": _listed, "land": _land, "counted": partial(_counted, phrases, locale)}
+        environment.globals["phrase"] = partial(phrase, phrases)
+        environment.filters |= filters(phrases, locale)
         environment.globals["locale"] = locale
         return _Book(locale, environment, phrases)
 
@@ -258,7 +224,7 @@ class Renderer:
     def phrase(self, kind: str, code: str, locale: str) -> str:
         """A short text of the language, for titles."""
         for book in (self._books[c] for c in self.chain(locale)):
-            if (found := _phrase(book.phrases, kind, code)) != code:
+            if (found := phrase(book.phrases, kind, code)) != code:
                 return found
         return code
 
@@ -357,108 +323,3 @@ def _hard(line: str, most: int) -> list[str]:
     """A line that is too long by itself loses its markup rather than its words."""
     bare = plain(line)
     return [str(escape(bare[i : i + most])) for i in range(0, len(bare), most)]
-
-
-def _phrase(phrases: Mapping[str, Any], kind: str, code: str = "") -> str:
-    if isinstance(code, Placeholder):
-        return code.through(f'phrase("{kind}", %s)')
-    group = phrases.get(kind)
-    if isinstance(group, Mapping):
-        return str(group.get(code, group.get("_", code)))
-    return str(group) if group is not None else code
-
-
-@lru_cache(maxsize=64)
-def _date_pattern(locale: str) -> str:
-    """Weekday, day and month by CLDR; the month in full where its short form has a dot or another case."""
-    known = Locale.parse(locale).datetime_skeletons
-    if "MMMMEd" in known:
-        return str(known["MMMMEd"].pattern)
-    short = str(known["MMMEd"].pattern)
-    return short if locale.startswith("en") else short.replace("MMM", "MMMM")
-
-
-@lru_cache(maxsize=4096)
-def _date_text(day: date, locale: str) -> str:
-    return format_date(day, _date_pattern(locale), locale=locale)
-
-
-@lru_cache(maxsize=64)
-def _hour_pattern(locale: str) -> str:
-    """Hour and minute by CLDR, with the half of the day in words: Korean and Arabic say it so."""
-    return str(Locale.parse(locale).time_formats["short"].pattern).replace("a", "aaaa")
-
-
-@lru_cache(maxsize=16_384)
-def _hour_text(hour: int, minute: int, locale: str) -> str:
-    return format_time(time(hour, minute), _hour_pattern(locale), locale=locale)
-
-
-@lru_cache(maxsize=64)
-def _cldr(locale: str) -> Locale:
-    return Locale.parse(locale.replace("-", "_"))
-
-
-def _local(value: datetime, zone: str) -> datetime:
-    # A scan's wall clock has no zone and is shown as it stands there.
-    return value if value.tzinfo is None else value.astimezone(ZoneInfo(zone))
-
-
-def _opening(words: str) -> str:
-    """Words that open a sentence."""
-    if isinstance(words, Placeholder):
-        return words.through("%s|opening")
-    return words[:1].upper() + words[1:]
-
-
-def _counted(phrases: Mapping[str, Any], locale: str, number: int, kind: str) -> str:
-    """A text with a number in it, in the plural form of its language (CLDR); `{n}` stands for it."""
-    if isinstance(number, Placeholder):
-        return number.through(f'%s|counted("{kind}")')
-    forms = phrases.get("counted", {}).get(kind)
-    if forms is None:
-        raise UndefinedError(f"the phrases have no counted.{kind}")
-    return str(forms.get(_cldr(locale).plural_form(number), forms["other"])).replace("{n}", str(number))
-
-
-@pass_context
-def _listed(context: Context, values: Sequence[str]) -> str:
-    """Several things in a row, as the language joins them: A, B and C."""
-    if isinstance(values, Placeholder):
-        return values.through("%s|listed")
-    return format_list([str(v) for v in values], locale=_cldr(context["locale"]))
-
-
-@pass_context
-def _land(context: Context, code: str) -> str:
-    """A country's name in the reader's language, from its ISO 3166 code."""
-    if isinstance(code, Placeholder):
-        return code.through("%s|land")
-    return str(_cldr(context["locale"]).territories.get(code, code))
-
-
-@pass_context
-def _day(context: Context, value: date | datetime | Placeholder) -> str:
-    """A day as people say it: Tue, 24 Nov."""
-    if isinstance(value, Placeholder):
-        return value.through("%s|day")
-    local = _local(value, context["zone"]).date() if isinstance(value, datetime) else value
-    return _date_text(local, context["locale"].replace("-", "_"))
-
-
-@pass_context
-def _hour(context: Context, value: datetime | Placeholder) -> str:
-    """The hour and minute of an instant, in the reader's zone."""
-    if isinstance(value, Placeholder):
-        return value.through("%s|hour")
-    local = _local(value, context["zone"])
-    return _hour_text(local.hour, local.minute, context["locale"].replace("-", "_"))
-
-
-@pass_context
-def _moment(context: Context, value: datetime | Placeholder) -> str:
-    """Day and hour together, joined as the language's phrases say."""
-    if isinstance(value, Placeholder):
-        return value.through("%s|moment")
-    joined: str = context["phrase"]("moment", "joined")
-    return joined.replace("{day}", _day(context, value)).replace("{hour}", _hour(context, value))
