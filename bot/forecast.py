@@ -9,7 +9,7 @@ import structlog
 
 from bot.model.clock import Clock
 from bot.store import Store
-from bot.store.store import fresh_owner
+from bot.store.leases import fresh_owner
 from bot.tracking.eta import Tables
 from bot.tracking.learning import Learner, Lesson
 

@@ -24,8 +24,8 @@ from bot.ports import Item, TrackingSource
 from bot.store import Store
 from bot.store.codec import pack
 from bot.store.gathering import Gathered
+from bot.store.leases import fresh_owner
 from bot.store.queue import Arrival
-from bot.store.store import fresh_owner
 from bot.store.sweep import Due, Looked, Serves, fingerprint
 from bot.tracking.pace import next_check
 from bot.tracking.timeline import merge

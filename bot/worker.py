@@ -10,8 +10,8 @@ from bot.forecast import Forecast
 from bot.ports import Item, Port
 from bot.store import Store
 from bot.store.keeping import Retention
+from bot.store.leases import fresh_owner
 from bot.store.queue import Arrival, Claim
-from bot.store.store import fresh_owner
 from bot.tracker import Lineup, Tracker
 
 LANES = 64

@@ -4,9 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
-from uuid import uuid4
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Dossier, Wants
@@ -32,10 +31,11 @@ from bot.store import (
     turns,
     watching,
 )
-from bot.store.database import NOW, Database
+from bot.store.database import Database
 from bot.store.group import Group
 from bot.store.learning import LearningDoor
-from bot.store.tables import Inbox, InboxState, Lease, LinkRow, OutboxState, core
+from bot.store.leases import LeaseDoor
+from bot.store.tables import Inbox, InboxState, LinkRow, OutboxState, core
 from bot.store.unasked import UnaskedDoor
 
 
@@ -75,7 +75,7 @@ MARK_SECONDS = 0.01
 """So long outcomes of sends are gathered: nobody waits for them but the next message of the same chat."""
 
 
-class Store(UnaskedDoor, LearningDoor):
+class Store(UnaskedDoor, LearningDoor, LeaseDoor):
     """All reading and writing. Business time comes from the clock it was given, machine time from the database.
 
     Where a `turns` or `messages` taker of this process is idle, the commit that makes their work leases it for
@@ -422,30 +422,6 @@ class Store(UnaskedDoor, LearningDoor):
         """A buyer by id, e-mail, order number or phone; None where that is nobody or not just one."""
         async with self.database.read() as connection:
             return await keeping.find_buyer(connection, text)
-
-    # ---- leases ------------------------------------------------------------------------------------------
-
-    async def hold_lease(self, name: str, owner: str, seconds: float) -> bool:
-        """Take or renew the right to do a named thing alone; whether we have it."""
-        row = core(Lease)
-        upsert = self.database.insert(row).values(name=name, owner=owner, lease_until=NOW + seconds)
-        upsert = upsert.on_conflict_do_update(
-            index_elements=[row.c.name],
-            set_={"owner": owner, "lease_until": NOW + seconds},
-            where=(row.c.owner == owner) | (row.c.lease_until <= NOW),
-        )
-        # Read before the commit: SQLite commits nothing while rows of a statement are still to be read.
-        return await self.database.write(lambda c: c.scalar(upsert.returning(row.c.owner))) is not None
-
-    async def drop_lease(self, name: str, owner: str) -> None:
-        """Let go of a lease."""
-        row = core(Lease)
-        await self.database.write(lambda c: c.execute(delete(row).where(row.c.name == name, row.c.owner == owner)))
-
-
-def fresh_owner() -> str:
-    """A name for this process that no other has."""
-    return uuid4().hex
 
 
 def sqlite_url(path: Path) -> str:
