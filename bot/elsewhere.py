@@ -5,16 +5,13 @@ from dataclasses import replace
 
 from bot.dialog.turn import Reason
 from bot.model.events import conversation_lane
-from bot.model.messages import Address, Receipt
+from bot.model.messages import NOWHERE, Address, Receipt
 from bot.ports import Channel
 from bot.proactive.reaching import Chat, choose
 from bot.store import Store
 from bot.store.turns import Written
 from bot.store.unreached import Unreached
 from bot.store.watching import Reach
-
-NOWHERE = "none"
-"""The channel of whoever has no chat: nobody serves it, so that nothing can leave there."""
 
 
 def nowhere(order: int) -> Address:

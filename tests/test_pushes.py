@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Temporary, Unreachable
 from bot.model.conversations import Conversation, Proof
-from bot.model.events import Notice, conversation_lane
+from bot.model.events import Notice, StaffAct, conversation_lane
 from bot.model.markup import plain
-from bot.model.messages import Approved, Outbound, Receipt, State
+from bot.model.messages import Address, Approved, Outbound, Receipt, State
 from bot.model.orders import Consent, Order, Shipment
 from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track
 from bot.ports import Item
@@ -306,6 +306,11 @@ async def test_staff_have_a_case_of_an_order_whose_buyer_has_no_chat(house: Home
     board = await house.show()
     assert "1042" in plain(board.cards["t1"].text)
     assert await house.pass_time(3 * DAY) == []
+    assert (await store.health()).dead == 0
+    act = StaffAct("s1", house.clock.now(), "Lee", Address("none", "order", str(case.order)), "reply", "Where are you?")
+    await store.receive([Arrival("wismo", Item("s1", conversation_lane(act.to), codec.pack(act)))])
+    await house.work()
+    assert ("refused", "Where are you?") in [(x.what, x.text) for x in await store.case_history(case.id)]
     assert (await store.health()).dead == 0
     again = (await store.find_orders(["1042"]))[0]
     assert again.buyer is not None

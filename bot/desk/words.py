@@ -18,7 +18,7 @@ def span(length: timedelta) -> str:
     return f"{minutes // (24 * 60)} days"
 
 
-NAMES = {"whatsapp": "WhatsApp", "telegram": "Telegram", "slack": "Slack"}
+NAMES = {"whatsapp": "WhatsApp", "telegram": "Telegram", "slack": "Slack", "none": "no chat"}
 
 
 def platform(kind: str) -> str:

@@ -15,7 +15,7 @@ from bot.handoff.rota import Rules
 from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState, Priority
 from bot.model.conversations import BOT, QUEUE, Conversation
 from bot.model.events import StaffAct
-from bot.model.messages import Media
+from bot.model.messages import NOWHERE, Media
 
 PERSON = "staff:"
 MOST_TAGS, TAG = 20, 40
@@ -145,6 +145,10 @@ def _took(s: Scene) -> CaseEvent:
 
 
 def _reply(s: Scene) -> Handed:
+    if s.record.address.channel == NOWHERE:
+        # Nothing can leave here. What was written is kept, and its writer is told to reach the buyer another way.
+        line = s.line("refused", s.done.text)
+        return Handed(s.record, Reason("staff.no_chat", {"staff": s.done.staff}), s.case, (line,), told="no_chat")
     if s.other:
         # Not sent and not lost: it is kept as a note, and its writer is told who speaks.
         reason = Reason("staff.kept_as_note", {"holder": s.record.holder})

@@ -6,6 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+NOWHERE = "none"
+"""The channel of whoever has no chat: nobody serves it, so that nothing can leave there."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Address:
