@@ -60,8 +60,8 @@ _GRAVE = frozenset({Status.RETURNING, Status.EXCEPTION})
 
 def _doubtful(scan: Scan) -> bool:
     """Whether words can say more or less than a code that named a cause: "signed" may have been at a station, and
-    customs may hold for something that somebody has to give."""
-    held = scan.status is Status.CUSTOMS and scan.cause == "held"
+    customs may hold for something that somebody has to give: papers or, where a source has one code for both, duty."""
+    held = scan.status is Status.CUSTOMS and scan.cause in {"held", "info_required"}
     return held or (scan.status is Status.DELIVERED and scan.cause != "collected")
 
 

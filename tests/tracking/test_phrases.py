@@ -96,3 +96,13 @@ def test_customs_that_holds_for_something_says_for_what() -> None:
     ]:
         assert refine(scan("customs", text, "held")).cause == cause
     assert refine(scan("customs", "Clearance information required", "released")).cause == "released"
+
+
+def test_one_code_for_papers_and_duty_is_told_apart_by_its_words() -> None:
+    for text, cause in [
+        ("Held by customs: import duty to be paid by the recipient", "duty_due"),
+        ("Held by customs: commercial invoice required", "info_required"),
+        ("Customs clearance completed", "info_required"),
+        ("", "info_required"),
+    ]:
+        assert refine(scan("customs", text, "info_required")).cause == cause
