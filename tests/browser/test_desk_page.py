@@ -145,6 +145,21 @@ def test_a_case_is_opened_for_an_order(mei: Page, shots: Path) -> None:
     mei.screenshot(path=shots / "desk-new.png")
 
 
+def test_what_is_written_before_the_answer_comes_stays(mei: Page) -> None:
+    open_case(mei, "WhatsApp")
+    mei.evaluate(
+        "ask = window.fetch; window.fetch = (...of) => new Promise(f => setTimeout(f, 1500)).then(() => ask(...of)); 0"
+    )
+    mei.keyboard.press("n")
+    mei.keyboard.type("Slow line today.")
+    mei.keyboard.press("Control+Enter")
+    mei.keyboard.type("And one more thing")
+    expect(mei.locator(".line.note .said").last).to_have_text("Slow line today.", timeout=PATIENCE)
+    mei.wait_for_timeout(500)
+    assert mei.locator("#text").input_value() == "And one more thing"
+    mei.locator("#text").fill("")
+
+
 def test_two_on_one_case_see_each_other_and_only_one_takes_it_over(
     buyer: Page, mei: Page, kim: Page, shots: Path
 ) -> None:

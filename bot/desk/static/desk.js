@@ -144,8 +144,16 @@
     write.addEventListener("submit", async (e) => {
       e.preventDefault();
       if (!text.value.trim() && !(mode() === "reply" && file.files.length)) { text.focus(); return; }
-      if (await send(write, null)) { text.value = ""; file.value = ""; sessionStorage.removeItem(kept); lines.scrollTop = lines.scrollHeight; }
+      // The field is free at once: whoever writes on before the answer comes loses nothing, and is moved nowhere.
+      const said = text.value, kind = mode(), files = file.files, sending = send(write, null);
+      text.value = "";
+      sessionStorage.removeItem(kept);
       text.focus();
+      if (await sending) { if (file.files === files) file.value = ""; lines.scrollTop = lines.scrollHeight; return; }
+      text.value = said + (text.value ? "\n" + text.value : "");
+      sessionStorage.setItem(kept, text.value);
+      // What was meant for colleagues never comes back as a reply.
+      set(kind === "reply" && mode() === "reply" ? "reply" : "note");
     });
     text.addEventListener("keydown", (e) => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); write.requestSubmit(); } });
     $("#canned")?.addEventListener("change", (e) => {
