@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from bot.store import Store
+from bot.store.guessing import subject_of
+from bot.store.tables import Guess, core
 from tests.house import Home, fixed_clock, home
 from tests.test_engine import order
 
@@ -33,6 +36,20 @@ async def test_chats_that_guess_at_one_order_at_the_same_moment_share_five_guess
     assert sum("does not match" in text for text in said) <= 5
     # The sixth guess is not compared at all, though it is right.
     assert "cannot check more details" in await first.ask("order 1042, postcode 10115", chat="late")
+
+
+async def test_a_guess_within_another_question_is_one_of_the_five_too(houses: tuple[Home, Home]) -> None:
+    first, second = houses
+    chats = [f"thief{n}" for n in range(12)]
+    for chat in chats:
+        await first.say("where is my order 1042?", chat=chat)
+    for n, chat in enumerate(chats):
+        await first.hear(f"Where is my parcel {30000 + n} please?", chat=chat)
+    await asyncio.gather(first.work(), second.work())
+    await first.work()
+    async with first.store.database.read() as connection:
+        counted = select(func.count()).where(core(Guess).c.subject == subject_of("1042"), core(Guess).c.kind == "miss")
+        assert 0 < int((await connection.execute(counted)).scalar_one()) <= 5
 
 
 async def test_other_orders_are_proved_while_one_is_guessed_at(houses: tuple[Home, Home]) -> None:

@@ -19,7 +19,7 @@ from bot.desk.house import DeskHouse
 from bot.desk.inbox import speaker
 from bot.errors import Refused
 from bot.model.events import StaffAct
-from bot.model.messages import Address, Media, MediaKind
+from bot.model.messages import NOWHERE, Address, Media, MediaKind
 from bot.model.staff import Visit
 from bot.ports import Item
 from bot.store.codec import pack
@@ -157,6 +157,8 @@ async def _outcome(house: DeskHouse, visit: Visit, case: int, done: StaffAct) ->
 
 def _worded(visit: Visit, line: CaseLine, done: StaffAct, history: set[str]) -> tuple[bool, str]:
     other = line.holder.startswith("staff:") and speaker(line) != visit.name
+    if "refused" in history and line.channel == NOWHERE:
+        return False, "Not sent: no chat of this buyer is known. Write by e-mail or phone; your text is kept as a note."
     if "refused" in history:
         return False, f"Not sent: {speaker(line)} speaks now. Your text is kept as a note; take over to send it."
     if done.kind == "take":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
+from bot.handoff.speaking import NO_CHAT
 from bot.model.events import Event, StaffAct
 from bot.model.markup import Run, runs
 from bot.model.messages import Inbound, Kind
@@ -49,7 +50,7 @@ HAPPENED: Mapping[str, str] = {
     "push_sent": "{who} sent what was held back",
 }
 HANDED_BACK_BY_TIME = "Handed back: nobody wrote for a while"
-HAPPENED = {
+SWITCHED = {
     Kind.BLOCKED: "The buyer blocked us",
     Kind.UNBLOCKED: "The buyer can be reached again",
     Kind.ADVERTISING_OFF: "The buyer switched advertising off in their app; news of parcels goes on",
@@ -139,8 +140,8 @@ def _written(row: WrittenRow, paper: Paper, decode: Decode) -> Line | None:
         event = None
     if not isinstance(event, Inbound):
         return None
-    if event.kind in HAPPENED:
-        return Line(f"i{row.id}", row.received_at, "event", "", _plain(HAPPENED[event.kind]))
+    if event.kind in SWITCHED:
+        return Line(f"i{row.id}", row.received_at, "event", "", _plain(SWITCHED[event.kind]))
     pressed = event.choice or ""
     text = event.text or (f"pressed “{pressed}”" if pressed else "")
     if event.contact is not None:
@@ -220,7 +221,8 @@ def _happened(row: HistoryRow, released: Mapping[str, str]) -> Line | None:
     if row.what == "note":
         return Line(key, row.at, "note", row.who, _plain(row.text))
     if row.what == "refused":
-        return Line(key, row.at, "note", row.who, _plain(row.text), state="⚠ not sent: another person speaks", bad=True)
+        why = "no chat of this buyer is known" if row.data == NO_CHAT else "another person speaks"
+        return Line(key, row.at, "note", row.who, _plain(row.text), state=f"⚠ not sent: {why}", bad=True)
     if row.what == "push":
         sent = released.get(row.key, "")
         state = f"sent by {sent}" if sent else "held back while a person speaks"

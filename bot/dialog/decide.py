@@ -153,7 +153,7 @@ def _proved_by_answer(turn: Turn) -> Decision | None:
     if checked.misses and others and intent in OF_ORDER:
         # "Where is 1042?" while 1004 waits for its proof: a miss, for it was compared, and a question of its own.
         asked = proving.ask_proof(turn, intent, others[0])
-        return replace(asked, misses=checked.misses, say_after=checked.say_after)
+        return replace(asked, guessed=checked.guessed, misses=checked.misses, say_after=checked.say_after)
     return checked
 
 

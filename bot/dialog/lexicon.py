@@ -6,7 +6,6 @@ words in a row. What the concepts mean together is the same in every language an
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,8 +21,6 @@ FIRST_JAMO, LAST_JAMO = 0x1100, 0x11FF
 FIRST_JOINED = 0x2E80
 """From here on in Unicode stand scripts that put no spaces between words."""
 REMEMBERED = 1000
-FEW = 99
-"""A concept in the rules of more intents than this tells none of them: a negation, a time, "received"."""
 LONG_WORD = 5
 """Letters of a word in which a slip is forgiven: shorter ones are too near to one another."""
 DRAWN_OUT = 4
@@ -227,7 +224,7 @@ class Lexicon:
     likened: frozenset[str]
     """The languages of which there are sentences to be like."""
     telling: Mapping[str, Collection[str]]
-    """Of each intent the concepts that few others ask for: one of them at least is said where it is meant."""
+    """Of each intent the concepts that its rules ask for: one of them at least is said where it is meant."""
 
     @classmethod
     def load(cls) -> "Lexicon":
@@ -349,8 +346,7 @@ def _telling(rules: Iterable[Rule]) -> Mapping[str, Collection[str]]:
     asked: dict[str, set[str]] = {}
     for rule in rules:
         asked.setdefault(rule.intent, set()).update(*rule.every)
-    shared = Counter(concept for concepts in asked.values() for concept in concepts)
-    return {intent: {c for c in concepts if shared[c] <= FEW} for intent, concepts in asked.items()}
+    return asked
 
 
 def _rules(raw: Mapping[str, Sequence[str]]) -> Iterable[Rule]:

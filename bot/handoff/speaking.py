@@ -18,6 +18,8 @@ from bot.model.events import StaffAct
 from bot.model.messages import NOWHERE, Media
 
 PERSON = "staff:"
+NO_CHAT = b"no_chat"
+"""Why a reply was refused, on its line of the history, where it was not that another person speaks."""
 MOST_TAGS, TAG = 20, 40
 LONGEST_SLEEP = 24 * 60
 """Hours that a case may sleep at most."""
@@ -147,7 +149,7 @@ def _took(s: Scene) -> CaseEvent:
 def _reply(s: Scene) -> Handed:
     if s.record.address.channel == NOWHERE:
         # Nothing can leave here. What was written is kept, and its writer is told to reach the buyer another way.
-        line = s.line("refused", s.done.text)
+        line = s.line("refused", s.done.text, NO_CHAT)
         return Handed(s.record, Reason("staff.no_chat", {"staff": s.done.staff}), s.case, (line,), told="no_chat")
     if s.other:
         # Not sent and not lost: it is kept as a note, and its writer is told who speaks.

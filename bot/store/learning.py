@@ -12,6 +12,7 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any
 
+import structlog
 from msgspec import DecodeError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +28,8 @@ from bot.tracking.eta import Tables
 from bot.tracking.learning import Lesson
 from bot.tracking.residuals import Residuals
 from bot.tracking.survival import Lanes, Prior, Tally
+
+log = structlog.get_logger()
 
 _orders = core(Order)
 _parcels = core(ParcelRow)
@@ -104,10 +107,20 @@ async def page(
     )
     if since is not None:
         rows = rows.where(func.coalesce(_parcels.c.shipped_at, _orders.c.placed_at, _orders.c.updated_at) >= since)
-    return [_lesson(row) for row in await connection.execute(rows)], found[-1] if len(found) == limit else None
+    lessons = [lesson for row in await connection.execute(rows) if (lesson := _lesson(row)) is not None]
+    return lessons, found[-1] if len(found) == limit else None
 
 
-def _lesson(row: Any) -> Lesson:
+def _lesson(row: Any) -> Lesson | None:
+    try:
+        return _read_lesson(row)
+    except ValueError as error:
+        # It costs its own lesson: raised here nothing would ever be learned, and nothing announced.
+        log.warning("lesson.unreadable", parcel=row.id, error=type(error).__name__)
+        return None
+
+
+def _read_lesson(row: Any) -> Lesson:
     detail = codec.decode(row.detail, _Detail) if row.detail else _Detail()
     parcel = None
     if row.id is not None:

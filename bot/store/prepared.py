@@ -94,6 +94,8 @@ class _Form:
         """As few statements for all of these as there can be, each with its values: an INSERT takes several rows, in
         powers of two, so that few texts serve all lengths."""
         row, at = _VALUES.search(self.sql), 0
+        if row is not None and row[1].count("?") != self.sql.count("?"):
+            row = None  # a value that stands behind the row's own is bound once a statement, not once a row
         while at < len(parameters):
             left = len(parameters) - at
             size = min(1 << left.bit_length() - 1, TOGETHER) if row else 1

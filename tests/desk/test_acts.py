@@ -11,7 +11,12 @@ import pytest
 
 from bot.desk.acts import nap
 from bot.errors import Closed
+from bot.model.events import StaffAct, conversation_lane
+from bot.model.messages import Address
 from bot.model.staff import Role
+from bot.ports import Item
+from bot.store.codec import pack
+from bot.store.queue import Arrival
 from tests.deskhouse import Browser, DeskHome
 from tests.house import NOON
 
@@ -101,6 +106,34 @@ async def test_every_act_does_what_its_button_says(waiting: DeskHome) -> None:
             answer = await act(mei, kind, "vip", **more)
             assert answer.json()["told"] == told, kind
     assert "#1" in (await mei.get("/desk?view=resolved")).text
+
+
+async def test_the_transcript_tells_what_staff_did_and_what_was_withdrawn(waiting: DeskHome) -> None:
+    mei, _ = await waiting.visitor("Mei"), await waiting.visitor("Lee")
+    async with at_work(waiting):
+        await act(mei, "take")
+        await act(mei, "assign", whom="Lee")
+        await act(mei, "tag", "vip")
+        await act(mei, "handback")
+    page = (await mei.get("/desk/cases/1")).text
+    for told in ("Case opened", "Mei took over", "Mei gave it to: Lee", "Mei set the tags: vip", "Mei handed back"):
+        assert told in page, told
+
+
+async def test_a_reply_to_a_buyer_without_a_chat_says_so_and_blames_nobody(waiting: DeskHome) -> None:
+    mei, store = await waiting.visitor("Mei"), waiting.home.store
+    lane = Address("none", "order", "1")
+    draft = StaffAct("s1", waiting.house.now(), "Mei", lane, "note", "He never wrote to us.")
+    await store.receive([Arrival("wismo", Item("s1", conversation_lane(lane), pack(draft)))])
+    async with at_work(waiting):
+        await asyncio.sleep(0.3)
+        (number,) = [c.id for c in await store.cases() if c.conversation == conversation_lane(lane)]
+        answer = await mei.post(f"/desk/cases/{number}/act", {"kind": "reply", "text": "Hello"}, headers=JSON)
+    assert answer.status_code == 409
+    assert answer.json()["told"].startswith("Not sent: no chat of this buyer is known.")
+    page = (await mei.get(f"/desk/cases/{number}")).text
+    assert "not sent: no chat of this buyer is known" in page
+    assert "no chat known" in page
 
 
 async def test_nobody_can_give_a_case_to_a_stranger_or_send_nothing(waiting: DeskHome) -> None:

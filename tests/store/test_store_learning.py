@@ -12,7 +12,7 @@ from bot.model.orders import Order, Shipment
 from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track
 from bot.store import Store
 from bot.store.orders import save_parcels
-from bot.store.tables import ForecastRow, core
+from bot.store.tables import ForecastRow, Parcel, core
 from bot.tracking.eta import DISPATCH, JOURNEY, chain
 from bot.tracking.learning import Lesson
 from bot.tracking.timeline import apply
@@ -125,6 +125,18 @@ async def test_yesterdays_tables_serve_until_todays_are_learned(store: Store) ->
     assert await later.refresh(pause)
     assert served == [True]
     assert later.tables.on == store.clock.now().astimezone(ZoneInfo("Asia/Shanghai")).date()
+
+
+async def test_a_parcel_that_cannot_be_read_costs_its_own_lesson(store: Store) -> None:
+    await fill(store, 12)
+    broken = update(core(Parcel)).values(track=b"{").where(core(Parcel).c.id == 3)
+    await store.database.write(lambda c: c.execute(broken))
+    forecast = Forecast(store, store.clock, "CN", "Asia/Shanghai")
+    assert await forecast.refresh()
+    assert forecast.known
+    seen = forecast.tables.of(JOURNEY).evidence(("", "yanwen"), 10)
+    assert seen is not None
+    assert seen.ended == 11
 
 
 async def test_tables_of_another_version_are_learned_anew(store: Store) -> None:

@@ -11,7 +11,7 @@ from bot.model.clock import Clock
 from bot.ports import Item
 from bot.store import Store
 from bot.store.queue import Arrival
-from bot.store.tables import Buyer, Inbox, Lane, core
+from bot.store.tables import Bucket, Buyer, Inbox, Lane, core
 
 LANES = select(core(Lane).c.key).where(core(Lane).c.key.in_(bindparam("keys", expanding=True)))
 OTHERS = select(core(Lane).c.key).where(core(Lane).c.key.not_in(bindparam("keys", expanding=True)))
@@ -71,6 +71,28 @@ def test_lists_of_any_length_find_what_they_name(tmp_path: Path) -> None:
                 assert len(others) == 9 - size
 
         await store.database.write(work)
+        await store.close()
+
+    asyncio.run(run())
+
+
+def test_rows_with_a_value_outside_of_their_list_are_inserted_one_by_one(tmp_path: Path) -> None:
+    bucket = core(Bucket)
+
+    async def run() -> None:
+        store = Store(f"sqlite:///{tmp_path / 'shop.db'}", Clock())
+        await store.migrate()
+        upsert = store.database.insert(bucket).values(key=bindparam("name"), free_at=bindparam("at"))
+        upsert = upsert.on_conflict_do_update(index_elements=["key"], set_={"free_at": bindparam("later")})
+        again = upsert.returning(bucket.c.key, bucket.c.free_at)
+
+        async def work(connection: AsyncConnection) -> dict[str, float]:
+            rows = [{"name": f"b{n}", "at": float(n), "later": 10.0 + n} for n in range(5)]
+            await connection.execute(again, rows[:1])
+            await connection.execute(again, rows[:1])
+            return {r.key: r.free_at for r in await connection.execute(again, rows)}
+
+        assert await store.database.write(work) == {"b0": 10.0, "b1": 1.0, "b2": 2.0, "b3": 3.0, "b4": 4.0}
         await store.close()
 
     asyncio.run(run())
