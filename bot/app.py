@@ -51,7 +51,7 @@ from bot.store.staff import StaffBook
 from bot.store.store import sqlite_url
 from bot.store.vault import Vault
 from bot.tracker import Tracker
-from bot.transport import Client, Transport
+from bot.transport import fresh_client
 from bot.web import Metrics, create_web
 from bot.worker import Worker
 
@@ -146,7 +146,7 @@ def load_adapters(config: Config, http: httpx.AsyncClient) -> Adapters:
 async def open_app(config: Config, clock: Clock | None = None, adapters: Adapters | None = None) -> AsyncIterator[App]:
     """A wired bot, with the config's adapters unless others are given; closed at the end. The database is as it is
     found: `wismo migrate` brings it up."""
-    http = Client(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0))
+    http = fresh_client()
     try:
         app = _wire(config, clock or Clock(), http, adapters or load_adapters(config, http))
     except BaseException:
@@ -370,7 +370,7 @@ def bound(host: str, port: int) -> socket.socket:
 
 def local_client() -> httpx.AsyncClient:
     """A client for calls on this machine: no proxy of the environment stands between."""
-    return Client(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0), trust_env=False)
+    return fresh_client(trust_env=False)
 
 
 async def serve(web: Any, listening: socket.socket, stop: asyncio.Event, *, lifespan: bool = False) -> None:

@@ -78,6 +78,12 @@ class Client(httpx.AsyncClient):
         return response
 
 
+def fresh_client(*, trust_env: bool = True) -> Client:
+    """A client for one event loop, as every part of the bot uses it; without `trust_env` no proxy of the environment
+    stands between."""
+    return Client(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0), trust_env=trust_env)
+
+
 class Transport(httpx.AsyncBaseTransport):
     """A pool of connections for one event loop."""
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, get_args
 
-import httpx
 import typer
 import yaml
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -24,7 +23,7 @@ from bot.cli.questions import Prepared, Questions, Terminal
 from bot.cli.session import DEFAULT, ConfigOption, complain, complete, refuse, say, stop
 from bot.config import Faults, ShopPart, WebPart, told
 from bot.errors import WismoError, describe
-from bot.transport import Client, Transport
+from bot.transport import fresh_client
 
 INVENTED = {"secret", "verify_token"}
 """Settings that nobody gives us: both sides only have to hold the same random value."""
@@ -169,7 +168,7 @@ def _account(kind: str, name: str, questions: Questions) -> BaseModel | None:
 
 async def _try(module: ModuleType, settings: BaseModel) -> tuple[bool, str]:
     """Whether the credentials work, and what the platform said."""
-    async with Client(transport=Transport(), timeout=httpx.Timeout(20.0, connect=5.0)) as http:
+    async with fresh_client() as http:
         port = module.connect(settings, http)
         try:
             return True, await port.check()
