@@ -11,9 +11,10 @@ Misconfigured the account rests, its rows are kept, the alarm is logged and show
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.errors import Closed, Misconfigured, Refused, Temporary, Unknown, Unreachable, WismoError
 from bot.model.clock import Clock
@@ -37,8 +38,7 @@ REST_SECONDS = 60.0
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """A channel's account with its rates."""
 
     name: str

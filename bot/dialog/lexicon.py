@@ -7,11 +7,11 @@ words in a row. What the concepts mean together is the same in every language an
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 
 import yaml
+from msgspec import Struct, field
 
 from bot.dialog.likeness import Likeness
 
@@ -60,8 +60,7 @@ def folded(text: str) -> str:
     return _REPEATED.sub(r"\1\1", text)
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
+class Phrase(Struct, frozen=True):
     """Words in a row, found by the first of them. `open` ones end in a stem."""
 
     rest: tuple[str, ...]
@@ -79,8 +78,7 @@ class Phrase:
         return tuple(found[:-1]) == self.rest[:-1] and found[-1].startswith(self.rest[-1])
 
 
-@dataclass(slots=True)
-class Words:
+class Words(Struct):
     """One language's words. `joined` languages are written without spaces: a word is found anywhere.
 
     `letters` are how many make a word on average, where nothing else tells how long a message is.
@@ -191,8 +189,7 @@ def _is_slip(typed: str, meant: str) -> bool:
     return swapped or typed[at + 1 :] == meant[at + 1 :]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """An intent follows from concepts: all of `every` (each a set of which one is enough), none of `no`."""
 
     intent: str
@@ -210,8 +207,7 @@ class Rule:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Lexicon:
+class Lexicon(Struct, frozen=True):
     """All languages' words and the rules over them, by each concept that a rule's first term may be met by."""
 
     words: Mapping[str, Words]

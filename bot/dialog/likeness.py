@@ -7,9 +7,10 @@ as such models are, so what it says counts less than a rule.
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from math import log
 from zlib import crc32
+
+from msgspec import Struct
 
 ROWS = 1 << 13
 """Pieces of words share the rows of the table by their checksum."""
@@ -21,8 +22,7 @@ RARE = 0.2
 _SPACED, _JOINED = (3, 4, 5), (1, 2, 3)
 
 
-@dataclass(frozen=True, slots=True)
-class Likeness:
+class Likeness(Struct, frozen=True):
     """The table: for each row what it adds to each intent, by how often it was seen there."""
 
     intents: tuple[str, ...]

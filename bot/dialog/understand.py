@@ -6,8 +6,9 @@ The language whose words say most is believed where the model is unsure, so a sh
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from bot.dialog.entities import entities
 from bot.dialog.language import NONE, SURE, LanguageModel, by_script
@@ -42,8 +43,7 @@ SHAKES = "👎❌🚫🙅"
 """Said without a word, and meant as a no."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(Struct, frozen=True):
     """What one language makes of a text."""
 
     locale: str

@@ -7,13 +7,12 @@ and for the next start.
 
 from array import array
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from typing import Any
 
 import structlog
-from msgspec import DecodeError
+from msgspec import DecodeError, Struct
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -68,8 +67,7 @@ class LearningDoor:
 # ---- lessons ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Detail:
+class _Detail(Struct, frozen=True):
     """What of an order's detail is wanted here."""
 
     promised: date | None = None
@@ -143,16 +141,14 @@ def _read_lesson(row: Any) -> Lesson:
 # ---- what was learned ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _KeptTally:
+class _KeptTally(Struct, frozen=True):
     left: list[float]
     ended: list[float]
     open: Mapping[int, int]
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class _KeptLanes:
+class _KeptLanes(Struct, frozen=True):
     now: int
     base: int
     prior: Prior
@@ -163,8 +159,7 @@ class _KeptLanes:
     tallies: Mapping[str, _KeptTally]
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     on: date
     lanes: Mapping[str, _KeptLanes]
     residuals: _KeptLanes

@@ -6,11 +6,12 @@ taken in the claim's transaction, so all processes share them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,8 +28,7 @@ _conversation = core(Conversation)
 _bucket = core(Bucket)
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(Struct, frozen=True):
     """How fast an account may send: per second over all chats, and to one chat with a burst."""
 
     per_second: float
@@ -36,8 +36,7 @@ class Rates:
     burst: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A claimed message. `stale` tells that the holder changed since it was written; `again` that an earlier
     sender died or froze with it in flight, so that its outcome is not known."""
 
@@ -221,8 +220,7 @@ async def hold_account(connection: AsyncConnection, database: Database, account:
     await _spend(connection, database, {account: now + seconds + 1.0})
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """What came of a claimed row. `delay` is seconds until it may be tried again, for state READY."""
 
     row: Row

@@ -10,11 +10,11 @@ Everything here runs inside a transaction that the caller opened.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from msgspec import Struct
 from sqlalchemy import Select, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -39,8 +39,7 @@ _thread = core(CaseThread)
 _case = core(CaseRow)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """An item, the port it came through, and the business time from which it counts."""
 
     port: str
@@ -48,8 +47,7 @@ class Arrival:
     due_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A stored event, still in the platform's words."""
 
     id: int
@@ -59,8 +57,7 @@ class Waiting:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A leased lane with its oldest waiting events; only the holder of `token` may finish it.
 
     `record` is what is known of a conversation's lane, empty for one never seen.

@@ -1,10 +1,10 @@
 """A reply from the web can be taken back for a moment, as one from Slack."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bot.store import Store
 from tests.desk.test_acts import act, at_work
