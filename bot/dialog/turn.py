@@ -60,7 +60,7 @@ class Understanding(Struct, frozen=True):
 
     def values(self, *kinds: str) -> tuple[str, ...]:
         """The normalised values of these kinds of entity, in the order typed."""
-        return tuple(e.value for e in self.entities if e.kind in kinds)
+        return tuple([e.value for e in self.entities if e.kind in kinds])  # a list: asked for a dozen times a turn
 
 
 class Wants(Struct, frozen=True):

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.model.markup import plain
 from bot.model.messages import RANK, Receipt, State
 from bot.store import codec
-from bot.store.database import NOW, Database
+from bot.store.database import NOW, Database, constant
 from bot.store.tables import Bucket, Conversation, Outbox, OutboxState, core
 
 LEASE_SECONDS = 40.0
@@ -113,10 +113,11 @@ _READ = (
 
 def _claimable() -> Select[Any]:
     older = _outbox.alias("older")
-    blocked = exists().where(older.c.lane == _outbox.c.lane, older.c.id < _outbox.c.id, older.c.state <= 1)
+    waits, leaves = constant(OutboxState.READY), constant(OutboxState.SENDING)
+    blocked = exists().where(older.c.lane == _outbox.c.lane, older.c.id < _outbox.c.id, older.c.state <= leaves)
     free = or_(
-        and_(_outbox.c.state == OutboxState.READY, _outbox.c.not_before <= NOW),
-        and_(_outbox.c.state == OutboxState.SENDING, _outbox.c.lease_until <= NOW),
+        and_(_outbox.c.state == waits, _outbox.c.not_before <= NOW),
+        and_(_outbox.c.state == leaves, _outbox.c.lease_until <= NOW),
     )
     return (
         select(*(_outbox.c[name] for name in _READ), _conversation.c.version.label("holder_now"))
@@ -124,7 +125,7 @@ def _claimable() -> Select[Any]:
         .where(
             _outbox.c.channel == bindparam("channel"),
             _outbox.c.account == bindparam("account"),
-            _outbox.c.state <= OutboxState.SENDING,
+            _outbox.c.state <= leaves,
             free,
             ~blocked,
         )
