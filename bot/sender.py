@@ -11,6 +11,7 @@ Misconfigured the account rests, its rows are kept, the alarm is logged and show
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 from msgspec import Struct
@@ -123,10 +124,9 @@ class Sender:
                 await self._rest()
 
     async def _rest(self) -> None:
-        try:
-            await asyncio.wait_for(self.wake.wait(), POLL_SECONDS)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self.wake.wait()
 
     async def _known(self, account: Account) -> tuple[str, str]:
         """Which rows are this account's: as the platform tells it, else as its buyers' messages came in."""
