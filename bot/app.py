@@ -170,9 +170,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
     forecast = Forecast(store, clock, shop.country, shop.timezone)
     catalogue = read_catalogue(shipped_templates() / "catalogue.yaml")
     expectations = Expectations(lambda: forecast.tables, shop.country, config.proactive.stall_share)
-    announcer = Announcer(
-        store, list(adapters.channels.values()), clock, expectations.at_a_glance, config.proactive.rules()
-    )
+    announcer = Announcer(store, list(adapters.channels.values()), clock, expectations, config.proactive.rules())
     house = House(
         store=store,
         ports=adapters.ports,

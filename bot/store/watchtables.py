@@ -11,8 +11,9 @@ from bot.store.tables import _id, _json, _machine, _when
 class Watch(SQLModel, table=True):
     """An order that the announcer looks at when it is due (None: never again), and what was told of it.
 
-    `glance` is a `Watched`, `told` a `Told`, both as JSON. News take the lease from `owner`, so that a look which
-    began before them does not put off the next. Narrow, because a look that finds nothing touches this row alone.
+    `glance` is a `Watched`, `told` a `Told`, `footing` of each parcel a `Footing`, all as JSON; empty where the next
+    look has to see the order. News take the lease from `owner`, so that a look which began before them does not put
+    off the next. Narrow, because a look that finds nothing touches this row alone.
     """
 
     __table_args__ = (
@@ -28,6 +29,7 @@ class Watch(SQLModel, table=True):
     owner: str = ""
     glance: bytes = _json()
     told: bytes = _json()
+    footing: bytes = _json()
 
 
 class SightRow(SQLModel, table=True):

@@ -42,11 +42,14 @@ from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Parcel as ParcelRow
 from bot.store.watchtables import SightRow, Watch
 from bot.tracking.eta import Tables
+from bot.worker import LANES
 from tests.house import home
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+NEWS = datetime.fromtimestamp(0, UTC)
+"""When an order is due of whose parcel something was heard."""
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-LANES = (("DE", "50667"), ("FR", "69001"), ("GB", "SW1A"), ("ES", "28001"), ("IT", "00118"))
+WAYS = (("DE", "50667"), ("FR", "69001"), ("GB", "SW1A"), ("ES", "28001"), ("IT", "00118"))
 PAGE = 5_000
 NOTHING_LEARNED = Tables()
 EXPECTED = Expectations(lambda: NOTHING_LEARNED, "CN").at_a_glance
@@ -74,8 +77,9 @@ def track(n: int, country: str, *, owes: bool) -> Track:
     return Track("china-post", f"LX{n:09d}CN", tuple(scans), origin="CN", destination=country, source="bench", at=NOON)
 
 
-def told_yesterday(order: Watched, parcel: Parcel, home: Where, *, owes: bool) -> Told:
-    """What the look of a day ago left: it knew all scans but the one that is owed today."""
+def yesterday(order: Watched, parcel: Parcel, home: Where, *, owes: bool) -> tuple[Told, bytes]:
+    """What the look of a day ago left: it knew all scans but the one that is owed today, with which the order has to
+    be read."""
     known, at = NOON - 9 * DAY, NOON - DAY
     assert parcel.track is not None
     if owes:
@@ -85,19 +89,20 @@ def told_yesterday(order: Watched, parcel: Parcel, home: Where, *, owes: bool) -
     told = Told(known, ("order_confirmed", *said), {parcel.id: ParcelTold(known)})
     glimpse = sight(parcel, home, at)
     outlook = EXPECTED(order, glimpse, None, at)
-    return announce(order, [glimpse], told, {parcel.id: outlook}, at, Rules()).told or told
+    found = announce(order, [glimpse], told, {parcel.id: outlook}, at, Rules())
+    return found.told or told, b"" if owes else codec.encode(found.stands)
 
 
 def rows(n: int, *, owes: bool) -> dict[Any, dict[str, Any]]:
     """One order with all that belongs to it."""
-    country, postcode = LANES[n % len(LANES)]
+    country, postcode = WAYS[n % len(WAYS)]
     order = OrderValue(str(n), NOON, placed_at=NOON - 10 * DAY, country=country, postcode=postcode, locale="en")
     status = Status.OUT_FOR_DELIVERY if owes else Status.IN_TRANSIT
     parcel = Parcel(
         n, n, "china-post", f"LX{n:09d}CN", status, track=track(n, country, owes=owes), shipped_at=NOON - 9 * DAY
     )
     glance, glimpse = watched(n, order), sight(parcel, Where(country, postcode), NOON)
-    told = told_yesterday(glance, parcel, Where(country, postcode), owes=owes)
+    told, stands = yesterday(glance, parcel, Where(country, postcode), owes=owes)
     to = Address("test", "shop", f"c{n}")
     proof = Proof("link", NOON + 30 * DAY, order=n)
     chat = Conversation(to, buyer=n, proofs=(proof,), locale="en", last_inbound_at=NOON - 5 * DAY)
@@ -115,8 +120,8 @@ def rows(n: int, *, owes: bool) -> dict[Any, dict[str, Any]]:
             "shipped_at": parcel.shipped_at,
         },
         Watch: {
-            "order_id": n, "due_at": NOON - HOUR, "lease_until": 0.0, "owner": "",
-            "glance": codec.encode(glance), "told": codec.encode(told),
+            "order_id": n, "due_at": NEWS if owes else NOON - HOUR, "lease_until": 0.0, "owner": "",
+            "glance": codec.encode(glance), "told": codec.encode(told), "footing": stands,
         },
         SightRow: {
             "parcel_id": n, "order_id": n, "glance": codec.encode(glimpse),
@@ -171,7 +176,7 @@ async def round_(folder: Path, count: int, owing: float) -> dict[str, float]:
             looked += found
             await store.checkpoint()
         looking, looking_cpu = time.perf_counter() - began, time.process_time() - cpu
-        while claims := await store.claim(500):
+        while claims := await store.claim(LANES):
             await house.engine.handle(claims)
         await house.engine.settle()
         whole, whole_cpu = time.perf_counter() - began, time.process_time() - cpu
