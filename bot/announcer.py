@@ -160,7 +160,7 @@ def _news(due: Due, announced: Announced, to: Address | None, now: datetime, tog
 def _notice(due: Due, push: Push, to: Address, now: datetime) -> Notice:
     key = f"{due.order.order}:{push.key}"
     return Notice(
-        id=f"push:{key}:{push.at:%Y%m%d%H%M}",
+        id=f"push:{key}:{_digits(push.at)}",
         to=to,
         template=push.template,
         fact_key=key,
@@ -171,6 +171,14 @@ def _notice(due: Due, push: Push, to: Address, now: datetime) -> Notice:
         parcel=push.parcel,
         needs=f"{due.order.order}:{push.needs}" if push.needs else "",
     )
+
+
+def _digits(at: datetime) -> str:
+    """The minute in a name, as 202611241205."""
+    return at.isoformat()[:16].translate(_ONLY_DIGITS)
+
+
+_ONLY_DIGITS = {ord(sign): None for sign in "-T:"}
 
 
 def _task(due: Due, case: CaseDraft, to: Address, now: datetime, place: int) -> Notice:

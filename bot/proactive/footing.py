@@ -5,7 +5,8 @@ days and window told. Whether that holds news is found once for all of them (`Sk
 """
 
 from datetime import date
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from bot.model.tracks import Status
 from bot.proactive.watching import ParcelTold, Sight, Watched
@@ -18,7 +19,7 @@ MOST = 50_000
 """Footings remembered at once; a sweep that meets more forgets the earlier ones."""
 
 
-class Footing(NamedTuple):
+class Footing(Struct, frozen=True, array_like=True):
     """Of one parcel: the feed and the carrier that tell of it, its service and whether that is `tracked` all the way;
     where it came from and goes, and its buyer's zone; the last days by which the shop `promised` it, its buyer was
     `told` it, and the carrier expects it (`window`); where it stands."""

@@ -41,7 +41,7 @@ def parcel(number: int = 1, **more: object) -> Sight:
         number, "dhl", f"812000000{number}", Status.IN_TRANSIT, since=moved, seen=moved, handed=moved, moved=moved,
         shipped=moved, where=where, source="dhl", origin="CN",
     )  # fmt: skip
-    return replace(found, **more)  # type: ignore[arg-type]
+    return replace(found, **more)
 
 
 class Desk:
