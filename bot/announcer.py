@@ -8,7 +8,7 @@ buyer hears, and when, is judged in their own lane.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 import structlog
@@ -97,7 +97,7 @@ class Announcer:
     async def _look_at(self, due: Sequence[Due], down: frozenset[str], now: datetime) -> None:
         found = [await self._looked(place, d, down, now) for place, d in enumerate(due)]
         telling = [d.order.order for d, a in zip(due, found, strict=True) if a.pushes or a.cases]
-        addresses = await self.addresses(telling)
+        addresses, known = await self._reached(telling)
         looks = []
         for one, announced in zip(due, found, strict=True):
             to = addresses.get(one.order.order)
@@ -108,7 +108,7 @@ class Announcer:
                     announced.again,
                     announced.told if announced.told is not one.told else None,
                     encode(announced.stands) if announced.stands else b"",
-                    _news(one, announced, to, now, self.together),
+                    _news(one, announced, to, now, self.together, known=to in known),
                     _reasons(one, announced, to),
                 )
             )
@@ -139,8 +139,13 @@ class Announcer:
 
     async def addresses(self, orders: Sequence[int]) -> dict[int, Address | None]:
         """Where the buyers of these orders are told, None where there is no such place."""
+        return (await self._reached(orders))[0]
+
+    async def _reached(self, orders: Sequence[int]) -> tuple[dict[int, Address | None], Set[Address]]:
+        """`addresses`, and those of chats that somebody has used."""
         reach = await self.store.reach(orders, UPDATES) if orders else {}
-        return {order: await address_of(reach.get(order, Reach()), self._channels) for order in orders}
+        found = {order: await address_of(reach.get(order, Reach()), self._channels) for order in orders}
+        return found, {chat.address for one in reach.values() for chat in one.chats}
 
 
 def _failed(due: Due, error: str) -> Reason:
@@ -148,12 +153,16 @@ def _failed(due: Due, error: str) -> Reason:
     return Reason("push.look_failed", {"error": error}, f"o/{due.order.order}")
 
 
-def _news(due: Due, announced: Announced, to: Address | None, now: datetime, together: float) -> tuple[Arrival, ...]:
+def _news(
+    due: Due, announced: Announced, to: Address | None, now: datetime, together: float, *, known: bool
+) -> tuple[Arrival, ...]:
     made = [_notice(due, p, to, now) for p in announced.pushes] if to is not None else []
     desk = to or nowhere(due.order.order)
     made += [_task(due, case, desk, now, place) for place, case in enumerate(announced.cases)]
+    # A number that never wrote may be known by another name; a chat that did has the lane of its own name.
+    names = () if known or not made else (made[0].to.chat,)
     return tuple(
-        Arrival("wismo", Item(n.id, conversation_lane(n.to), pack(n), chats=(n.to.chat,), quiet=together)) for n in made
+        [Arrival("wismo", Item(n.id, conversation_lane(n.to), pack(n), chats=names, quiet=together)) for n in made]
     )
 
 
