@@ -24,6 +24,8 @@ TEXT = "^[^\\x00]*$"
 """Any text but a NUL, which no database keeps."""
 NAMED = "^[^\\x00]*[A-Za-z0-9][^\\x00]*$"
 """An order's number: decoration alone finds nothing."""
+TRACKING = "^([^A-Za-z0-9\\x00]*[A-Za-z0-9]){4}[^\\x00]*$"
+"""A tracking number: four letters or digits at least, however they are spaced."""
 LONGEST_NUMBER = 100
 """Characters of an order's number."""
 
@@ -41,6 +43,11 @@ def _day(value: object) -> object:
     return value
 
 
+def _whole(value: object) -> object:
+    """2.0 is a whole number in JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 _INSTANT, _DAY = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d"), re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -50,10 +57,15 @@ def _of_this_age(moment: datetime) -> datetime:
     return moment
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(_of_this_age)]
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_instant),
+    AfterValidator(_of_this_age),
+    Field(json_schema_extra={"pattern": "^(199[0-9]|2[01][0-9]{2})-"}),
+]
 Day = Annotated[date, BeforeValidator(_day)]
 Flag = Annotated[bool, Field(strict=True)]
-Whole = Annotated[int, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True), BeforeValidator(_whole)]
 Text = Annotated[str, Field(pattern=TEXT, max_length=300)]
 Country = Field("", pattern="^([A-Z]{2})?$", description="ISO 3166 alpha-2")
 
@@ -75,7 +87,7 @@ class ItemBody(_Body):
 class ParcelBody(_Body):
     """A parcel that was shipped; `items` are indexes into the order's items from 0, none for all of them."""
 
-    number: Text = Field(min_length=4, max_length=50)
+    number: str = Field(pattern=TRACKING, max_length=50)
     carrier: Text = Field("", max_length=50)
     shipped_at: Moment | None = None
     items: list[Annotated[Whole, Field(ge=0)]] = Field(default_factory=list, max_length=500)
@@ -142,8 +154,8 @@ def unnamed(model: type[_Body], names: Sequence[str]) -> Iterator[tuple[str, str
     carrier, number = names
     if len(carrier) > 50 or "\x00" in carrier:
         yield "carrier", "must have at most 50 characters"
-    if not 4 <= len(compact(number)) <= 50 or "\x00" in number:
-        yield "number", "must have 4 to 50 characters"
+    if not re.search(TRACKING, number) or len(number) > 50:
+        yield "number", "must hold four letters or digits and have at most 50 characters"
 
 
 def beyond(body: OrderBody | ScansBody, now: datetime) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from adapters.shops.rest.bodies import LONGEST_NUMBER, NAMED, TEXT, OrderBody, ScansBody
+from adapters.shops.rest.bodies import LONGEST_NUMBER, NAMED, TEXT, TRACKING, OrderBody, ScansBody
 
 REPLAY_SECONDS = 300
 LARGEST = 1024 * 1024
@@ -23,7 +23,7 @@ _HEADERS = (
 _NAMES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "order": ("number", {"minLength": 1, "maxLength": LONGEST_NUMBER, "pattern": NAMED}),
     "carrier": ("carrier", {"minLength": 1, "maxLength": 50, "pattern": TEXT}),
-    "parcel": ("number", {"minLength": 4, "maxLength": 50, "pattern": TEXT}),
+    "parcel": ("number", {"maxLength": 50, "pattern": TRACKING}),
 }
 _ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
 _FIELD = {

@@ -144,6 +144,7 @@ SCANS = {"updated_at": "2026-11-24T10:00:00Z", "scans": [{"at": "2026-11-24T09:0
         ("/api/orders/%20", ORDER, "number"),
         ("/api/orders/" + "9" * 101, ORDER, "number"),
         ("/api/parcels/dhl/JD%000001/scans", SCANS, "number"),
+        ("/api/orders/1", ORDER | {"parcels": [{"number": "- - - -"}]}, "parcels.0.number"),
         ("/api/parcels/dhl/1/scans", SCANS, "number"),
         ("/api/parcels/" + "d" * 51 + "/JD0001/scans", SCANS, "carrier"),
         ("/api/parcels/dhl/JD0001/scans", SCANS | {"updated_at": "2026-11-24T10:36:00Z"}, "updated_at"),
