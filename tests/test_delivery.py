@@ -13,11 +13,11 @@ from bot.errors import Misconfigured, Refused, Temporary, Unknown, Unreachable
 from bot.model.events import conversation_lane
 from bot.model.messages import Media, Receipt, State
 from bot.ports import Item
-from bot.sender import Sender
+from bot.sender import Account, Sender
 from bot.store import Store, codec
-from bot.store.outbox import machine_now
+from bot.store.outbox import Rates, machine_now
 from bot.store.queue import Arrival
-from tests.house import Home, home
+from tests.house import Home, Wire, home
 from tests.test_engine import order
 
 
@@ -124,6 +124,32 @@ async def test_an_account_whose_platform_does_not_say_who_we_are_is_the_one_that
     await sender.stop()
     await sending
     assert len(house.wire.sent) == 1
+
+
+async def test_platforms_that_hang_or_say_nothing_hold_up_a_stop_only_once(
+    house: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each in its own way, and all together no longer than one: the whole bot lets go within ten seconds."""
+    monkeypatch.setattr("bot.sender.HOMING_SECONDS", 0.8)
+
+    async def unknown() -> str:
+        raise Misconfigured("auth.test says no", key="channels.slack.bot_token")
+
+    silent = Wire()
+    silent.account = unknown  # type: ignore[method-assign]
+    wires = {"wire": house.wire, "second": Wire(), "silent": silent}
+    sender = Sender(house.store, {n: Account(n, w, Rates(0, 0)) for n, w in wires.items()}, house.clock)
+    sending = asyncio.create_task(sender.run())
+    await asyncio.sleep(0.1)
+    hanging = [asyncio.create_task(asyncio.sleep(60)) for _ in range(2)]
+    for name, send in zip(("wire", "second"), hanging, strict=True):
+        sender._flying[name].add(send)
+    began = asyncio.get_running_loop().time()
+    await sender.stop()
+    await asyncio.wait_for(sending, 5)
+    assert asyncio.get_running_loop().time() - began < 1.9
+    for send in hanging:
+        send.cancel()
 
 
 async def test_a_platform_that_wants_growing_waits_gets_them(house: Home) -> None:
