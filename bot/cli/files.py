@@ -13,9 +13,9 @@ from bot.errors import Misconfigured
 HEAD = "# Written by `wismo init`. Every key is explained in config.example.yaml. Secrets are in .env, not here.\n"
 
 
-def write_config(path: Path, values: Mapping[str, Any]) -> None:
-    """Replace the config in one step."""
-    text = HEAD + yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
+def write_config(path: Path, values: Mapping[str, Any], head: str = HEAD) -> None:
+    """Replace the config, or another file of settings, in one step."""
+    text = head + yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
     _replace(path, text, 0o644)
 
 
