@@ -107,7 +107,7 @@ class DeadLetter(Struct, frozen=True):
     received_at: datetime
 
 
-class Erased(Struct, frozen=True):
+class Gone(Struct, frozen=True):
     """What went: rows blanked or deleted, and digests of files that nobody else needs."""
 
     rows: int
@@ -193,13 +193,17 @@ async def send_errors(connection: AsyncConnection, limit: int) -> list[tuple[str
     return [(str(r[0]), int(r[1])) for r in await connection.execute(rows.order_by(count.desc()).limit(limit))]
 
 
-async def expire(connection: AsyncConnection, keep: Retention, now: datetime) -> int:
+async def expire(connection: AsyncConnection, keep: Retention, now: datetime) -> Gone:
     """Blank and delete what is older than its time."""
 
     def before(days: int) -> datetime:
         return now - timedelta(days=days)
 
     done = _inbox.c.state == InboxState.DONE
+    old = _media.c.at < before(keep.messages)
+    younger = select(_media.c.digest).where(~old)
+    files = select(_media.c.digest).where(old, _media.c.digest.not_in(younger)).distinct()
+    digests = tuple((await connection.execute(files)).scalars())
     steps = (
         update(_inbox)
         .where(done, _inbox.c.received_at < before(keep.inbox), _inbox.c.body.is_not(None))
@@ -213,7 +217,7 @@ async def expire(connection: AsyncConnection, keep: Retention, now: datetime) ->
             _outbox.c.body.is_not(None),
         )
         .values(body=None),
-        delete(_media).where(_media.c.at < before(keep.messages)),
+        delete(_media).where(old),
         delete(_guesses).where(_guesses.c.at < before(7)),
         delete(_decisions).where(_decisions.c.at < before(keep.messages)),
         delete(_audit).where(_audit.c.at < before(keep.messages)),
@@ -228,7 +232,7 @@ async def expire(connection: AsyncConnection, keep: Retention, now: datetime) ->
         )
         .values(track=b""),
     )
-    return sum([(await connection.execute(step)).rowcount for step in steps])
+    return Gone(sum([(await connection.execute(step)).rowcount for step in steps]), digests)
 
 
 SHORTEST_NAME = 5
@@ -317,10 +321,10 @@ def _readable(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-async def erase_buyer(database: Database, buyer: int, now: datetime) -> Erased:
+async def erase_buyer(database: Database, buyer: int, now: datetime) -> Gone:
     """Blank the buyer's orders and delete their chats; then make the database forget the old pages."""
 
-    async def work(connection: AsyncConnection) -> Erased:
+    async def work(connection: AsyncConnection) -> Gone:
         if database.sqlite:
             await connection.execute(text("PRAGMA secure_delete=ON"))
         ids, lanes = await _lanes_of(connection, buyer)
@@ -340,7 +344,7 @@ async def erase_buyer(database: Database, buyer: int, now: datetime) -> Erased:
         await connection.execute(
             update(_buyers).where(_buyers.c.id == buyer).values(key=f"erased:{buyer}", erased_at=now)
         )
-        return Erased(rows, tuple(files))
+        return Gone(rows, tuple(files))
 
     erased = await database.write(work)
     await database.compact()
