@@ -1,6 +1,7 @@
 """What is kept, for how long, and how a buyer is exported and erased."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -279,15 +280,46 @@ async def _lanes_of(connection: AsyncConnection, buyer: int) -> tuple[list[int],
 
 
 async def _lanes_naming(connection: AsyncConnection, buyer: int) -> set[str]:
-    known = await connection.execute(select(_orders.c.email, _orders.c.phone_e164).where(_orders.c.buyer_id == buyer))
-    wanted = {v for email, phone in known for v in (email.strip().lower(), phone.lstrip("+")) if len(v) > SHORTEST_NAME}
-    if not wanted:
-        return set()
-    named = [v.encode() for v in wanted]
+    """Chats that hold the buyer's e-mail, phone, whole name or address; or one of their orders' numbers, and a postcode
+    or city of theirs with it, of which many people have the same."""
+    known = await connection.execute(
+        select(_orders.c.number, _orders.c.phone_e164, *(_orders.c[c] for c in PERSONAL)).where(
+            _orders.c.buyer_id == buyer
+        )
+    )
+    alone: set[str] = set()
+    numbers: set[str] = set()
+    places: set[str] = set()
+    for row in known:
+        alone |= {row.email, row.phone_e164.lstrip("+"), *(v for v in (row.name, row.address) if " " in v)}
+        numbers.add(row.number.lstrip("#"))
+        places |= {row.postcode, row.city}
+    named: set[str] = set()
+    by_number: set[str] = set()
+    by_place: set[str] = set()
+    wanted = (
+        (_any_of(alone, SHORTEST_NAME), named),
+        (_any_of(numbers, 0, whole=True), by_number),
+        (_any_of(places, 3, whole=True), by_place),
+    )
     rows = await connection.execute(
         select(_inbox.c.lane, _inbox.c.body).where(_inbox.c.lane.like("c/%"), _inbox.c.body.is_not(None))
     )
-    return {row.lane for row in rows if any(v in row.body.lower() for v in named)}
+    for row in rows:
+        body = row.body.decode("utf-8", "replace").lower()
+        for found, lanes in wanted:
+            if found.search(body):
+                lanes.add(row.lane)
+    return named | (by_number & by_place)
+
+
+def _any_of(values: Iterable[str], shortest: int, *, whole: bool = False) -> re.Pattern[str]:
+    """Finds the longer ones in a body in lower case, written out or as JSON that keeps to ASCII; as whole words where
+    they might stand within an id."""
+    long = [v.strip() for v in values if len(v.strip()) > shortest]
+    spelled = sorted({re.escape(s.lower()) for v in long for s in (v, json.dumps(v)[1:-1])})
+    edge = (r"(?<![^\W_])", r"(?![^\W_])") if whole else ("", "")
+    return re.compile(f"{edge[0]}(?:{'|'.join(spelled)}){edge[1]}" if spelled else r"(?!)")
 
 
 async def export_buyer(connection: AsyncConnection, buyer: int) -> dict[str, object]:
