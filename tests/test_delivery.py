@@ -10,13 +10,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Misconfigured, Refused, Temporary, Unknown, Unreachable
+from bot.fetching import Fetching
 from bot.model.events import conversation_lane
-from bot.model.messages import Media, Receipt, State
+from bot.model.messages import Inbound, Media, MediaKind, Receipt, State
 from bot.ports import Item
 from bot.sender import Account, Sender
 from bot.store import Store, codec
 from bot.store.outbox import Rates, machine_now
 from bot.store.queue import Arrival
+from bot.store.vault import Vault
 from tests.house import Home, Wire, home
 from tests.test_engine import order
 
@@ -104,6 +106,33 @@ async def test_a_file_that_never_comes_is_answered_all_the_same(house: Home) -> 
     house.wire.fetch = refused  # type: ignore[method-assign]
     (answer,) = await house.say("", media=["image"])
     assert "I cannot judge it myself" in answer.text
+
+
+async def test_a_file_is_asked_for_where_its_message_was_written_to(house: Home, tmp_path: Path) -> None:
+    """Two workspaces write through the one address of their Slack app; each gives its files to its own token."""
+    other, silent = Wire(), Wire()
+    asked: list[str] = []
+    other.account = lambda: _named("elsewhere")  # type: ignore[method-assign]
+    silent.account = lambda: _named("")  # type: ignore[method-assign]
+    for name, wire in (("wire", house.wire), ("other", other)):
+        wire.fetch = lambda media, name=name: _noted(asked, name)  # type: ignore[method-assign, misc]
+    fetching = Fetching({"silent": silent, "wire": house.wire, "other": other}, Vault(tmp_path / "vault"))
+    photo = Media(MediaKind.IMAGE, ref="x")
+    for account in ("elsewhere", "shop", "unknown"):
+        sender = replace(house.address(), account=account)
+        await fetching.inbound(Inbound("m", house.clock.now(), sender, media=(photo,)), "wire", 0)
+    assert asked == ["other", "wire", "wire"]
+
+
+async def _named(account: str) -> str:
+    if not account:
+        raise Misconfigured("auth.test says no", key="channels.slack.bot_token")
+    return account
+
+
+async def _noted(asked: list[str], name: str) -> AsyncIterator[bytes]:
+    asked.append(name)
+    yield b"\x89PNG\r\n\x1a\n" + b"0" * 64
 
 
 async def test_an_account_whose_platform_does_not_say_who_we_are_is_the_one_that_was_written_to(house: Home) -> None:
