@@ -39,6 +39,7 @@ def _quoted(name: str, value: str) -> str:
 
 
 def _replace(path: Path, text: str, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     # A temporary file is 0600 from its first byte on, so that a secret never lies open.
     with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
         part = Path(file.name)
