@@ -405,8 +405,8 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
         """Keep SQLite's log short; nothing on PostgreSQL, which does it by itself."""
         await self.database.checkpoint()
 
-    async def expire(self, retention: keeping.Retention) -> int:
-        """Blank and delete what has been kept long enough; how many rows."""
+    async def expire(self, retention: keeping.Retention) -> keeping.Gone:
+        """Blank and delete what has been kept long enough; which files on disk go with it."""
         return await self.database.write(lambda c: keeping.expire(c, retention, self.clock.now()))
 
     async def export_buyer(self, buyer: int) -> dict[str, object]:
@@ -414,7 +414,7 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
         async with self.database.read() as connection:
             return await keeping.export_buyer(connection, buyer)
 
-    async def erase_buyer(self, buyer: int) -> keeping.Erased:
+    async def erase_buyer(self, buyer: int) -> keeping.Gone:
         """Blank every personal datum of a buyer; which files on disk go with them."""
         return await keeping.erase_buyer(self.database, buyer, self.clock.now())
 
