@@ -31,6 +31,10 @@ LIKELY, MAYBE = 0.6, 0.3
 """Chances, rules and likeness together, from which it is acted on and asked about."""
 PLAIN, BRIEF = 0.9, 5
 """A rule at this score is right about a message of so few words without a second opinion."""
+BY_NAME = "language"
+"""The intent that is told by a language's name alone."""
+FEWEST = 2
+"""Words that are like anything: a yes, a name or a number alone is not."""
 BEHIND = 0.12
 """How far what is less likely stands behind what is acted on: more than the lead that `decide` asks for."""
 LONG = 3
@@ -96,7 +100,8 @@ def understand(
     if text and not intents:
         intents = _unsaid(found, len(tokens))
     yes = _yes(left, tokens, read, lexicon)
-    if read.known and not read.plain and not asked and yes is None:
+    answered = yes is not None and conversation.pending is not None
+    if read.length >= FEWEST and not read.plain and not asked and not answered:
         intents = _weighed(intents, read, lexicon)
     return Understanding(
         text=text,
@@ -134,7 +139,7 @@ def _weighed(intents: tuple[tuple[str, float], ...], read: _Read, lexicon: Lexic
     votes = {
         name: chance * exp(TRUST * said.get(name, 0.0))
         for name, chance in chances
-        if name in said or read.concepts.isdisjoint(lexicon.barred.get(name, ()))
+        if name in said or (name != BY_NAME and read.concepts.isdisjoint(lexicon.barred.get(name, ())))
     }
     best = max(votes, key=lambda name: votes[name])
     chance = votes[best] / sum(votes.values())
