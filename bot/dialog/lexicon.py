@@ -6,7 +6,7 @@ words in a row. What the concepts mean together is the same in every language an
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -102,7 +102,7 @@ class Words:
     phrases: dict[str, dict[str, list[Phrase]]] = field(default_factory=dict)
     near: dict[str, list[str]] = field(default_factory=dict)
     met: dict[str, frozenset[str]] = field(default_factory=dict)
-    slips: dict[str, frozenset[str]] = field(default_factory=dict)
+    slips: dict[str, str] = field(default_factory=dict)
     languages: Mapping[str, str] = field(default_factory=dict)
     shortest: int = 99
 
@@ -123,10 +123,17 @@ class Words:
 
     def index(self) -> None:
         """Sort the long words by their first letter, among which a slip is looked for."""
-        for word, concepts in (*self.whole.items(), *self.stems.items()):
+        listed = {**dict.fromkeys(self._in_phrases(), frozenset[str]()), **self.stems, **self.whole}
+        for word, concepts in listed.items():
             # "could" is no slip of "couldn't": a negation is written out or it is none.
             if len(word) >= LONG_WORD and "negation" not in concepts and not self.joined:
                 self.near.setdefault(word[0], []).append(word)
+
+    def _in_phrases(self) -> Iterator[str]:
+        for first, begun in self.phrases.items():
+            yield first
+            for phrases in begun.values():
+                yield from (word for phrase in phrases for word in phrase.rest)
 
     def concepts(self, text: str, tokens: Sequence[str], *, slips: bool = False) -> tuple[set[str], int]:
         """The concepts of a folded text, and how many of its words this language knows.
@@ -136,11 +143,11 @@ class Words:
         found: set[str] = set()
         known = 0
         tokens = list(text.translate(self.variants)) if self.joined else tokens
+        if slips:
+            tokens = [self._meant(token) for token in tokens]
         last = len(tokens) - 1
         for at, token in enumerate(tokens):
             hit = self._token(token)
-            if slips and not hit and len(token) >= LONG_WORD:
-                hit = self._slipped(token)
             if hit:
                 found |= hit
                 known += 1
@@ -186,15 +193,17 @@ class Words:
                 hit |= stem
         return hit
 
-    def _slipped(self, token: str) -> frozenset[str]:
-        found = self.slips.get(token)
-        if found is None:
+    def _meant(self, token: str) -> str:
+        """The word that a long unknown one is a slip of, else itself."""
+        if len(token) < LONG_WORD or self._token(token) or token in self.phrases:
+            return token
+        meant = self.slips.get(token)
+        if meant is None:
             if len(self.slips) >= REMEMBERED:
                 self.slips.clear()
-            meant = next((word for word in self.near.get(token[0], ()) if _is_slip(token, word)), "")
-            found = self.whole.get(meant, frozenset()) | self.stems.get(meant, frozenset())
-            self.slips[token] = found
-        return found
+            known = self.near.get(token[0], ())
+            meant = self.slips[token] = next((word for word in known if _is_slip(token, word)), token)
+        return meant
 
 
 def _is_slip(typed: str, meant: str) -> bool:

@@ -227,6 +227,9 @@ def _read_latin(
         if other.weight[0] >= BARE_NUMBER and other.known > best.known:
             return other, other.locale if long else ""
     if not best.known:
+        slipped = (_slipped(c, words, tokens, lexicon, beside) for c in latin)
+        best = max(slipped, key=lambda r: r.weight[0] + 0.1 * r.known + liked.get(r.locale, 0.0))
+    if not best.known:
         return best, guess if long and sure >= SURE and guess in lexicon.words else ""
     rivals = [r for r in reads if r.known >= best.known and r is not best]
     certain = not rivals and len(words) > 3 and (long or not prior)
@@ -250,10 +253,15 @@ def _in(locale: str, words: str, tokens: Sequence[str], lexicon: Lexicon, beside
     concepts |= beside
     intents = lexicon.intents(concepts, length)
     if known and not (intents and intents[0][1] >= CLEAR) and not language.joined:
-        concepts, known = language.concepts(words, tokens, slips=True)
-        concepts |= beside
-        intents = lexicon.intents(concepts, length)
+        return _slipped(locale, words, tokens, lexicon, beside)
     return _Read(locale, frozenset(concepts), known, intents, words, length)
+
+
+def _slipped(locale: str, words: str, tokens: Sequence[str], lexicon: Lexicon, beside: frozenset[str]) -> _Read:
+    """The same with one-letter slips forgiven."""
+    concepts, known = lexicon.words[locale].concepts(words, tokens, slips=True)
+    concepts |= beside
+    return _Read(locale, frozenset(concepts), known, lexicon.intents(concepts, len(tokens)), words, len(tokens))
 
 
 def _asked(words: str, tokens: Sequence[str], lexicon: Lexicon) -> str:

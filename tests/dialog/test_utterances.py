@@ -10,6 +10,8 @@ it shows what is to be expected of plain sentences.
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.dialog.test_understand import read
 
 LANGUAGES = {"en", "es", "pt", "fr", "de", "ru", "zh", "ar"}
@@ -75,3 +77,25 @@ def test_what_is_none_of_our_business_triggers_hardly_anything() -> None:
     others = [text for _, intent, text in KNOWN + UNSEEN if intent == "other"]
     triggered = [t for t in others if (i := read(t).intents) and i[0][1] >= ACTED_ON and i[0][0] != "other"]
     assert len(triggered) <= 0.04 * len(others), triggered
+
+
+@pytest.mark.parametrize(
+    ("intent", "text"),
+    [
+        ("human", "real persn please"),
+        ("human", "customer servise"),
+        ("human", "is anyone there"),
+        ("human", "hablar con alguein"),
+        ("human", "quero falar com uma pesoa"),
+        ("human", "parler a un agant"),
+        ("human", "mit einem mesnchen sprechen"),
+        ("human", "хочу поговорить с опператором"),
+        ("human", "pozovite cheloveka"),
+        ("notify_off", "unsubscibe"),
+        ("notify_off", "sotp messages"),
+        ("notify_off", "darme de baja"),
+        ("notify_off", "قف"),
+    ],
+)
+def test_a_person_and_a_stop_are_heard_in_spite_of_a_slip(intent: str, text: str) -> None:
+    assert read(text).intent == intent
