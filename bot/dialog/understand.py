@@ -40,7 +40,7 @@ BEHIND = 0.12
 LONG = 3
 """So many words make a message long enough to change the language of a chat."""
 BARE_NUMBER, OTHER = 0.56, 0.3
-BESIDE: Mapping[str, str] = {"money": "money", "order": "numbered", "tracking": "numbered"}
+BESIDE: Mapping[str, str] = {"money": "money", "order": "numbered", "tracking": "numbered", "number": "number"}
 """Concepts that kinds of entity carry, beside the words: who names a sum speaks of paying."""
 ANGER = frozenset({"anger", "complaint"})
 SHOUTED = 12
