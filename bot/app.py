@@ -8,7 +8,6 @@ import importlib
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from importlib.resources import files
@@ -18,6 +17,7 @@ from typing import Any
 import httpx
 import structlog
 import uvicorn
+from msgspec import Struct
 from pydantic import ValidationError
 from starlette.types import ASGIApp
 
@@ -58,8 +58,7 @@ from bot.worker import Worker
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Adapters:
+class Adapters(Struct, frozen=True):
     """Everything from outside, by the key under which it stands in the config."""
 
     channels: Mapping[str, Channel]
@@ -73,8 +72,7 @@ class Adapters:
         return {**self.channels, **self.sources, **self.shops}
 
 
-@dataclass(slots=True)
-class App:
+class App(Struct):
     """A wired bot that is not running yet."""
 
     config: Config

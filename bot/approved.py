@@ -11,8 +11,10 @@ last or next to another, an example for each).
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.catalogue import Catalogue, Entry, Form
 from bot.model.markup import plain
@@ -114,8 +116,7 @@ def body_faults(body: Body) -> Iterator[str]:
     yield from (f"the button “{b}” is longer than {BUTTON}" for b in body.buttons if len(b) > BUTTON)
 
 
-@dataclass(frozen=True, slots=True)
-class Deviation:
+class Deviation(Struct, frozen=True):
     """Something of a template at the platform that is not as it should be: what kind of thing, and in words."""
 
     name: str

@@ -1,9 +1,10 @@
 """Takes the next buyers of running campaigns, step by step; any number of processes may, none twice."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
 
 from bot.announcer import Announcer
 from bot.dialog.turn import Dossier, Reason
@@ -23,8 +24,7 @@ LOOKED_AT = 500
 """Orders looked at in one step."""
 
 
-@dataclass(slots=True)
-class Dry:
+class Dry(Struct):
     """What a campaign would do: orders that are meant, their buyers, and where those would hear it."""
 
     orders: int = 0

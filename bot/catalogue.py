@@ -1,19 +1,18 @@
 """The catalogue beside the templates: what each reply is given, and under which name WhatsApp approved it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct, field
 
 _NOTHING: tuple[Any, ...] = (None, "", [], ())
 """What is no value: the platform refuses an empty parameter."""
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """One approved template: its name there, its named parameters in order, and the facts it is written for."""
 
     name: str
@@ -28,8 +27,7 @@ class Form:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One reply: the facts it always gets and may get, its choices' phrases, its approved forms, fullest first.
 
     `spare` names those of its facts that no text of ours uses: a seller's own may.
@@ -44,8 +42,7 @@ class Entry:
     spare: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """All replies by name, and WhatsApp's code of each language."""
 
     entries: Mapping[str, Entry]

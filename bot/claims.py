@@ -3,19 +3,18 @@ templates (`wording.yaml`, which says how they are written)."""
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 _TAGS = re.compile(r"{%.*?%}|{#.*?#}|</?\w[^<>]*>", re.DOTALL)
 _PRINTED = re.compile(r"{{.*?}}", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
+class Wording(Struct, frozen=True):
     """The lists, each language's words as one pattern."""
 
     promotion: Mapping[str, re.Pattern[str]]

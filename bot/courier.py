@@ -5,12 +5,13 @@ stand. A case whose thread is missing gets one first.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.dialog.turn import Desk as Hours
 from bot.dialog.turn import Dossier, Facts, Shop
@@ -33,8 +34,7 @@ STAFF_LOCALE = "en"
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Office:
+class Office(Struct, frozen=True):
     """What all desks of a shop share. `decode` reads what a port stored."""
 
     store: Store

@@ -1,7 +1,8 @@
 """Where a buyer is told: at one address of all that they have; where nothing arrives there, once at the next."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bot.dialog.turn import Reason
 from bot.model.events import conversation_lane

@@ -9,10 +9,11 @@ Parcel and order lanes have turns of their own; what they must tell people becom
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bot import handoff
 from bot.dialog.decide import decide
@@ -61,8 +62,7 @@ Understand = Callable[[Sequence[Inbound], Conversation], Understanding]
 LookUp = Callable[[Understanding, Gathered, datetime], Awaitable[Sequence[TrackUpdate]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(Struct, frozen=True):
     """A claimed conversation on its way through a turn. `ports` are whose each event is, by the event's id; `held`
     pushes that staff want sent, by their key; `elsewhere` pushes that did not arrive here."""
 
@@ -80,8 +80,7 @@ class Lane:
     elsewhere: Sequence[Unreached] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class House:
+class House(Struct, frozen=True):
     """What the engine works with; made once by `app`. `limits` are by the channel's kind, `places` a desk's channel
     by the queue that it shows.
 

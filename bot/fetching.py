@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.errors import Temporary, WismoError
 from bot.model.events import StaffAct
@@ -19,8 +20,7 @@ FETCH_TRIES = 2
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Fetching:
+class Fetching(Struct, frozen=True):
     """Fetches through `channels`, by the name that stands in the config, into the vault."""
 
     channels: Mapping[str, Channel]

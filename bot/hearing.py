@@ -1,8 +1,9 @@
 """A conversation's record after hearing from its person, and what a turn knows after hearing from a carrier. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from bot.dialog.identity import e164
 from bot.model.conversations import Conversation

@@ -2,9 +2,10 @@
 decided here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.dialog.identity import e164
 from bot.model.clock import Clock
@@ -18,8 +19,7 @@ from bot.tracking.timeline import apply, next_check
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Journeys:
+class Journeys(Struct, frozen=True):
     """`shop` is the brand that orders come to; `count` is told of codes that no table has, by source."""
 
     shop: str

@@ -6,9 +6,9 @@ An adapter module `adapters.<kind>.<name>` has `class Settings(pydantic.BaseMode
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec import Struct, field
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.model.events import Event
@@ -18,8 +18,7 @@ from bot.model.templates import Body, ListedTemplate
 from bot.model.tracks import Track, TrackRef
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """An HTTP request as it came. Header names are lower case; `body` is the raw bytes that were signed.
 
     `path` and `raw_query` are as they were sent, percent-encoding and all: a signature may cover them.
@@ -33,8 +32,7 @@ class Request:
     raw_query: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One event still in the platform's own words, ready to be stored.
 
     `key` is unique per port and the same on every repeat. `lane` is fixed here and for good. `chats` are
@@ -49,8 +47,7 @@ class Item:
     quiet: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Alarm:
+class Alarm(Struct, frozen=True):
     """Something that the platform tells of our account and somebody should look at.
 
     `what` is one of a few words, for a metric; `about` says more, for the log, and nothing of a person.
@@ -60,8 +57,7 @@ class Alarm:
     about: str
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What to tell the caller of a webhook once `items` are safely stored.
 
     `link` is a token: each channel's link that brings it along is added to the JSON of `body`, with its QR code.
@@ -164,8 +160,7 @@ class TemplateRegistry(ABC):
         """Hand one in for approval; its status then, in the platform's word."""
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(Struct, frozen=True):
     """What a desk on one platform works with: the key under which it stands in the config, its channels by queue, and
     names of staff by the platform's id. `every_queue` are all that a case can be moved to, shown here or not."""
 
@@ -224,8 +219,7 @@ class Channel(Port):
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True):
     """What a tracking source can do; `per_second` and `per_day` are its documented budget.
 
     `carriers` are whose parcels it knows, empty for an aggregator that knows everybody's. A `batch` of 0 is a

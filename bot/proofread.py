@@ -6,12 +6,12 @@ named with its file. A seller's folder goes before ours, file by file, and is re
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from babel import Locale
 from jinja2 import Environment, TemplateError, nodes
+from msgspec import Struct
 
 from bot.approved import Approvals, body_faults
 from bot.catalogue import Catalogue, Entry, read_catalogue
@@ -42,8 +42,7 @@ _MANY_IS_MILLIONS = {"es", "fr", "it", "pt"}
 _GIVEN = {"phrase", "locale", "zone"}
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Something wrong: the rule (of `RULES`), the file, its line from 1 (0: not known), and what it is."""
 
     rule: str

@@ -7,7 +7,6 @@ Choices degrade by the channel's limits: buttons, else a list, else a numbered m
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,8 @@ from jinja2 import (
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup, escape
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.errors import Refused
 from bot.model.markup import plain
@@ -67,8 +68,7 @@ def defang(value: object) -> object:
     return value if _SIGNS.isdisjoint(value) else _LINKS.sub(lambda m: m[0] + _JOINER, value)
 
 
-@dataclass(frozen=True, slots=True)
-class _Book:
+class _Book(Struct, frozen=True):
     """One language: its templates, its phrases, and the code under which dates are told."""
 
     locale: str

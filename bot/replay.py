@@ -9,12 +9,13 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bot.app import Adapters, App, open_app
 from bot.config import Config
@@ -38,8 +39,7 @@ LONGEST = timedelta(days=200)
 """After its last event an order is watched no longer than this."""
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(Struct, frozen=True):
     """Something of a script. Exactly one of `order`, `track`, `text` and `choice` is set; `at` is UTC."""
 
     at: datetime
@@ -49,8 +49,7 @@ class Happening:
     choice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """An order's life. `channel` is the platform its buyer uses; `chat` True where they have written there before."""
 
     happenings: tuple[Happening, ...]
@@ -58,8 +57,7 @@ class Script:
     chat: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """A message that would leave. `approved` names the approved template as which it leaves, or is empty."""
 
     at: datetime
@@ -72,8 +70,7 @@ class Said:
     choices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Unsaid:
+class Unsaid(Struct, frozen=True):
     """A push that does not leave, or not now: `until` is when it is judged again, None where that is never."""
 
     at: datetime
@@ -84,8 +81,7 @@ class Unsaid:
     until: datetime | None = None
 
 
-@dataclass(slots=True)
-class Heard:
+class Heard(Struct):
     """What came of a script."""
 
     said: list[Said] = field(default_factory=list)

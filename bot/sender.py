@@ -11,9 +11,11 @@ Misconfigured the account rests, its rows are kept, the alarm is logged and show
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.errors import Closed, Misconfigured, Refused, Temporary, Unknown, Unreachable, WismoError
 from bot.model.clock import Clock
@@ -37,8 +39,7 @@ REST_SECONDS = 60.0
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """A channel's account with its rates."""
 
     name: str
@@ -123,10 +124,9 @@ class Sender:
                 await self._rest()
 
     async def _rest(self) -> None:
-        try:
-            await asyncio.wait_for(self.wake.wait(), POLL_SECONDS)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self.wake.wait()
 
     async def _known(self, account: Account) -> tuple[str, str]:
         """Which rows are this account's: as the platform tells it, else as its buyers' messages came in."""

@@ -1,11 +1,11 @@
 """Example replies to look at: every template with its fewest facts, with all of them, and orders at the edge."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from bot.catalogue import Catalogue, Entry
 from bot.model.messages import Address, Option, Reply
@@ -13,8 +13,7 @@ from bot.model.messages import Address, Option, Reply
 FEWEST, ALL = "fewest facts", "all facts"
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """An order at the edge: the template it is told with, and the facts that differ from the fewest."""
 
     name: str
@@ -22,8 +21,7 @@ class Edge:
     facts: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Specimen:
+class Specimen(Struct, frozen=True):
     """One example: the template, what is special about it, and the reply as the engine would make it."""
 
     template: str

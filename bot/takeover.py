@@ -1,10 +1,12 @@
 """The part of a conversation's turn in which staff act: the pure rules of `bot.handoff`, worded and written down."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from html import escape
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot import handoff
 from bot.dialog.turn import Desk, Shop
@@ -43,8 +45,7 @@ BRIDGED = 99
 """The part of a reply that is sent once more; no reply has so many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Takeover:
+class Takeover(Struct, frozen=True):
     """What staff do to a turn. `limits` are by the channel's kind, `places` a desk's channel by queue."""
 
     renderer: Renderer

@@ -7,12 +7,13 @@ stay due, buyers hear since when it gives no answer, and the first call that wor
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import uuid4
 
 import structlog
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bot.dialog.turn import Dossier, Understanding
 from bot.errors import Temporary, WismoError
@@ -48,8 +49,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class Breaker:
+class Breaker(Struct):
     """Whether a source may be called. Machine time: a turned clock mends no carrier."""
 
     failures: int = 0
@@ -70,8 +70,7 @@ class Breaker:
         self.failures, self.until = 0, 0.0
 
 
-@dataclass(slots=True)
-class Lineup:
+class Lineup(Struct):
     """A source with the order its calls take turns in."""
 
     source: TrackingSource

@@ -1,8 +1,10 @@
 """The part of a conversation's turn in which it is told something unasked: judged at the gate, worded, written down."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot import handoff
 from bot.dialog.turn import Desk, Reason, Shop
@@ -27,8 +29,7 @@ Expect = Callable[[Watched, Sight, ParcelTold | None, datetime], Outlook]
 Approve = Callable[[Reply], Approved | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Unasked:
+class Unasked(Struct, frozen=True):
     """What leaves unasked. `limits` and `chat_of` (the chat of a phone) are by the channel's kind; `approve` gives the
     approved template of a reply; `tables` are what was learned last of how long parcels take."""
 

@@ -10,9 +10,10 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from functools import lru_cache
 
 import structlog
+from msgspec.structs import replace
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request as StarletteRequest
@@ -56,6 +57,8 @@ class Hooks:
         self.ports = ports
         self.metrics = metrics
         self.stored = stored
+        self._acks = {name: metrics.ack.labels(name) for name in ports}
+        self._calls = lru_cache(maxsize=256)(metrics.hooks.labels)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call below /hooks/ (or the shop's /api/)."""
@@ -71,8 +74,8 @@ class Hooks:
         began = time.monotonic()
         answer = await self._answer(name, port, _request(scope, body))
         await _respond(send, answer)
-        self.metrics.ack.labels(name).observe(time.monotonic() - began)
-        self.metrics.hooks.labels(name, str(answer.status)).inc()
+        self._acks[name].observe(time.monotonic() - began)
+        self._calls(name, answer.status).inc()
 
     def _name(self, scope: Scope) -> str:
         path: str = scope["path"]

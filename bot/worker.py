@@ -118,7 +118,8 @@ class Worker:
                 await asyncio.sleep(1.0)
             self._idle = True
             try:
-                await asyncio.wait_for(self.wake.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self.wake.wait()
             except TimeoutError:
                 continue
             finally:

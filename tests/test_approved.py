@@ -1,10 +1,10 @@
 """WhatsApp's approved templates come from the same files: what is submitted, and what is filled in."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bot.approved import Approvals, body_faults
 from bot.catalogue import Entry, read_catalogue

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,7 +37,7 @@ async def tell(house: Home, receipt: Receipt) -> None:
 
 def receipt(house: Home, state: State, outbound: str, **more: object) -> Receipt:
     told = Receipt(f"r-{state}-{outbound}", house.clock.now(), house.address(), state, outbound_id=outbound)
-    return replace(told, **more)  # type: ignore[arg-type]
+    return replace(told, **more)
 
 
 async def test_a_person_who_blocked_us_is_marked_until_they_write_again(house: Home) -> None:

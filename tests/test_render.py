@@ -1,10 +1,10 @@
 """How words become a message: dates, plurals, lists and directions of each language, and values that stay values."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bot.model.markup import plain
 from bot.model.messages import Address, Limits, Option, Reply

@@ -8,13 +8,13 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from typing import Any
 
 import httpx
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.errors import Misconfigured, Refused, Temporary

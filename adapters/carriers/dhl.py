@@ -7,11 +7,11 @@ divisions, so `service` is always sent. The push API's body differs by division 
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 import httpx
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from bot.errors import Misconfigured, Temporary

@@ -9,12 +9,12 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.errors import Temporary

@@ -6,13 +6,13 @@ and not the parcel's. Pieces repeat the shipment's events and may add their own.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from urllib.parse import quote
 
 import httpx
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.errors import Misconfigured, Temporary

@@ -12,7 +12,6 @@ import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
@@ -21,6 +20,7 @@ from urllib.parse import quote_plus
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from bot.errors import Misconfigured, Refused, Temporary

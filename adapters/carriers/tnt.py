@@ -6,12 +6,12 @@ local without zone: only the depots of origin and delivery have a country that i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from xml.sax.saxutils import escape
 
 import httpx
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.errors import Misconfigured, Temporary

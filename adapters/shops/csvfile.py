@@ -9,13 +9,14 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 import yaml
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.model.orders import Consent, Duties, Item, Order, Shipment
 from bot.tracking.numbers import candidates, compact
@@ -55,8 +56,7 @@ Mapping_ = Mapping[str, str]
 """From our field to the file's heading."""
 
 
-@dataclass(frozen=True, slots=True)
-class RowError:
+class RowError(Struct, frozen=True):
     """A row that was left out. `line` is where it begins in the file, `column` the heading, or empty."""
 
     line: int
@@ -64,8 +64,7 @@ class RowError:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """A file as it was read: its headings, its rows with the line on which each begins, and what is no row."""
 
     header: tuple[str, ...]

@@ -13,13 +13,13 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 from urllib.parse import unquote
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from bot.model.events import Event, order_lane, parcel_lane

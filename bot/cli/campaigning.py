@@ -1,11 +1,11 @@
 """`wismo campaign`: tell many buyers when their parcels should come; planned, tried dry, run, stopped, reported."""
 
 import json
-from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import asdict
 
 from bot.app import App, open_app
 from bot.campaigner import Campaigner, Dry

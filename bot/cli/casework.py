@@ -6,12 +6,12 @@ this process does, so that the command can say what came of it.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
 from typing import Annotated
 from uuid import uuid4
 
 import typer
+from msgspec import Struct
 from rich.table import Table
 
 from bot.app import App, open_app
@@ -34,8 +34,7 @@ CaseArgument = Annotated[int, typer.Argument(help="The case's number, as `wismo 
 AsOption = Annotated[str, typer.Option("--as", help="Your name, as your colleagues see it.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What a person asked for: `kind` is a StaffAct's."""
 
     case: int

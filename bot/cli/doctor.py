@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import Struct
 
 from bot.app import open_app
 from bot.cli.deskcheck import desk_lines
@@ -25,8 +25,7 @@ LISTED = 20
 EVERY = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One line of the report; `remedy` says what to do."""
 
     good: bool

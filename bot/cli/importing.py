@@ -2,12 +2,12 @@
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
+from msgspec.structs import replace
 from rich.progress import track
 from rich.table import Table
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from msgspec.structs import asdict, replace
 
 from bot.cli.session import DEFAULT, ConfigOption, complete, load, open_store, say, stop
 from bot.config import Config, build

@@ -1,11 +1,11 @@
 """`wismo report`: what the desk did, in figures."""
 
 import json
-from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import asdict
 from rich.table import Table
 
 from bot.cli.session import DEFAULT, ConfigOption, complete, console, load, open_store, say

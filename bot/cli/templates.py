@@ -4,7 +4,6 @@ import importlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -12,6 +11,7 @@ from urllib.parse import quote
 import typer
 import yaml
 from jinja2 import TemplateError
+from msgspec.structs import asdict
 
 from bot.app import App, open_app, shipped_templates
 from bot.approved import Approvals, deviations

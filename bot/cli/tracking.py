@@ -5,13 +5,13 @@ import pkgutil
 import sys
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
+from msgspec.structs import replace
 
 from bot.app import open_app
 from bot.cli.session import DEFAULT, ConfigOption, complete, load, say, stop

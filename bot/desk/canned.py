@@ -4,10 +4,10 @@ Whoever picks one reads it in the field and sends it themselves: nothing leaves 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -38,8 +38,7 @@ SAMPLE: Mapping[str, Any] = {
 """Every fact that an answer may use, as the editor's preview fills it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Canned:
+class Canned(Struct, frozen=True):
     """An answer as it is offered in a case: filled in, or with why it cannot be."""
 
     id: int

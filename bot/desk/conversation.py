@@ -1,11 +1,11 @@
 """A case's page: the transcript, the card beside it, and what can be done. Drawn whole, and in parts for the stream."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -35,16 +35,14 @@ WINDOW = timedelta(hours=24)
 """So long after the buyer's last message free text may be sent where a channel has a window (WhatsApp's rule)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """Whether free text can be sent now. `until` None: the channel has no such rule."""
 
     until: datetime | None
     open: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ParcelCard:
+class ParcelCard(Struct, frozen=True):
     """A parcel as the card shows it."""
 
     parcel: Parcel
@@ -54,8 +52,7 @@ class ParcelCard:
     map: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(Struct, frozen=True):
     """All that a case's page is drawn from."""
 
     line: CaseLine

@@ -8,11 +8,11 @@ pages and on the live stream alike.
 import hmac
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
+from msgspec import Struct
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -141,8 +141,7 @@ class Pace:
         return used < self._a_minute
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A page or an act, and whom it is for; `role` None means anybody."""
 
     path: str

@@ -1,12 +1,12 @@
 """What the desk works with; made once by `app`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import httpx
+from msgspec import Struct
 
 from bot.dialog.turn import Desk, Shop
 from bot.handoff.rota import DEFAULT
@@ -24,8 +24,7 @@ from bot.store.vault import Vault
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(Struct, frozen=True):
     """An OIDC provider; `claim` is what a member of staff is known by there, which must equal their e-mail."""
 
     issuer: str
@@ -35,8 +34,7 @@ class Provider:
     title: str = "single sign-on"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """How the desk is reached. Without `url` it is reached on this machine alone, over plain HTTP.
 
     `undo_seconds` is how long a reply waits before it leaves, so that its writer can take it back.
@@ -65,8 +63,7 @@ class Settings:
         return f"http://{host}" if host.rsplit(":", 1)[0] in LOOPBACK or host in LOOPBACK else ""
 
 
-@dataclass(frozen=True, slots=True)
-class DeskHouse:
+class DeskHouse(Struct, frozen=True):
     """The desk's own ways to the rest of the bot. `limits` are by the channel's kind; `decode` reads what a port
     stored, for the transcript; `opening` tells when people are there, for what the bot would say; `queues` are all
     that a case can be in."""

@@ -6,12 +6,13 @@ so that two hundred people who look at it cost little more than one.
 
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import urlencode
+
+from msgspec import Struct, field
 
 from bot.model.cases import Case, CaseState
 from bot.model.conversations import BOT, QUEUE
@@ -26,8 +27,7 @@ JUDGED = timedelta(seconds=15)
 """So often it is judged anew which promises are late."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What somebody wants to see of the inbox. `said` are the cases in whose conversations the words were found."""
 
     view: str = "open"
@@ -56,8 +56,7 @@ class Look:
         return urlencode(asked)
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """The promise that comes next: which (answer, next, resolve), when, and whether it is late or soon."""
 
     name: str
@@ -103,8 +102,7 @@ class Placed(NamedTuple):
     counted: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class Board:
+class Board(Struct):
     """All open cases, in the order in which they want somebody. `seen` is when the newest of them was touched."""
 
     placed: dict[int, Placed] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """Words that were said in a conversation find its cases too, not only what a line of the inbox shows."""
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from bot.desk.house import DeskHouse
 from bot.desk.inbox import Look

@@ -3,9 +3,10 @@ and what happened to the case. Pure; the rows come from the store, the reading o
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+
+from msgspec import Struct
 
 from bot.handoff.speaking import NO_CHAT
 from bot.model.events import Event, StaffAct
@@ -66,8 +67,7 @@ SHOWN_KINDS = {
 PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """A file in the conversation; `id` is the store's."""
 
     id: int
@@ -81,8 +81,7 @@ class Shown:
         return self.mime in PICTURES
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line. `side` is buyer, bot, staff, note or event; `state` how far it came, `bad` that it failed.
 
     `why` are the rules by which the bot said it; `push` is the key of a notice that staff may send, `bridge` the act of

@@ -10,7 +10,8 @@ else                           ask, and the second time hand over
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bot.dialog.flows import proving, service, status, talk
 from bot.dialog.identity import proves

@@ -22,6 +22,8 @@ LINK_LASTS = timedelta(days=30)
 MISSES = 5
 """Wrong guesses an hour, per chat and per typed order text, after which typed proof is closed there."""
 FACTORS = ("email", "postcode", "last4", "phone")
+_OFFERED = frozenset({*FACTORS, "number"})
+"""The kinds of entity that can be meant as a detail."""
 _PLACEHOLDER = re.compile(r"^(n/?a|none|null|test|unknown|x+|0+|1234|12345|123456|-+)$")
 
 
@@ -66,6 +68,8 @@ def factor(said: Understanding, orders: Sequence[str]) -> tuple[tuple[str, str],
 
     A bare number that is also the order's cannot be its own proof.
     """
+    if not any(e.kind in _OFFERED for e in said.entities):
+        return ()
     taken = {plain(o) for o in orders}
     for wanted in ("email", "phone"):
         for value in said.values(wanted):

@@ -7,11 +7,11 @@ words in a row. What the concepts mean together is the same in every language an
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 
 import yaml
+from msgspec import Struct, field
 
 from bot.dialog.likeness import Likeness
 
@@ -62,8 +62,7 @@ def folded(text: str) -> str:
     return _REPEATED.sub(r"\1\1", text)
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
+class Phrase(Struct, frozen=True):
     """Words in a row, found by the first two of them. `open` ones end in a stem."""
 
     rest: tuple[str, ...]
@@ -81,8 +80,7 @@ class Phrase:
         return found[:-1] == self.rest[:-1] and found[-1].startswith(self.rest[-1])
 
 
-@dataclass(slots=True)
-class Words:
+class Words(Struct):
     """One language's words. `joined` languages are written without spaces: a word is found anywhere.
 
     `letters` are how many make a word on average, where nothing else tells how long a message is.
@@ -218,8 +216,7 @@ def _is_slip(typed: str, meant: str) -> bool:
     return swapped or typed[at + 1 :] == meant[at + 1 :]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """An intent follows from concepts: all of `every` (each a set of which one is enough), none of `no`."""
 
     intent: str
@@ -237,8 +234,7 @@ class Rule:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Lexicon:
+class Lexicon(Struct, frozen=True):
     """All languages' words and the rules over them, by each concept that a rule's first term may be met by."""
 
     words: Mapping[str, Words]
@@ -247,8 +243,8 @@ class Lexicon:
     languages: Mapping[str, str]
     joined_languages: Mapping[str, str]
     cues: Mapping[str, "Cue"]
-    barred: Mapping[str, Collection[str]]
-    """Of an intent the concepts beside which only a rule tells it, no likeness."""
+    likened: Mapping[str, Rule]
+    """Of an intent what must hold that it is told by likeness alone; of most nothing must."""
     likeness: Likeness
 
     @classmethod
@@ -262,11 +258,11 @@ class Lexicon:
         }
         begins: dict[str, list[Rule]] = {}
         rank = {intent: place for place, intent in enumerate(read["intents"])}
-        told = [(intent, lines) for intent, lines in read["intents"].items() if lines[-1].startswith("no likeness: ")]
-        barred = {intent: lines.pop().removeprefix("no likeness: ").split("|") for intent, lines in told}
-        for rule in _rules(read.pop("intents")):
-            for concept in rule.every[0]:
+        rules = list(_rules(read.pop("intents")))
+        for rule in rules:
+            for concept in rule.every[0] if rule.score else ():
                 begins.setdefault(concept, []).append(rule)
+        likened = {rule.intent: rule for rule in rules if not rule.score}
         words = {locale: _words(locale, raw) for locale, raw in sorted(read.items())}
         languages = {
             " ".join(_TOKEN.findall(folded(name))): code
@@ -275,7 +271,7 @@ class Lexicon:
             for name in names
         }
         joined = {name: code for name, code in languages.items() if _unspaced(name[0])}
-        return cls(words, begins, rank, languages, joined, _cues(read.values()), barred, Likeness.load())
+        return cls(words, begins, rank, languages, joined, _cues(read.values()), likened, Likeness.load())
 
     def intents(self, concepts: Collection[str], words: int) -> tuple[tuple[str, float], ...]:
         """The intents that the concepts carry, likeliest first; of one intent its best rule counts."""
@@ -362,6 +358,7 @@ def _rules(raw: Mapping[str, Sequence[str]]) -> Iterable[Rule]:
     for intent, lines in raw.items():
         for line in lines:
             score, _, condition = line.partition(" ")
+            score = "0" if score == "likeness" else score
             every: list[frozenset[str]] = []
             no: set[str] = set()
             most = 999

@@ -6,12 +6,13 @@ in one integer, so that a piece is added to all of them at once: some 20 us a me
 """
 
 import re
+import struct
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from math import exp
-from struct import Struct, pack, unpack_from
 from zlib import compress, decompress
+
+from msgspec import Struct
 
 LONGEST = 160
 """Characters that are looked at."""
@@ -23,11 +24,10 @@ _SPACED, _JOINED = (3, 4, 5), (1, 2, 3)
 _NUMBER = re.compile(r"\d+")
 _LANE, _MIDDLE = 4, 128
 """Bytes of an intent's lane, and the byte that is a weight of nothing."""
-_HEAD = Struct("<IfIHH")
+_HEAD = struct.Struct("<IfIHH")
 
 
-@dataclass(frozen=True, slots=True)
-class Likeness:
+class Likeness(Struct, frozen=True):
     """The model: `table` has of each piece the weights of all intents, a lane each.
 
     A weight is a byte, `scale` of it are one unit of log odds; `before` is what each intent has before a word is read.
@@ -53,11 +53,11 @@ class Likeness:
         at = _HEAD.size
         intents = tuple(data[at : at + of_intents].decode().split("\n"))
         at += of_intents
-        before = unpack_from(f"<{width}f", data, at)
+        before = struct.unpack_from(f"<{width}f", data, at)
         at += 4 * width
         pieces = data[at : at + named].decode().split("\n")
         at += named
-        lanes = Struct(f"<{width}I")
+        lanes = struct.Struct(f"<{width}I")
         table = {
             piece: int.from_bytes(lanes.pack(*data[at + i * width : at + (i + 1) * width]), "little")
             for i, piece in enumerate(pieces)
@@ -71,7 +71,7 @@ class Likeness:
         said = [table[name] for concept in concepts if (name := MARK + concept) in table]
         width = len(self.intents)
         total = sum(seen) + CONCEPT * sum(said)
-        sums = unpack_from(f"<{width}I", total.to_bytes(_LANE * width, "little"))
+        sums = struct.unpack_from(f"<{width}I", total.to_bytes(_LANE * width, "little"))
         middle = _MIDDLE * (len(seen) + CONCEPT * len(said))
         scale = self.scale
         parts = [exp(b + (s - middle) / scale) for b, s in zip(self.before, sums, strict=True)]
@@ -94,4 +94,4 @@ def packed(
     names, pieces = "\n".join(intents).encode(), "\n".join(table).encode()
     cells = bytes(round(weight * scale) + _MIDDLE for weights in table.values() for weight in weights)
     head = _HEAD.pack(learnt_from, scale, len(pieces), len(intents), len(names))
-    return compress(head + names + pack(f"<{len(intents)}f", *before) + pieces + cells, 9)
+    return compress(head + names + struct.pack(f"<{len(intents)}f", *before) + pieces + cells, 9)

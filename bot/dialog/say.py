@@ -1,8 +1,9 @@
 """The pieces that every flow answers with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from bot.dialog.telling import zone_of
 from bot.dialog.turn import Decision, Reason, Turn

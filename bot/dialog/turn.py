@@ -6,9 +6,10 @@ decide(Turn)                        -> Decision     the engine renders and commi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct, field
 
 from bot.model.cases import CaseDraft
 from bot.model.conversations import Conversation
@@ -18,8 +19,7 @@ from bot.model.parcels import Parcel
 from bot.tracking.eta import Tables
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(Struct, frozen=True):
     """A typed piece of the message. `kind` is order, tracking, email, phone, postcode, last4, money, date,
     link (a token), or number (bare digits: a candidate for anything until an order confirms it).
 
@@ -33,8 +33,7 @@ class Entity:
     carrier: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Understanding:
+class Understanding(Struct, frozen=True):
     """What the waiting messages of a chat mean together.
 
     `intents` are (name, score) from likeliest to least; empty where only an answer or a file came.
@@ -61,11 +60,10 @@ class Understanding:
 
     def values(self, *kinds: str) -> tuple[str, ...]:
         """The normalised values of these kinds of entity, in the order typed."""
-        return tuple(e.value for e in self.entities if e.kind in kinds)
+        return tuple([e.value for e in self.entities if e.kind in kinds])  # a list: asked for a dozen times a turn
 
 
-@dataclass(frozen=True, slots=True)
-class Wants:
+class Wants(Struct, frozen=True):
     """What a turn must look up. `numbers` are order texts as typed or pending, `trackings` normalised.
 
     `orders` are the store's ids (in focus, chosen, proved); `buyer` asks for that buyer's newest orders;
@@ -82,8 +80,7 @@ class Wants:
     guesses: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Dossier:
+class Dossier(Struct, frozen=True):
     """One order with its parcels, under the store's id; `buyer` is the store's id of whose it is."""
 
     id: int
@@ -92,8 +89,7 @@ class Dossier:
     parcels: tuple[Parcel, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A link's token as the store knows it; `first_chat` is the lane that used it first, or empty.
 
     Until when it holds follows from the order's delivery (30 days after), so `decide` judges it.
@@ -105,8 +101,7 @@ class Link:
     first_chat: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Struct, frozen=True):
     """When people answer. `open` now; `next_open` is when staff are next there (UTC); `answer_by` is when an
     answer can be expected (UTC); `hours` as the shop wrote them."""
 
@@ -116,8 +111,7 @@ class Desk:
     hours: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shop:
+class Shop(Struct, frozen=True):
     """The brand that speaks. `timezone` is IANA; `locale` the language where nothing else tells."""
 
     name: str
@@ -127,8 +121,7 @@ class Shop:
     locales: tuple[str, ...] = ("en",)
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """All that was gathered. `decide` reads nothing else.
 
     `found` are all dossiers, whoever's they are: what may be said of them is decided, not gathered.
@@ -157,8 +150,7 @@ class Facts:
     tables: Tables = field(default_factory=Tables)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """Everything a decision rests on; `now` is business time, UTC. `key` is unique to this turn."""
 
     key: str
@@ -169,8 +161,7 @@ class Turn:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Why a message was sent, or was not: the rule and its inputs, free of personal data. `about` is what it concerns
     where that is no chat: `o/<id>` an order, `p/<id>` a parcel."""
 
@@ -179,8 +170,7 @@ class Reason:
     about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What follows from a turn. The engine renders the replies and commits all of it at once.
 
     `guessed` is the order text that a typed factor was compared with, `misses` those that it did not match.

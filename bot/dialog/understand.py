@@ -6,9 +6,10 @@ The language whose words say most is believed where the model is unsure, so a sh
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from math import exp
+
+from msgspec import Struct
 
 from bot.dialog.entities import entities
 from bot.dialog.language import NONE, SURE, LanguageModel, by_script
@@ -31,8 +32,6 @@ LIKELY, MAYBE = 0.6, 0.3
 """Chances, rules and likeness together, from which it is acted on and asked about."""
 PLAIN, BRIEF = 0.9, 5
 """A rule at this score is right about a message of so few words without a second opinion."""
-BY_NAME = "language"
-"""The intent that is told by a language's name alone."""
 FEWEST = 2
 """Words that are like anything: a yes, a name or a number alone is not."""
 BEHIND = 0.12
@@ -55,8 +54,7 @@ SHAKES = "👎❌🚫🙅"
 """Said without a word, and meant as a no."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(Struct, frozen=True):
     """What one language makes of a text."""
 
     locale: str
@@ -139,7 +137,7 @@ def _weighed(intents: tuple[tuple[str, float], ...], read: _Read, lexicon: Lexic
     votes = {
         name: chance * exp(TRUST * said.get(name, 0.0))
         for name, chance in chances
-        if name in said or (name != BY_NAME and read.concepts.isdisjoint(lexicon.barred.get(name, ())))
+        if name in said or name not in lexicon.likened or lexicon.likened[name].fits(read.concepts, read.length)
     }
     best = max(votes, key=lambda name: votes[name])
     chance = votes[best] / sum(votes.values())

@@ -4,9 +4,10 @@ Who, proved how, which order, where it is, what was said, why it came here, whic
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from bot.dialog.telling import order_facts
 from bot.dialog.turn import Dossier, Facts
@@ -22,8 +23,7 @@ NEAR = timedelta(days=14)
 """A dispute clock is near when it runs out within this time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(Struct, frozen=True):
     """When buyers may turn to a scheme about an order: from `opens` until `ends`, None where it has no end."""
 
     scheme: str

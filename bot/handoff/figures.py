@@ -8,9 +8,10 @@ stored and never handled, and words of the bot that were written while a person 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
 
 from bot.model.hours import Hours
 
@@ -32,8 +33,7 @@ PERSONAL = frozenset({"took", "reply", "acknowledged", "handed_back", "resolved"
 """Lines of a history by which a person had a hand in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """A turn in which the bot decided on something a buyer said: by which rules."""
 
     lane: str
@@ -41,8 +41,7 @@ class Turn:
     rules: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A line of a case's history."""
 
     lane: str
@@ -51,8 +50,7 @@ class Step:
     who: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(Struct, frozen=True):
     """A case's times and why it was opened."""
 
     kind: str
@@ -61,8 +59,7 @@ class Ticket:
     closed_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """A message of the bot that left; `words` tells its text from others."""
 
     lane: str
@@ -70,8 +67,7 @@ class Said:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Struct, frozen=True):
     """All that figures are made from, of a period. `ratings` are buyers' last words by their case: good or bad."""
 
     since: datetime
@@ -85,8 +81,7 @@ class Heard:
     ratings: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(Struct, frozen=True):
     """The report. Shares are None where there is nothing to divide by."""
 
     since: datetime

@@ -1,8 +1,10 @@
 """How a case is opened, asked again, written to by its buyer, and kept on its clocks. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.handoff.rota import Rules
 from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState, Priority
@@ -24,8 +26,7 @@ JUST_NOW = timedelta(minutes=2)
 """A first answer that is taken back was given no longer ago: replies wait for seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Desked:
+class Desked(Struct, frozen=True):
     """A case as a step leaves it, with the lines that the step adds to its history."""
 
     case: Case

@@ -9,8 +9,10 @@ step 4 …   after each further `answer_minutes` everybody is called again
 A case looks at itself in the turns of its conversation; `next_at` is when it wants the next one.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.handoff.files import queued
 from bot.handoff.rota import Rules
@@ -24,8 +26,7 @@ MOST_STEPS = 60
 """Whoever was called so often will not come by being called."""
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What a look at a case leads to. `template` is a word to the buyer."""
 
     conversation: Conversation

@@ -1,9 +1,10 @@
 """Who works when, which queue a case belongs to, and how fast people mean to answer. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from bot.model.hours import Hours
 
@@ -11,8 +12,7 @@ DEFAULT = "default"
 """The queue of whatever no other queue takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
+class Queue(Struct, frozen=True):
     """Which cases come here. An empty set takes any."""
 
     name: str
@@ -26,8 +26,7 @@ class Queue:
         return all(not wanted or given in wanted for wanted, given in pairs)
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True):
     """A member of staff. `hours` None is the shop's own; `absent` are first and last days away, in the shop's zone.
 
     `queues` and `locales` empty stand for all of them.
@@ -40,8 +39,7 @@ class Person:
     locales: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """The shop's timetable and promises. Minutes and hours are of opening time.
 
     `ping_minutes` is how long somebody who was called has before the next rung; `handback_hours` is how long a

@@ -6,8 +6,10 @@ Whoever speaks has a case, and so has whoever waits in the queue.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.dialog.turn import Reason
 from bot.handoff.files import acknowledged, answered, asked_again, opened, reopened
@@ -25,8 +27,7 @@ LONGEST_SLEEP = 24 * 60
 """Hours that a case may sleep at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handed:
+class Handed(Struct, frozen=True):
     """What a staff act leads to. `say` is the staff's own text for the buyer; `template` an announcement.
 
     `told` is what the writer hears where they pressed or wrote: nothing where it is empty. `push` is the key of a
@@ -50,8 +51,7 @@ class Handed:
     bridge: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """What an act happens in."""
 
     record: Conversation

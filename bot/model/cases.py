@@ -1,8 +1,9 @@
 """A case: something a person must do, in a queue until it is theirs, with its clocks and its history."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
+
+from msgspec import Struct
 
 
 class CaseState(StrEnum):
@@ -22,8 +23,7 @@ class Priority(IntEnum):
     NORMAL = 3
 
 
-@dataclass(frozen=True, slots=True)
-class CaseDraft:
+class CaseDraft(Struct, frozen=True):
     """What a turn asks staff to do. `kind` is the intent or rule that opened it; `summary` is for staff."""
 
     kind: str
@@ -31,8 +31,7 @@ class CaseDraft:
     order: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """A case as staff see it; `id` is 0 until it is stored. Times are UTC, in business time.
 
     `owner` is a staff name or empty; `queue` is never empty. `answer_due`, `next_due` and `resolve_due` are the
@@ -75,8 +74,7 @@ class Case:
     bridged: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CaseEvent:
+class CaseEvent(Struct, frozen=True):
     """One line of a case's history, which is only ever added to. `who` is a staff name, `buyer` or `bot`.
 
     `what` is opened, again, took, acknowledged, reply, note, push (held back, with a way to send it), push_sent,

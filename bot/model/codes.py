@@ -6,15 +6,15 @@ optionally `physical` ("no" for data-only events) and `voids` (the code of the e
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from msgspec import Struct
 
 from bot.model.tracks import Status
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """What one code says. `physical` is False where nobody had the parcel in hand."""
 
     status: Status

@@ -1,9 +1,10 @@
 """A conversation: one chat, who speaks in it, what was proved in it, and what was last asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from bot.model.messages import Address, Choice
 
@@ -12,8 +13,7 @@ QUEUE = "queue"
 """Holders beside a named person, who is `staff:<name>`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """What was shown: a typed factor or a link proves one order, a verified phone proves the buyer.
 
     Exactly one of `order` and `buyer` is set; both are the store's ids. `way` is link, phone, email,
@@ -26,8 +26,7 @@ class Proof:
     buyer: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """What the bot last asked and what it will do with the answer.
 
     `kind` is prove, clarify, which, confirm, retell … and belongs to one flow; `data` is that flow's own.
@@ -38,8 +37,7 @@ class Pending:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(Struct, frozen=True):
     """The record that a conversation's turn reads and writes.
 
     `version` grows whenever the holder changes: the sender lets nothing out that was written under an older

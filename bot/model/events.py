@@ -4,9 +4,10 @@ Lanes are strings: `c/<address>` a conversation, `p/<number>` a parcel, `o/<sour
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from bot.model.cases import CaseDraft
 from bot.model.messages import Address, Inbound, Media, Receipt
@@ -14,8 +15,7 @@ from bot.model.orders import OrderUpdate, number_key
 from bot.model.tracks import TrackUpdate
 
 
-@dataclass(frozen=True, slots=True)
-class StaffAct:
+class StaffAct(Struct, frozen=True):
     """A staff member did something to a conversation: open, take, reply, note, handback, resolve, snooze, assign, move,
     ack, tag, priority, send_push, undo, edit, bridge.
 
@@ -43,8 +43,7 @@ class StaffAct:
     undo_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """Something a parcel, order or campaign has to tell one person; gated and worded when it is due.
 
     `order` and `parcel` are the store's ids of what it is about, from which it is worded; `facts` hold only what
@@ -66,8 +65,7 @@ class Notice:
     case: CaseDraft | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """A due time has come; `lane` says whose."""
 
     id: str

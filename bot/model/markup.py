@@ -6,15 +6,15 @@ entities, and a newline for a new line. Anything else that looks like a tag is t
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from html import unescape
+
+from msgspec import Struct
 
 _TAG = re.compile(r'<(/?)(b|i|code|a)(?: href="([^"<>]*)")?>')
 _ALIEN = re.compile(r"</?[A-Za-z][^<>]*>?")
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """A stretch of plain text in one style; `link` is an address or empty."""
 
     text: str

@@ -1,17 +1,17 @@
 """What comes in from a person and what goes out to one, the same for every channel."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 NOWHERE = "none"
 """The channel of whoever has no chat: nobody serves it, so that nothing can leave there."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Address:
+class Address(Struct, frozen=True, order=True):
     """One chat of one account. `account` is the platform's own id (bot, team, phone number id)."""
 
     channel: str
@@ -37,8 +37,7 @@ class MediaKind(StrEnum):
     DOCUMENT = "document"
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(Struct, frozen=True):
     """A file. Incoming: `ref` is what the channel fetches it by. Stored: `digest` names our copy at `path`.
 
     `mime` is the platform's claim until the file is stored, and then what its content says.
@@ -55,8 +54,7 @@ class Media:
     sticker: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(Struct, frozen=True):
     """A shared contact card. `own` only where the platform vouches that it is the sender's own number."""
 
     phone: str
@@ -81,8 +79,7 @@ UNSPOKEN = frozenset({Kind.BLOCKED, Kind.UNBLOCKED, Kind.MOVED, Kind.ADVERTISING
 """What happened to a chat without anybody saying something in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
+class Inbound(Struct, frozen=True):
     """One thing a person did in a chat.
 
     `id` is the platform's and unique per account. `at` is UTC. `choice` is the value of the button pressed.
@@ -116,8 +113,7 @@ class State(StrEnum):
 RANK = {State.SENT: 1, State.DELIVERED: 2, State.READ: 3, State.FAILED: 4}
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """The platform's word on one of our messages.
 
     `outbound_id` is ours where the platform echoes it, else empty; `platform_id` is the platform's.
@@ -141,8 +137,7 @@ MAX_CHOICE = 64
 """Bytes of a choice's value: Telegram's callback data is the smallest of all platforms."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Something a person can pick: `value` comes back to us, `title` is read by them."""
 
     value: str
@@ -166,8 +161,7 @@ class Purpose(StrEnum):
     DESK = "desk"
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """A choice before it is worded: `phrase` names a text of the locale, `title` is data shown as it is."""
 
     value: str
@@ -175,8 +169,7 @@ class Option:
     title: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What to say: a template, its facts, and a key under which it is said once, ever, to this address.
 
     `zone` is the IANA name of the zone in which its dates are told.
@@ -195,8 +188,7 @@ class Reply:
     expires_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Approved:
+class Approved(Struct, frozen=True):
     """A message template that the platform approved beforehand; parameters by name."""
 
     name: str
@@ -204,8 +196,7 @@ class Approved:
     parameters: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DeskPost:
+class DeskPost(Struct, frozen=True):
     """What an Outbound to a desk is, beside its files and buttons: it is worded when it leaves, so that a card is as
     things stand then.
 
@@ -225,8 +216,7 @@ class DeskPost:
     mark: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outbound:
+class Outbound(Struct, frozen=True):
     """One platform call: how a reply reads at one address. `text` is neutral markup (`bot.model.markup`).
 
     `ask_contact` is the title of a button by which the person shares their own phone number, or empty.
@@ -249,8 +239,7 @@ class Outbound:
     desk: DeskPost | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What a channel can carry: counts, and lengths in characters (`text` after markup is stripped)."""
 
     text: int

@@ -1,16 +1,16 @@
 """An order as the shop tells it."""
 
 import re
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from bot.model.messages import Media
 from bot.model.tracks import Track
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """A line of the packing list."""
 
     title: str
@@ -20,8 +20,7 @@ class Item:
     sku: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(Struct, frozen=True):
     """Proof of one opt-in or, with `given` False, of its withdrawal. `at` is UTC."""
 
     purpose: str
@@ -38,8 +37,7 @@ class Duties(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Shipment:
+class Shipment(Struct, frozen=True):
     """A parcel as the shop announces it, before any carrier has spoken."""
 
     number: str
@@ -48,8 +46,7 @@ class Shipment:
     items: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """One order; its key is (shop, source, number).
 
     `buyer_ref` is the shop's own name for the buyer, where it has one. `phone` is as the shop wrote it;
@@ -86,8 +83,7 @@ def number_key(text: str) -> str:
     return re.sub(r"[\W_]+", "", text, flags=re.UNICODE).casefold()
 
 
-@dataclass(frozen=True, slots=True)
-class OrderUpdate:
+class OrderUpdate(Struct, frozen=True):
     """The shop told us of an order; `at` is when we heard it, UTC. `link` is the SHA-256 of the token that the
     shop was answered with, for its buyer's link."""
 
@@ -97,8 +93,7 @@ class OrderUpdate:
     link: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ScansUpdate:
+class ScansUpdate(Struct, frozen=True):
     """A shop or forwarder reports scans of its own for one number."""
 
     id: str

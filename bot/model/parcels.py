@@ -1,13 +1,13 @@
 """A parcel: one number with one carrier, carrying items of one order."""
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from bot.model.tracks import Status, Track, Window
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(Struct, frozen=True):
     """What we know of a parcel. `track` is the merged timeline of all sources and legs.
 
     `checked_at` is when a source last answered, `asked_at` when one was last asked; both UTC, None if never.

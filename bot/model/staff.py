@@ -1,8 +1,9 @@
 """Who works at the shop: a name, a role, and the visit that a sign-in began."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Role(StrEnum):
@@ -19,8 +20,7 @@ class Role(StrEnum):
         return order.index(self) >= order.index(needed)
 
 
-@dataclass(frozen=True, slots=True)
-class Staff:
+class Staff(Struct, frozen=True):
     """A member of staff. `name` is what colleagues see and what a conversation's holder is called by.
 
     `email` is what an OIDC provider vouches for; `signs_in` tells that a password was set.
@@ -35,8 +35,7 @@ class Staff:
     seen_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True):
     """A signed-in browser. `key` is the hash of its cookie; `secret` binds its forms and file paths to it."""
 
     key: str

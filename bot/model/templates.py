@@ -1,10 +1,9 @@
 """Approved templates as they are submitted to a platform, and as it lists them."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """An approved template as it is submitted: plain text with `{{name}}` in it, and an example of each parameter."""
 
     name: str
@@ -15,8 +14,7 @@ class Body:
     buttons: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ListedTemplate:
+class ListedTemplate(Struct, frozen=True):
     """A template as the platform has it. `status`, `category` and `quality` are its own words, empty where untold."""
 
     name: str

@@ -3,9 +3,10 @@
 Fourteen statuses; a cause says more. `bot.tracking` holds the causes, their actions and the merging.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class Status(StrEnum):
@@ -45,16 +46,14 @@ class OffsetFrom(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a scan was made; `country` is ISO 3166 alpha-2 or empty."""
 
     text: str = ""
     country: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(Struct, frozen=True):
     """One event as the carrier gave it, and what we make of it.
 
     `at` is the UTC instant, None where the raw time cannot be read; with `offset_from` unknown it is off by
@@ -87,8 +86,7 @@ class Role(StrEnum):
     LAST_MILE = "last_mile"
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(Struct, frozen=True):
     """One carrier's part of the journey, under that carrier's own number."""
 
     carrier: str
@@ -96,8 +94,7 @@ class Leg:
     role: Role
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """When it should come, as local days at the destination; `basis` names whose word it is, `said_at` when
     they said it (UTC)."""
 
@@ -107,8 +104,7 @@ class Window:
     said_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(Struct, frozen=True):
     """All that one source knows of one number. Scans are oldest first as far as their times tell.
 
     `status` and `cause` are the source's own summary; the parcel's are derived from the timeline. `at` is
@@ -129,8 +125,7 @@ class Track:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TrackRef:
+class TrackRef(Struct, frozen=True):
     """What a source needs to look a parcel up. `phone_last4` and `postcode` only for carriers that ask."""
 
     number: str
@@ -141,8 +136,7 @@ class TrackRef:
     shipped_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TrackUpdate:
+class TrackUpdate(Struct, frozen=True):
     """A source told us something of one number; `at` is when, UTC."""
 
     id: str

@@ -1,9 +1,10 @@
 """XML that nobody here wrote: elements by their local names; what declares, nests or repeats too much is refused."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NoReturn
 from xml.parsers import expat
+
+from msgspec import Struct, field
 
 from bot.model.foreign import LONGEST, a_text
 
@@ -12,8 +13,7 @@ LARGEST = 4_000_000
 MOST = 100_000
 
 
-@dataclass(slots=True)
-class Node:
+class Node(Struct):
     """An element: its local name, its attributes by theirs, its own text and the elements in it."""
 
     name: str

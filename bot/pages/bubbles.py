@@ -1,25 +1,23 @@
 """A chat as its platform draws it: bubbles, ticks, buttons. Text is set as text, never as markup."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from html import escape
 
+from msgspec import Struct
 from nicegui import ui
 
 from bot.model.markup import Run
 
 
-@dataclass(frozen=True, slots=True)
-class Button:
+class Button(Struct, frozen=True):
     """Something to press; `value` is what the platform would send back."""
 
     title: str
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bubble:
+class Bubble(Struct, frozen=True):
     """One message. `mine` is the phone owner's own. `menu` is the title of a list's button, if it is a list.
 
     `share` is the title of a button that shares the owner's phone number. `ticks` counts ✓ (2 and `read`: blue).
@@ -37,8 +35,7 @@ class Bubble:
     author: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Skin:
+class Skin(Struct, frozen=True):
     """How one platform looks."""
 
     name: str

@@ -1,9 +1,10 @@
 """What the templates look like on each platform, as one page: no script, nothing fetched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+
+from msgspec import Struct
 
 from bot.model.markup import runs
 from bot.model.messages import Outbound
@@ -16,8 +17,7 @@ h2{font-size:1.05em;margin:2em 0 .5em}.phones{display:flex;gap:16px;flex-wrap:wr
 .phones .phone{height:auto;max-height:none;border-radius:22px}.phones .chat{min-height:120px}"""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """One example in one language: what each channel (by its slug) would be sent."""
 
     title: str

@@ -1,8 +1,9 @@
 """A parcel's timeline as people look at it: newest first, each scan with what is to be known of it. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
+
+from msgspec import Struct
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import OffsetFrom, Scan
@@ -12,8 +13,7 @@ from bot.tracking.standing import fence, in_future, standing
 LONGEST_INITIALS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One scan. `day` and `time` are the wall clock on the spot, None where the carrier told none; `counts` is
     False for scans that decide nothing, and `marks` say why, or what is not sure of it."""
 

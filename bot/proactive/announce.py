@@ -7,10 +7,12 @@ scans, and any number of looks, gives each push once. What was true when a parce
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bot.dialog.turn import Reason
 from bot.model.cases import CaseDraft
@@ -31,8 +33,7 @@ REMIND = timedelta(days=3)
 """So long a parcel waits at a pick-up point before its buyer is reminded; points keep 7 to 14 days."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """The seller's settings. `moved` days of a window's end are news; `ladder` days after a delay the second step
     follows; `unfulfilled` is when an order that was not sent is told, never under 24 hours."""
 
@@ -42,8 +43,7 @@ class Rules:
     unfulfilled: timedelta = timedelta(hours=72)
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
+class Outlook(Struct, frozen=True):
     """What is expected of an open parcel now: the window's days, whose word it is (`count` parcels of a lane where
     it is ours), the chance that it comes after the promise, and whether its silence is longer than its lane's."""
 
@@ -59,8 +59,7 @@ class Outlook:
 _NOTHING = Outlook()
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
+class Announced(Struct, frozen=True):
     """What follows from one look. `told` is None where nobody knows; `again` is when to look next, None for never."""
 
     told: Told | None
@@ -70,8 +69,7 @@ class Announced:
     again: datetime | None = None
 
 
-@dataclass(slots=True)
-class _Look:
+class _Look(Struct):
     """One look while it is made."""
 
     order: Watched

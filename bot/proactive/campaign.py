@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from bot.dialog.turn import Dossier
 from bot.tracking.vocabulary import terminal
@@ -17,8 +18,7 @@ ENOUGH = 20
 _FILTER = re.compile(r"([a-z]+)\s*(<=|>=|=)\s*(.+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What the seller planned. `where` are filters, all of which an order must pass; `at` the minute of the buyer's
     day, `on` the first day it may leave; `rate` buyers a minute; `stop_at` the share of failures, blocks and stops
     among those sent at which it ends by itself."""
@@ -113,8 +113,7 @@ def most(plan: Plan) -> int:
     return max(1, round(plan.rate * STEP.total_seconds() / 60))
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How it goes: made (notices), sent, then delivered or read, failed, and how many said stop after it."""
 
     made: int = 0

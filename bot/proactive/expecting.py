@@ -1,9 +1,11 @@
 """What is expected of a parcel now, from its glance or from its whole timeline, by the learned tables. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bot.dialog.turn import Shop
 from bot.model.orders import Order
@@ -19,8 +21,7 @@ from bot.tracking.stall import silence
 from bot.tracking.transit import service_of
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
+class Ahead(Struct, frozen=True):
     """What is expected of an order that was not sent yet: the day by which it is handed to a carrier, None where
     nothing tells, and the window in which it comes."""
 

@@ -13,13 +13,13 @@ Times are UTC but for the quiet hours, which are minutes of the local day.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import holidays
+from msgspec import Struct, field
 
 # A batch of pushes is judged at one instant, and most of it in a handful of zones: what depends on these alone is kept.
 
@@ -29,8 +29,7 @@ FREE_TEXT = timedelta(hours=24)
 """After the buyer's last message a platform with a window takes free text so long."""
 
 
-@dataclass(frozen=True, slots=True)
-class House:
+class House(Struct, frozen=True):
     """The seller's rules. `quiet` is (from, to) in minutes of the local day and may pass midnight; `digest` the
     minute from which a calm message of the next day leaves; `business` keeps calm ones to business days."""
 
@@ -41,8 +40,7 @@ class House:
     business: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Struct, frozen=True):
     """What left for a buyer: keys ever, and how many calm and urgent ones in their present day."""
 
     said: frozenset[str] = frozenset()
@@ -50,8 +48,7 @@ class Ledger:
     urgent: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A push at the gate. `zones` are those that the buyer may live in; `window` tells a channel that takes free
     text only for a while after `heard`; `approved` whether it could go as an approved template."""
 
@@ -70,8 +67,7 @@ class Asked:
     ledger: Ledger = Ledger()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """`go` now (`template` tells: as an approved one), `wait` until, `note` for the staff, or `drop`; and why."""
 
     what: str

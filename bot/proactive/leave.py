@@ -5,10 +5,12 @@ notice with a due time, so that it is judged and worded again when that has come
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.dialog.turn import Reason, Shop
 from bot.model.conversations import Conversation
@@ -20,8 +22,7 @@ from bot.proactive.pushes import kind_of
 from bot.proactive.wording import Situation, Words, options, word
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(Struct, frozen=True):
     """What left for one buyer before: (key, urgent, when) of each, how many by their row, what they consent to, and
     whether any of it left in this chat."""
 
@@ -31,8 +32,7 @@ class Left:
     here: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """A push that leaves now, under which reply."""
 
     notice: Notice
@@ -42,8 +42,7 @@ class Gone:
     reply: str
 
 
-@dataclass(frozen=True, slots=True)
-class Leaving:
+class Leaving(Struct, frozen=True):
     """What becomes of a lane's notices. `closed`: the replies leave as approved templates. `later` wait in the lane;
     `notes` are for the person who speaks there; `cases` are notices of what staff have to do."""
 
@@ -56,8 +55,7 @@ class Leaving:
     reasons: tuple[Reason, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(Struct, frozen=True):
     """What all notices of one lane are judged by. `approve` tells whether an approved template says a reply;
     `follows` are the orders that this chat asked to be told of, `chat_of` gives the chat of a phone (E.164) where the
     platform has one; `stopped` are the keys of campaigns that were stopped."""

@@ -1,10 +1,11 @@
 """The pushes: what a buyer may hear unasked, how pressing each is and how long it stays worth saying."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct, field
 
 UPDATES = "parcel_updates"
 """The purpose that buyers consent to with "tell me when something changes"."""
@@ -14,8 +15,7 @@ SURVEY = "survey"
 """Whether a buyer was satisfied with a person's help."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A push's nature. `urgent` ones do not wait for the day's one digest; `lasts` is how long after its fact it
     may still be said; one that stands `alone` is in no digest."""
 
@@ -69,8 +69,7 @@ def kind_of(template: str) -> Kind:
     return KINDS.get(template, _CALM)
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(Struct, frozen=True):
     """Something of one order (of one `parcel` of it) to tell its buyer once, under `key`.
 
     `facts` hold only what cannot be read from the order when the push is worded. `needs` is the key of an

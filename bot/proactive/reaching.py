@@ -1,16 +1,16 @@
 """In which one chat a buyer is told: the one they chose, else the last they used, else a number they opted in with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from bot.model.messages import Address
 
 _NEVER = datetime.fromtimestamp(0, UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Chat:
+class Chat(Struct, frozen=True):
     """A chat of the buyer. `chosen_at` is when they last asked to be told there, `used_at` when they last wrote."""
 
     address: Address

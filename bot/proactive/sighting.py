@@ -1,9 +1,10 @@
 """A parcel's timeline reduced to what the announcer needs of it. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from bot.model.orders import Order
 from bot.model.parcels import Parcel
@@ -14,8 +15,7 @@ from bot.tracking.stages import moved, whereabouts
 from bot.tracking.standing import counted
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(Struct, frozen=True):
     """Where a parcel goes: the order's country (ISO alpha-2) and postcode."""
 
     country: str = ""

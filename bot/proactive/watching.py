@@ -3,15 +3,15 @@
 Narrow on purpose: a look at a million orders of which nothing is new reads these values and no timeline.
 """
 
-from dataclasses import dataclass, field
 from datetime import date, datetime
+
+from msgspec import Struct, field
 
 from bot.model.tracks import Status, Window
 from bot.tracking.stages import Whereabouts
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(Struct, frozen=True):
     """A parcel as the announcer sees it, written by each turn of the parcel.
 
     `since` is when by the carrier's word the present status began, `seen` the newest scan of that status,
@@ -41,8 +41,7 @@ class Sight:
     items: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(Struct, frozen=True):
     """An order as the announcer sees it. `source` is where it came from; `promised` is the shop's own date; `country`
     ISO alpha-2; `zone` the IANA name of the zone in which its buyer's days are counted."""
 
@@ -56,8 +55,7 @@ class Watched:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ParcelTold:
+class ParcelTold(Struct, frozen=True):
     """What was told of a parcel. `known` is when we first heard of it: what was true by then is no news.
 
     `first` and `last` are the window that the buyer was told; `late` when they were told that it is late. `at` is the
@@ -72,8 +70,7 @@ class ParcelTold:
     at: tuple[Status, str, datetime | None, datetime | None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What was told of an order; `said` are the keys of pushes that were made or knowingly left out."""
 
     known: datetime

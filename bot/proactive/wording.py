@@ -5,9 +5,10 @@ and a window that is back where it was has not moved.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+
+from msgspec import Struct
 
 from bot.dialog.turn import Desk, Shop
 from bot.model.events import Notice
@@ -28,8 +29,7 @@ _UNSENT = frozenset({"order_confirmed", "not_shipped"})
 _LATE = frozenset({"delayed", "delayed_again"})
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """An order with its parcels at a glance; `id` and `buyer` are the store's, `phone` is E.164 or empty."""
 
     id: int
@@ -39,8 +39,7 @@ class Situation:
     phone: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """What wording rests on beside the order: what is expected of an open parcel, when people answer, and what is
     expected (`ahead`) of an order that was not sent yet."""
 

@@ -4,13 +4,13 @@ What the phones do goes over the platforms' wire like in life; what staff does g
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from importlib.resources import files
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
 from nicegui import ui
 
 from bot.model.conversations import BOT, QUEUE, Conversation
@@ -35,8 +35,7 @@ FAULTS = (
 STAFF = "Mei"
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRow:
+class OrderRow(Struct, frozen=True):
     """An order as the list shows it."""
 
     number: str
@@ -46,8 +45,7 @@ class OrderRow:
     postcode: str
 
 
-@dataclass(frozen=True, slots=True)
-class Backstage:
+class Backstage(Struct, frozen=True):
     """What the page asks of the bot it belongs to."""
 
     conversation: Callable[[Address], Awaitable[Conversation]]

@@ -10,12 +10,12 @@ import random
 import time
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
 
 import httpx
+from msgspec import Struct, field
 
 from bot.model.clock import Clock
 from bot.model.markup import Run
@@ -24,8 +24,7 @@ TRIES = 12
 """So often an unacknowledged event is delivered again before the platform gives up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One field that a method takes. `most` is a length in characters or items, 0 for none."""
 
     kind: str
@@ -77,16 +76,14 @@ class Rules:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Press:
+class Press(Struct, frozen=True):
     """A button on a phone; `value` is what the platform sends back for it."""
 
     title: str
     value: str
 
 
-@dataclass(slots=True)
-class Line:
+class Line(Struct):
     """A message as it stands in a phone's chat. `mine` is the phone owner's own."""
 
     id: str
@@ -99,8 +96,7 @@ class Line:
     picture: str = ""
 
 
-@dataclass(slots=True)
-class Phone:
+class Phone(Struct):
     """A person with this platform on their phone."""
 
     chat: str
@@ -119,8 +115,7 @@ class Phone:
         return line
 
 
-@dataclass(slots=True)
-class Faults:
+class Faults(Struct):
     """What goes wrong on purpose."""
 
     too_many: bool = False
@@ -158,8 +153,7 @@ def _forget(times: deque[float], before: float) -> None:
         times.popleft()
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One call of the bot's webhook, ready to be signed."""
 
     body: bytes

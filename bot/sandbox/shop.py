@@ -5,8 +5,9 @@ Everything is made up here, the same at every start: names, streets and mail add
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from bot.model.orders import Duties, Item, Order, Shipment
 
@@ -16,8 +17,7 @@ SHOWN = 1042
 """The order that the page suggests to ask for: on its way to the US, in the middle of its journey."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One scan to come: so long after the start, 17TRACK's sub-status, the carrier's text, and where."""
 
     after: timedelta
@@ -27,8 +27,7 @@ class Step:
     country: str
 
 
-@dataclass(frozen=True, slots=True)
-class Journey:
+class Journey(Struct, frozen=True):
     """What a carrier will report of one number. `carrier` is 17TRACK's key."""
 
     number: str
@@ -38,8 +37,7 @@ class Journey:
     story: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(Struct, frozen=True):
     """A destination: its country, gateway, last depots, and made-up people who live there."""
 
     country: str
@@ -123,8 +121,7 @@ STORIES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Shop:
+class Shop(Struct, frozen=True):
     """The seeded shop as values."""
 
     orders: tuple[Order, ...]

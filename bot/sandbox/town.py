@@ -4,11 +4,11 @@ import asyncio
 import base64
 import secrets
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import httpx
+from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -30,8 +30,7 @@ PIXEL = base64.b64decode(
 """A small picture, which a phone sends as the photo of a parcel."""
 
 
-@dataclass(slots=True)
-class Town:
+class Town(Struct):
     """Everything outside the bot: platforms, carriers' news, people."""
 
     clock: Clock

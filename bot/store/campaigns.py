@@ -6,10 +6,10 @@ processes that take the same step one succeeds.
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,8 +29,7 @@ _inbox = core(Inbox)
 _consents = core(ConsentRow)
 
 
-@dataclass(frozen=True, slots=True)
-class Campaign:
+class Campaign(Struct, frozen=True):
     """A campaign as it stands. `cursor` is the last order that was looked at; `note` why it stopped."""
 
     id: int

@@ -1,7 +1,6 @@
 """Answers that staff keep ready."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from sqlalchemy import delete, insert, select, update
 
 from bot.model.clock import Clock
@@ -12,8 +11,7 @@ from bot.store.tables import core
 _canned = core(CannedRow)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """An answer as it was written; `locale` empty fits every language, `id` 0 is one that is not stored yet."""
 
     id: int

@@ -1,11 +1,11 @@
 """What the web desk reads: the lines of its inbox, a conversation's papers, orders, files. It writes nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 from sqlalchemy import ColumnElement, Select, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -40,8 +40,7 @@ class _Known(msgspec.Struct):
 _known = msgspec.json.Decoder(_Known).decode
 
 
-@dataclass(frozen=True, slots=True)
-class CaseLine:
+class CaseLine(Struct, frozen=True):
     """A case as the inbox shows it. `haystack` is what a search looks through, `version` the holder's."""
 
     case: Case
@@ -55,8 +54,7 @@ class CaseLine:
     haystack: str
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenRow:
+class WrittenRow(Struct, frozen=True):
     """An event of a conversation as it came."""
 
     id: int
@@ -68,8 +66,7 @@ class WrittenRow:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class SaidRow:
+class SaidRow(Struct, frozen=True):
     """A message of the outbox and how far it came."""
 
     id: int
@@ -83,8 +80,7 @@ class SaidRow:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryRow:
+class HistoryRow(Struct, frozen=True):
     """A line of a case's history."""
 
     id: int
@@ -97,8 +93,7 @@ class HistoryRow:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class FileRow:
+class FileRow(Struct, frozen=True):
     """A file that was stored."""
 
     id: int
@@ -109,8 +104,7 @@ class FileRow:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Paper:
+class Paper(Struct, frozen=True):
     """Everything of a conversation. `reasons` maps a turn's key to the rules by which it was decided."""
 
     written: Sequence[WrittenRow] = ()
@@ -120,8 +114,7 @@ class Paper:
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Talk:
+class Talk(Struct, frozen=True):
     """A case's conversation. `siblings` are its other cases, newest first; `dossiers` the orders it is about."""
 
     line: CaseLine

@@ -1,10 +1,11 @@
 """What goes to desks: rows of the outbox in a lane of the case, so that an outage keeps them and their order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,16 +29,14 @@ _events = core(CaseEventRow)
 _conversations = core(ConversationRow)
 
 
-@dataclass(frozen=True, slots=True)
-class Surface:
+class Surface(Struct, frozen=True):
     """Where a staff message was written: the desk's channel and the platform's id of the message."""
 
     place: Address
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """A line of what was said: by `buyer` (still in the platform's words), `bot` or `staff`. `state` is a row's."""
 
     at: datetime
@@ -49,8 +48,7 @@ class Said:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CaseFile:
+class CaseFile(Struct, frozen=True):
     """All that a desk shows of a case but its order."""
 
     case: Case
@@ -59,8 +57,7 @@ class CaseFile:
     said: tuple[Said, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PostsWaiting:
+class PostsWaiting(Struct, frozen=True):
     """What a desk has not taken yet: how much, and for how long its oldest waits. `account` is the desk's key."""
 
     account: str

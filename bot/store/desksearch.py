@@ -3,11 +3,12 @@ whose conversations something was said."""
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from html import escape
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,8 +30,7 @@ _orders, _conversations, _follows = map(core, (OrderRow, ConversationRow, Follow
 _cases, _events, _inbox, _outbox = map(core, (CaseRow, CaseEventRow, Inbox, Outbox))
 
 
-@dataclass(frozen=True, slots=True)
-class Chat:
+class Chat(Struct, frozen=True):
     """A conversation in which the buyer of an order writes; `case` is the one that is open there."""
 
     lane: str
@@ -38,8 +38,7 @@ class Chat:
     case: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class FoundOrder:
+class FoundOrder(Struct, frozen=True):
     """An order and its buyer's chats, the latest in front."""
 
     id: int

@@ -1,9 +1,9 @@
 """What a conversation's turn reads before it decides."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec import Struct, field
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,8 +29,7 @@ _feeds = core(Feed)
 _orders = core(OrderRow)
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(Struct, frozen=True):
     """What one lane's `Wants` found; the names are those of `bot.dialog.turn.Facts`."""
 
     found: Mapping[int, Dossier] = field(default_factory=dict)

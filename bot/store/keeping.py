@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec import Struct, field
 from sqlalchemy import case, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -52,8 +52,7 @@ BY_LANE = (
 PERSONAL = ("name", "email", "phone", "phone_e164", "address", "postcode", "city")
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
+class Retention(Struct, frozen=True):
     """How many days things are kept: `inbox` bodies after they are done, `keys` against repeats, `messages`
     the texts and media sent and received (a dispute's last clock), `dead` letters, `tracks` the carriers' raw
     words of journeys that are over (as long as the last dispute's clock runs)."""
@@ -65,8 +64,7 @@ class Retention:
     tracks: int = 540
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """How the queue stands. Counts of rows; `oldest` seconds since the oldest waiting event came."""
 
     waiting: int
@@ -80,8 +78,7 @@ class Health:
     cases: int
 
 
-@dataclass(frozen=True, slots=True)
-class CarrierHealth:
+class CarrierHealth(Struct, frozen=True):
     """How the parcels of one carrier are looked at: how many are on their way, due now, and never asked about."""
 
     carrier: str
@@ -91,8 +88,7 @@ class CarrierHealth:
     answered_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class FeedHealth:
+class FeedHealth(Struct, frozen=True):
     """How one source answers; `failures` in a row, `down_since` where that is said to buyers."""
 
     source: str
@@ -101,8 +97,7 @@ class FeedHealth:
     down_since: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(Struct, frozen=True):
     """An event that could not be handled, without its content."""
 
     id: int
@@ -112,8 +107,7 @@ class DeadLetter:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Erased:
+class Erased(Struct, frozen=True):
     """What went: rows blanked or deleted, and digests of files that nobody else needs."""
 
     rows: int

@@ -7,14 +7,13 @@ and for the next start.
 
 from array import array
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
 import structlog
-from msgspec import DecodeError
-from sqlalchemy import func, select
+from msgspec import DecodeError, Struct
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.parcels import Parcel
@@ -68,8 +67,7 @@ class LearningDoor:
 # ---- lessons ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Detail:
+class _Detail(Struct, frozen=True):
     """What of an order's detail is wanted here."""
 
     promised: date | None = None
@@ -83,32 +81,38 @@ async def page(
 
     `since` leaves out orders placed, and parcels sent, before it (UTC).
     """
-    ids = select(_orders.c.id).where(_orders.c.id > after).order_by(_orders.c.id).limit(limit)
-    found = list((await connection.execute(ids)).scalars())
+    found = list((await connection.execute(_IDS, {"after": after, "most": limit})).scalars())
     if not found:
         return [], None
-    rows = (
-        select(
-            _orders.c.country,
-            _orders.c.placed_at,
-            _orders.c.detail,
-            _parcels.c.id,
-            _parcels.c.order_id,
-            _parcels.c.carrier,
-            _parcels.c.number,
-            _parcels.c.status,
-            _parcels.c.cause,
-            _parcels.c.track,
-            _parcels.c.shipped_at,
-            _parcels.c.changed_at,
-        )
-        .select_from(_orders.outerjoin(_parcels, _parcels.c.order_id == _orders.c.id))
-        .where(_orders.c.id > after, _orders.c.id <= found[-1])
-    )
-    if since is not None:
-        rows = rows.where(func.coalesce(_parcels.c.shipped_at, _orders.c.placed_at, _orders.c.updated_at) >= since)
-    lessons = [lesson for row in await connection.execute(rows) if (lesson := _lesson(row)) is not None]
+    span = {"after": after, "last": found[-1], "since": since or _EVER}
+    lessons = [lesson for row in await connection.execute(_ROWS, span) if (lesson := _lesson(row)) is not None]
     return lessons, found[-1] if len(found) == limit else None
+
+
+_EVER = datetime(1970, 1, 2, tzinfo=UTC)
+_IDS = select(_orders.c.id).where(_orders.c.id > bindparam("after")).order_by(_orders.c.id).limit(bindparam("most"))
+_ROWS = (
+    select(
+        _orders.c.country,
+        _orders.c.placed_at,
+        _orders.c.detail,
+        _parcels.c.id,
+        _parcels.c.order_id,
+        _parcels.c.carrier,
+        _parcels.c.number,
+        _parcels.c.status,
+        _parcels.c.cause,
+        _parcels.c.track,
+        _parcels.c.shipped_at,
+        _parcels.c.changed_at,
+    )
+    .select_from(_orders.outerjoin(_parcels, _parcels.c.order_id == _orders.c.id))
+    .where(
+        _orders.c.id > bindparam("after"),
+        _orders.c.id <= bindparam("last"),
+        func.coalesce(_parcels.c.shipped_at, _orders.c.placed_at, _orders.c.updated_at) >= bindparam("since"),
+    )
+)
 
 
 def _lesson(row: Any) -> Lesson | None:
@@ -143,16 +147,14 @@ def _read_lesson(row: Any) -> Lesson:
 # ---- what was learned ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _KeptTally:
+class _KeptTally(Struct, frozen=True):
     left: list[float]
     ended: list[float]
     open: Mapping[int, int]
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class _KeptLanes:
+class _KeptLanes(Struct, frozen=True):
     now: int
     base: int
     prior: Prior
@@ -163,8 +165,7 @@ class _KeptLanes:
     tallies: Mapping[str, _KeptTally]
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     on: date
     lanes: Mapping[str, _KeptLanes]
     residuals: _KeptLanes

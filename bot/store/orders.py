@@ -1,11 +1,11 @@
 """Orders, their buyers and their parcels: rows to values, values to rows."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,8 +28,7 @@ _buyers = core(Buyer)
 _consents = core(ConsentRow)
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
+class Detail(Struct, frozen=True):
     """The part of an order that is neither personal nor searched."""
 
     locale: str = ""
@@ -41,8 +40,7 @@ class Detail:
     evidence: tuple[Media, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ParcelState:
+class ParcelState(Struct, frozen=True):
     """A parcel's timeline and its window, as one column."""
 
     track: Track | None = None

@@ -6,18 +6,19 @@ taken in the claim's transaction, so all processes share them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.markup import plain
 from bot.model.messages import RANK, Receipt, State
 from bot.store import codec
-from bot.store.database import NOW, Database
+from bot.store.database import NOW, Database, constant
 from bot.store.tables import Bucket, Conversation, Outbox, OutboxState, core
 
 LEASE_SECONDS = 40.0
@@ -27,8 +28,7 @@ _conversation = core(Conversation)
 _bucket = core(Bucket)
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(Struct, frozen=True):
     """How fast an account may send: per second over all chats, and to one chat with a burst."""
 
     per_second: float
@@ -36,8 +36,7 @@ class Rates:
     burst: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A claimed message. `stale` tells that the holder changed since it was written; `again` that an earlier
     sender died or froze with it in flight, so that its outcome is not known."""
 
@@ -114,10 +113,11 @@ _READ = (
 
 def _claimable() -> Select[Any]:
     older = _outbox.alias("older")
-    blocked = exists().where(older.c.lane == _outbox.c.lane, older.c.id < _outbox.c.id, older.c.state <= 1)
+    waits, leaves = constant(OutboxState.READY), constant(OutboxState.SENDING)
+    blocked = exists().where(older.c.lane == _outbox.c.lane, older.c.id < _outbox.c.id, older.c.state <= leaves)
     free = or_(
-        and_(_outbox.c.state == OutboxState.READY, _outbox.c.not_before <= NOW),
-        and_(_outbox.c.state == OutboxState.SENDING, _outbox.c.lease_until <= NOW),
+        and_(_outbox.c.state == waits, _outbox.c.not_before <= NOW),
+        and_(_outbox.c.state == leaves, _outbox.c.lease_until <= NOW),
     )
     return (
         select(*(_outbox.c[name] for name in _READ), _conversation.c.version.label("holder_now"))
@@ -125,7 +125,7 @@ def _claimable() -> Select[Any]:
         .where(
             _outbox.c.channel == bindparam("channel"),
             _outbox.c.account == bindparam("account"),
-            _outbox.c.state <= OutboxState.SENDING,
+            _outbox.c.state <= leaves,
             free,
             ~blocked,
         )
@@ -221,8 +221,7 @@ async def hold_account(connection: AsyncConnection, database: Database, account:
     await _spend(connection, database, {account: now + seconds + 1.0})
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """What came of a claimed row. `delay` is seconds until it may be tried again, for state READY."""
 
     row: Row

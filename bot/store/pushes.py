@@ -6,9 +6,9 @@ number by then, somebody else was first: the turn is not written and its lane is
 
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from datetime import datetime
 
+from msgspec import Struct, field
 from sqlalchemy import String, bindparam, cast, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,8 +38,7 @@ CAMPAIGN = "campaign:"
 """What the key of a campaign's push begins with; its id follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """One push that left."""
 
     key: str
@@ -48,8 +47,7 @@ class Sent:
     lane: str
 
 
-@dataclass(frozen=True, slots=True)
-class Buyers:
+class Buyers(Struct, frozen=True):
     """What the gate knows of a buyer: what left, how many pushes that is by their row, and which purposes they
     consent to in the chat that asks."""
 
@@ -58,8 +56,7 @@ class Buyers:
     consents: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What the pushes of one lane rest on. `follows` are the orders that the chat asked to be told of, `stopped` the
     keys of campaigns that were stopped."""
 
@@ -69,8 +66,7 @@ class Standing:
     stopped: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Pushed:
+class Pushed(Struct, frozen=True):
     """A push that leaves with this turn; `seen` is the buyer's count that the gate judged by. `message` is the
     outbox key under which it leaves."""
 

@@ -10,18 +10,18 @@ Everything here runs inside a transaction that the caller opened.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from msgspec import Struct
 from sqlalchemy import Select, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.ports import Item
 from bot.store.casetables import CaseRow, CaseThread
-from bot.store.database import NOW, Database
+from bot.store.database import NOW, Database, constant
 from bot.store.tables import Alias, Conversation, Inbox, InboxState, Lane, core
 
 MAX_ATTEMPTS = 5
@@ -39,8 +39,7 @@ _thread = core(CaseThread)
 _case = core(CaseRow)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """An item, the port it came through, and the business time from which it counts."""
 
     port: str
@@ -48,8 +47,7 @@ class Arrival:
     due_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A stored event, still in the platform's words."""
 
     id: int
@@ -59,8 +57,7 @@ class Waiting:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A leased lane with its oldest waiting events; only the holder of `token` may finish it.
 
     `record` is what is known of a conversation's lane, empty for one never seen.
@@ -211,7 +208,7 @@ def _more_ready(database: Database) -> Any:
 
 async def wake(connection: AsyncConnection, database: Database, now: datetime) -> int:
     """Make ready what waited for its due time; how many events that were."""
-    due = select(_inbox.c.id).where(_inbox.c.state == InboxState.LATER, _inbox.c.due_at <= now)
+    due = select(_inbox.c.id).where(_inbox.c.state == constant(InboxState.LATER), _inbox.c.due_at <= now)
     due = due.order_by(_inbox.c.due_at).limit(1000).with_for_update(skip_locked=True)
     woken = await connection.execute(
         update(_inbox).where(_inbox.c.id.in_(due)).values(state=InboxState.READY).returning(_inbox.c.lane)
@@ -241,7 +238,7 @@ async def claim(connection: AsyncConnection, limit: int) -> list[Claim]:
 
 
 def _lease() -> ReturningUpdate[Any]:
-    free = select(_lane.c.key).where(_lane.c.ready > 0, _lane.c.lease_until <= NOW, _lane.c.not_before <= NOW)
+    free = select(_lane.c.key).where(_lane.c.ready > constant(0), _lane.c.lease_until <= NOW, _lane.c.not_before <= NOW)
     chosen = free.order_by(_lane.c.since).limit(bindparam("most")).with_for_update(skip_locked=True)
     lease = update(_lane).where(_lane.c.key.in_(chosen))
     lease = lease.values(lease_until=NOW + LEASE_SECONDS, owner=bindparam("token"))
@@ -266,7 +263,7 @@ def _waiting() -> Select[Any]:
             place,
         )
         .join(_conversation, _conversation.c.lane == _inbox.c.lane, isouter=True)
-        .where(_inbox.c.lane.in_(bindparam("lanes", expanding=True)), _inbox.c.state == InboxState.READY)
+        .where(_inbox.c.lane.in_(bindparam("lanes", expanding=True)), _inbox.c.state == constant(InboxState.READY))
         .subquery()
     )
     return select(waiting).where(waiting.c.place <= TOGETHER).order_by(waiting.c.id)

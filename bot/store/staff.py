@@ -2,10 +2,10 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import and_, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,8 +26,7 @@ TOUCH_SECONDS = 300.0
 FLOW_SECONDS = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Audited:
+class Audited(Struct, frozen=True):
     """One line of the audit log; `case` and `order` are the store's ids."""
 
     staff: str
@@ -37,8 +36,7 @@ class Audited:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(Struct, frozen=True):
     """What was sent along to the OIDC provider and must come back."""
 
     browser: str

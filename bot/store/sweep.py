@@ -1,11 +1,11 @@
 """Parcels that are due for a look, what came of looking, each source's budget, and whether sources answer."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import bindparam, case, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,8 +26,7 @@ _looks = core(Look)
 _feeds = core(Feed)
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """A parcel that is due for a look: where it stands, what a source needs to find it, what was heard last.
 
     It has no timeline: what is heard is compared by its fingerprint.
@@ -41,8 +40,7 @@ class Due:
     ref: TrackRef
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What came of a look: was it answered, and when is the next due (None: never).
 
     `heard` is the fingerprint of what is new, None where nothing is.
@@ -54,8 +52,7 @@ class Looked:
     answered: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Serves:
+class Serves(Struct, frozen=True):
     """Which carriers' parcels a source is asked about: those named, or all but those."""
 
     carriers: tuple[str, ...]

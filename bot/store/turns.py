@@ -1,10 +1,11 @@
 """The one commit of what turns decided."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import bindparam, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,8 +38,7 @@ _feeds = core(Feed)
 _orders = core(OrderRow)
 
 
-@dataclass(frozen=True, slots=True)
-class Worded:
+class Worded(Struct, frozen=True):
     """A message for the outbox: said once under `key`; `delay` seconds later (machine time)."""
 
     outbound: Outbound
@@ -47,8 +47,7 @@ class Worded:
     delay: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """All that one lane's turn writes. `events` go to other lanes, or wait in this one: (lane, event, due time or
     None). `sights` are parcels at a glance, each with its order. `follow` are orders that this chat is told of from
     now on; `unfollow` that somebody else has the chat now. `guessed` is the order text that a typed detail was

@@ -1,9 +1,9 @@
 """Pushes that did not arrive because nobody is reached in their chat, and where else their buyers can be."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,8 +19,7 @@ _outbox = core(Outbox)
 _inbox = core(Inbox)
 
 
-@dataclass(frozen=True, slots=True)
-class Unreached:
+class Unreached(Struct, frozen=True):
     """A push that did not arrive: its row, the notice that says it again, and where else its buyer can be reached."""
 
     id: int

@@ -3,12 +3,12 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import puremagic
+from msgspec.structs import replace
 
 from bot.errors import Refused
 from bot.model.messages import Media, MediaKind

@@ -1,11 +1,11 @@
 """Orders that the announcer watches: which are due, what was found, and where their buyers can be reached."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from msgspec import Struct
 from sqlalchemy import bindparam, case, delete, func, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,8 +34,7 @@ _feeds = core(Feed)
 _inbox = core(Inbox)
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """An order to look at, leased. `told` is None where nobody looked before. `unreadable` is the kind of error where
     what is kept of it cannot be read; then it has nothing but its id."""
 
@@ -46,8 +45,7 @@ class Due:
     unreadable: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What came of a look; `told` None where nothing about it changed, `again` None for never. `news` are for people's
     lanes, `reasons` why they were made or left out."""
 
@@ -59,8 +57,7 @@ class Looked:
     reasons: tuple[Reason, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Chat:
+class Chat(Struct, frozen=True):
     """A chat in which an order's buyer can be told things; `chosen_at` is when they last asked for it there."""
 
     lane: str
@@ -68,8 +65,7 @@ class Chat:
     chosen_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """Where the buyer of an order can be reached; `phone` is E.164 or empty."""
 
     phone: str = ""

@@ -1,10 +1,10 @@
 """Why something was said, or was not: the decision records of an order, a parcel or a message."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,8 +34,7 @@ FATES = {
 """What became of a message that the gate let through; what is still to leave has no fate yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Why:
+class Why(Struct, frozen=True):
     """One rule that decided something. `at` is UTC; `about` the order or parcel, as people know it."""
 
     at: datetime
@@ -44,8 +43,7 @@ class Why:
     inputs: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class SentRow:
+class SentRow(Struct, frozen=True):
     """A message that left. `at` is UTC."""
 
     id: int

@@ -7,10 +7,11 @@ first part of a history is learned from and not scored, nor is its end, where sl
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from itertools import accumulate
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from bot.tracking.eta import ENOUGH as SPEAKS
 from bot.tracking.eta import chain
@@ -55,8 +56,7 @@ class Settings(NamedTuple):
     first: int | None = None
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """What came of it. `overall`, `months` and `lanes` are of the prediction at hand-over; `by_age` of all.
 
     `open` counts scored parcels that never came, `silent` those of which nothing could be said, `faults` rows
@@ -110,8 +110,7 @@ class Recent:
         return self._said[age]
 
 
-@dataclass(slots=True)
-class _Asked:
+class _Asked(Struct):
     """A prediction that waits for its parcel."""
 
     age: int

@@ -5,10 +5,11 @@ calendar days unless a number ends in b (business days: Monday to Friday, no hol
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from bot.tracking.numbers import rows
 
@@ -22,8 +23,7 @@ PAYMENTS = ("paypal", "visa", "mastercard")
 """Where an order did not come from a marketplace with a scheme of its own, it was paid by one of these."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dates:
+class Dates(Struct, frozen=True):
     """What an order's clocks run from, as local dates, None where not known.
 
     `promised` is what the buyer was told, never our prediction. `disputed` is when a dispute was opened.
@@ -46,8 +46,7 @@ class Dates:
         return known[name]
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(Struct, frozen=True):
     """The first and the last day on which a step can be taken under a scheme. `confidence` as in `CONFIDENCE`."""
 
     scheme: str

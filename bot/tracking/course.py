@@ -1,14 +1,14 @@
 """A parcel's course through its statuses, one scan after the other (`facts/carriers.md` §6.2)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from bot.model.tracks import Scan, Status
 from bot.tracking.vocabulary import rank, terminal
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """A status with its cause."""
 
     status: Status

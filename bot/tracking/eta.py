@@ -7,10 +7,11 @@ overwritten by this.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from bot.model.orders import Order
 from bot.model.parcels import Parcel
@@ -49,8 +50,7 @@ def quiet(stage: Stage) -> str:
     return f"quiet:{stage.value}"
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+class Basis(Struct, frozen=True):
     """What a prediction rests on, for one phrase of a sentence.
 
     `kind` is lane, destination, service or shop (`count` parcels that went this way, to this country, by this
@@ -69,8 +69,7 @@ class Basis:
         return self.kind if self.kind in {"carrier", "published", "lane"} else "alike"
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(Struct, frozen=True):
     """Local dates at the destination by which a tenth, half and nine tenths of parcels like this have come."""
 
     p10: date
@@ -79,8 +78,7 @@ class Prediction:
     basis: Basis
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """The way a parcel takes. `service` as `transit.service_of` says it, countries ISO alpha-2, all empty where not
     known; `zone` is where the buyer is; `promised` the seller's own date."""
 
@@ -96,8 +94,7 @@ class Route:
         return self.service.partition("/")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(Struct, frozen=True):
     """All that was learned, as known on the day `on`; fresh ones know nothing."""
 
     on: date = date.min

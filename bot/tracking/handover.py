@@ -3,8 +3,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
+
+from msgspec.structs import replace
 
 from bot.model.tracks import Leg, Role, Scan, Status, Track
 

@@ -8,8 +8,9 @@ never mixed in one table.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+
+from msgspec import Struct, field
 
 from bot.tracking.calibration import Journey
 
@@ -26,8 +27,7 @@ _NAME_FIRST = re.compile(r"(?:[A-Za-z]{3,9},?\s+)?([A-Za-z]{3})[A-Za-z]*\.?\s+(\
 _EPOCH = re.compile(r"\d{10}(?:\.\d+)?|\d{13}")
 
 
-@dataclass(slots=True)
-class Read:
+class Read(Struct):
     """What was read. `without_start` rows have neither hand-over nor order, `unreadable` a time nobody can read."""
 
     journeys: list[Journey] = field(default_factory=list)

@@ -1,10 +1,11 @@
 """What one parcel teaches: its spans in every table, the error of its carrier's date, its line in a history."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import zip_longest
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from bot.model.parcels import Parcel
 from bot.model.zones import only_zone
@@ -18,8 +19,7 @@ from bot.tracking.survival import Lanes, Span
 from bot.tracking.transit import service_of
 
 
-@dataclass(frozen=True, slots=True)
-class Lesson:
+class Lesson(Struct, frozen=True):
     """A parcel, and of its order what bears on its way. `parcel` is None for an order that was not sent yet.
 
     `country` is where the buyer is, `placed_at` when they ordered; `cancelled` orders teach nothing of dispatch.
@@ -32,8 +32,7 @@ class Lesson:
     cancelled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(Struct, frozen=True):
     """A lesson, read: local dates on the spot, None where they are not known."""
 
     service: str

@@ -8,9 +8,10 @@ carriers' own developer numbers fail it.
 import csv
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+
+from msgspec import Struct
 
 from bot.tracking.checksums import CHECKS, gs1, s10
 
@@ -38,8 +39,7 @@ _SPACES = re.compile(r"[\s\-]+")
 _S10 = re.compile(r"[A-Z]{2}\d{9}([A-Z]{2})")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A reading of a number. `valid` tells the check digit: True, False, or None where the format has none."""
 
     carrier: str
@@ -54,8 +54,7 @@ class Candidate:
         return {True: "ok", False: "failed", None: "none"}[self.valid]
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(Struct, frozen=True):
     """How a carrier's numbers look; `weight` is the score of one whose check passes."""
 
     carrier: str

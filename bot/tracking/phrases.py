@@ -10,9 +10,10 @@ import csv
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache, lru_cache
 from importlib.resources import files
+
+from msgspec.structs import replace
 
 from bot.model.tracks import Scan, Status
 from bot.tracking.vocabulary import known

@@ -7,8 +7,10 @@ buyer's own, or where a long number that passes a check is all there is.
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.tracking.checksums import luhn
 from bot.tracking.numbers import LETTER_LESS, Candidate, candidates, compact
@@ -63,8 +65,7 @@ def normalised(text: str) -> str:
     return _ESCAPED.sub(" ", text.upper())
 
 
-@dataclass(frozen=True, slots=True)
-class _Spot:
+class _Spot(Struct, frozen=True):
     """A number as it may be read at one place, of `parts` runs of letters and digits."""
 
     number: str

@@ -1,8 +1,9 @@
 """How well windows held: counts that grow prediction by prediction, and what they come to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
+
+from msgspec import Struct
 
 LEVELS = (0.05, 0.1, 0.5, 0.9, 0.95)
 """The quantiles that are scored: the ends of the 90 and the 80 per cent window, and the point estimate."""
@@ -29,8 +30,7 @@ def interval(hits: int, n: int) -> tuple[float, float]:
     return (middle - half) / (1 + _Z * _Z / n), (middle + half) / (1 + _Z * _Z / n)
 
 
-@dataclass(slots=True)
-class Score:
+class Score(Struct):
     """Sums over predictions; days, and counts of parcels. `due80` and `due90` are the shares that the curves
     themselves expected in the windows: whole days seldom hold exactly 80 or 90 per cent."""
 
@@ -81,8 +81,7 @@ class Score:
         }
 
 
-@dataclass(slots=True)
-class PromiseScore:
+class PromiseScore(Struct):
     """How a promised day did as a single latest date, and how p50 did for the same parcels."""
 
     n: int = 0
@@ -110,8 +109,7 @@ class PromiseScore:
         }
 
 
-@dataclass(slots=True)
-class WarningScore:
+class WarningScore(Struct):
     """Warnings given so many days before the promised day: of parcels that then were late, and of those on time."""
 
     late: int = 0

@@ -5,10 +5,11 @@ except that customs' own messages may open the stage of customs. Days are local 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, tzinfo
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import Scan, Status
@@ -48,8 +49,7 @@ class Move(NamedTuple):
     status: Status
 
 
-@dataclass(frozen=True, slots=True)
-class Whereabouts:
+class Whereabouts(Struct, frozen=True):
     """Where a parcel is on its way. `entered` is the first day in this stage, `moved` the day of the last change,
     `handed` the day the carrier took it, None where no scan shows that."""
 

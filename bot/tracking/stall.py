@@ -5,8 +5,9 @@ the stage's own table, so that no lane is always alarmed. Both are read off the 
 What stands still for a known cause is silent, but no stall; a feed that is down says nothing about any parcel.
 """
 
-from dataclasses import dataclass
 from datetime import date, datetime
+
+from msgspec import Struct
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import Status
@@ -43,8 +44,7 @@ CAUSES = {
 """What explains that nothing moves, by the parcel's cause."""
 
 
-@dataclass(frozen=True, slots=True)
-class Late:
+class Late(Struct, frozen=True):
     """The promised day will probably be missed; `risk` is 1 once it has passed."""
 
     promised: date
@@ -52,8 +52,7 @@ class Late:
     basis: Basis | None
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(Struct, frozen=True):
     """No move for `quiet` days, longer than all but a few of the `seen` like it (0: by our own rule), which bear
     `usual` days at most. `cause` names what explains it: then it is no stall, yet staff may have to act."""
 

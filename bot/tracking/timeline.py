@@ -6,10 +6,12 @@ timeline each time, by the rules of `facts/carriers.md` §6.2; nothing is decide
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import Leg, OffsetFrom, Scan, Status, Track, Window
@@ -31,8 +33,7 @@ _NEVER = datetime.fromtimestamp(0, UTC)
 _TRUST = {OffsetFrom.EXPLICIT: 3, OffsetFrom.LOCATION: 2, OffsetFrom.CARRIER: 1, OffsetFrom.UNKNOWN: 0}
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """Something of a parcel is different now. `kind` is status (State), eta (Window) or leg (Leg)."""
 
     kind: str

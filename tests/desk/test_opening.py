@@ -1,7 +1,8 @@
 """Staff open a case themselves: about an order, in its buyer's own chat."""
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from bot.model.conversations import BOT
 from bot.model.orders import Order

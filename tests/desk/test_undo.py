@@ -1,7 +1,7 @@
 """A reply from the web can be taken back for a moment, as one from Slack."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,20 @@ from tests.house import home
 @pytest.fixture
 async def slow(store: Store, tmp_path: Path) -> AsyncIterator[DeskHome]:
     """A desk whose replies wait, and a buyer who waits for a person."""
-    async with home(store, tmp_path) as bot, desk_home(bot, undo_seconds=60.0) as made:
+    async with _asked_for(store, tmp_path, 60.0) as made:
+        yield made
+
+
+@pytest.fixture
+async def quick(store: Store, tmp_path: Path) -> AsyncIterator[DeskHome]:
+    """A desk whose replies leave at once."""
+    async with _asked_for(store, tmp_path, 0.0) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _asked_for(store: Store, folder: Path, undo_seconds: float) -> AsyncIterator[DeskHome]:
+    async with home(store, folder) as bot, desk_home(bot, undo_seconds=undo_seconds) as made:
         await bot.say("I want to talk to a human")
         await made.app.state.live.refresh()
         yield made
@@ -39,13 +52,12 @@ async def test_a_reply_that_has_not_left_is_taken_back_and_the_buyer_never_reads
     assert case.state == "open"
 
 
-async def test_what_has_left_is_not_taken_back(slow: DeskHome) -> None:
-    object.__setattr__(slow.house, "settings", replace(slow.house.settings, undo_seconds=0.0))
-    mei = await slow.visitor("Mei")
-    async with at_work(slow):
+async def test_what_has_left_is_not_taken_back(quick: DeskHome) -> None:
+    mei = await quick.visitor("Mei")
+    async with at_work(quick):
         await act(mei, "reply", "Hello")
-        (sent,) = await slow.home.send()
-        key = next(e.key for e in await slow.home.store.case_history(1) if e.what == "reply")
+        (sent,) = await quick.home.send()
+        key = next(e.key for e in await quick.home.store.case_history(1) if e.what == "reply")
         told = (await act(mei, "undo", ref=key.removesuffix(":reply"))).json()
     assert sent.text == "Hello"
     assert told == {"ok": False, "told": "Too late: it has left already."}

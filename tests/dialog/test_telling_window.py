@@ -1,11 +1,11 @@
 """When it will come, as buyers are told: what the window rests on, and only after proof."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from bot.dialog.telling import latest, order_facts, public_facts
 from bot.dialog.turn import Desk, Dossier, Facts, Shop

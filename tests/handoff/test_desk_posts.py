@@ -1,10 +1,11 @@
 """What a desk is told, in which order, also over an outage; and that nothing internal leaves for the buyer."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from bot.errors import Closed, Refused
 from bot.model.events import StaffAct, conversation_lane

@@ -1,10 +1,10 @@
 """A handover counts when a person acknowledges it; until then it climbs, in the shop's hours."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import replace
 
 from bot.handoff import PERSON, Rules
 from bot.handoff.files import acknowledged, answered, asked_again, buyer_wrote, opened

@@ -1,10 +1,12 @@
 """A store in memory with the real one's rules, so that the real engine, sender and courier run on it many times."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from typing import Any
+
+from msgspec.structs import replace
 
 from bot.model.cases import Case, CaseEvent, CaseState
 from bot.model.clock import Clock

@@ -1,11 +1,11 @@
 """Whole runs of interleavings, in memory and on a real database; each is told by its seed."""
 
 import random
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from bot.dialog.turn import Shop, Understanding

@@ -1,8 +1,9 @@
 """The parcel's page: what its rows say of a scan, and the way that the map draws."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
+
+from msgspec.structs import replace
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track
@@ -15,7 +16,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 def scan(hours: int, status: Status, country: str = "CN", text: str = "step", **more: object) -> Scan:
     at = NOW + timedelta(hours=hours)
     base = Scan("c", text, "", at, at.replace(tzinfo=None), OffsetFrom.EXPLICIT, status, place=Place("Hub", country))
-    return replace(base, carrier="ems", **more)  # type: ignore[arg-type]
+    return replace(base, carrier="ems", **more)
 
 
 def parcel(*scans: Scan) -> Parcel:

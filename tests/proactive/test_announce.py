@@ -1,10 +1,10 @@
 """What is news, by what was told before: once each, never of the past, whatever the order of looks and scans."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bot.model.tracks import Status
 from bot.proactive.announce import Announced, Outlook, Rules, announce, milestone

@@ -1,12 +1,12 @@
 """The gate: what is let through, what waits and until when, and what is never said."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bot.model.zones import zones_of
 from bot.proactive.gate import Asked, House, Ledger, awake, business_day, judge, local_day

@@ -1,8 +1,9 @@
 """What leaves a chat's lane: only what is still so, only into a chat that is still its buyer's, within every cap."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from bot.dialog.turn import Desk, Shop
 from bot.model.cases import CaseDraft
@@ -34,7 +35,7 @@ def order(n: int, buyer: int = 1, **parcel: object) -> Situation:
 def notice(n: int, template: str, **more: object) -> Notice:
     key = f"{n}:{template}:{n}"
     made = Notice(f"push:{key}", CHAT, template, key, "parcel_updates", order=n, parcel=n)
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)
 
 
 def left(orders: list[Situation], *notices: Notice, **more: Any) -> Leaving:

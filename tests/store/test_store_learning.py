@@ -1,9 +1,9 @@
 """What is read to learn from, and the tables of a process, on both databases."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
 from sqlalchemy import update
 
 from bot.forecast import Forecast

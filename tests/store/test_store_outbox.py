@@ -1,7 +1,8 @@
 """The outbox as the sender sees it, on both databases."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
+
+from msgspec.structs import replace
 
 from bot.model.conversations import Conversation
 from bot.model.messages import Address, Outbound, Purpose, Receipt, State

@@ -9,8 +9,9 @@ import random
 import re
 import string
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 D, A = string.digits, string.ascii_uppercase
 AN = D + A
@@ -162,8 +163,7 @@ def _mi(r: random.Random) -> str:
     return f"MI{digits(r, 6)}" + "".join(r.choice(AN) for _ in range(r.randint(8, 22)))
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A format: whose it is, how its carrier is spoken of, and whether it says so by itself."""
 
     carriers: tuple[str, ...]

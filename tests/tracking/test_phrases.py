@@ -2,12 +2,12 @@
 
 import csv
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bot.model.tracks import OffsetFrom, Scan, Status
 from bot.tracking.phrases import refine

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from itertools import permutations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, Window
@@ -53,7 +53,7 @@ def scan(  # noqa: PLR0917 - a test says only what matters to it
 
 def track(*scans: Scan, **fields: object) -> Track:
     base = Track("usps", "RR1", scans=scans, source="test", origin="CN", destination="US")
-    return replace(base, **fields)  # type: ignore[arg-type]
+    return replace(base, **fields)
 
 
 def state(*scans: Scan, now: datetime = NOW, **fields: object) -> tuple[str, str]:

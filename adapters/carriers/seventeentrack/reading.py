@@ -1,9 +1,10 @@
 """What 17TRACK's answers and pushes say. Pure; its statuses, errors and carrier keys are tables beside the package."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+
+from msgspec import Struct
 
 from bot.model.codes import NOTHING, Code, codes, rows
 from bot.model.foreign import (
@@ -27,8 +28,7 @@ KIND = "seventeentrack"
 # ---- tables ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(Struct, frozen=True):
     """The code tables: statuses, what an error asks for, carriers by key and keys by any of their names."""
 
     statuses: Mapping[str, Code]

@@ -3,13 +3,13 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 import httpx
 import msgspec
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from adapters.carriers.seventeentrack.reading import KIND, carrier_key, carrier_slug, parsed, read_track, tables
@@ -180,8 +180,7 @@ def _extras(ref: TrackRef) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value}
 
 
-@dataclass(frozen=True, slots=True)
-class _Answers:
+class _Answers(Struct, frozen=True):
     """An envelope's two lists."""
 
     accepted: Sequence[Map]

@@ -5,7 +5,6 @@ import hmac
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from urllib.parse import quote
@@ -13,6 +12,7 @@ from uuid import uuid4
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from adapters.carriers.ups.reading import KIND, WHO, complaint, errors, read

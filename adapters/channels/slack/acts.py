@@ -6,10 +6,10 @@ part of a reply. A button's value is `<act>:<case>:<version or what it is about>
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from adapters.channels.slack.reading import files_of, instant, key_of, unescape
 from bot.model.events import StaffAct
@@ -32,8 +32,7 @@ TITLES = {"reply": "Reply to the buyer", "note": "Internal note", "snooze": "Sno
 SUBMITS = {"reply": "Send to the buyer", "note": "Keep note", "snooze": "Snooze", "assign": "Assign"}
 
 
-@dataclass(frozen=True, slots=True)
-class Pressed:
+class Pressed(Struct, frozen=True):
     """A button of ours: what it does, with which case; `about` is the holder's version or what is meant."""
 
     act: str

@@ -8,13 +8,13 @@ Sources: core.telegram.org/bots/api, "createForumTopic", "editMessageText", "set
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
 import msgspec
 import telegram
+from msgspec import Struct
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Update
 
 from adapters.channels.telegram.reading import media_of
@@ -37,8 +37,7 @@ Call = Callable[[str, dict[str, Any]], Awaitable[Any]]
 Share = Callable[[Media, str, dict[str, Any]], Awaitable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """What of an update is the desk's: what to store, the button press to answer, and what to say to who pressed."""
 
     items: tuple[Item, ...] = ()

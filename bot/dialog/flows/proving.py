@@ -1,8 +1,9 @@
 """Proof of identity: prompts and answers are the same whether an order exists or not, and whatever it holds."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from bot.dialog.identity import (
     FACTORS,

@@ -1,7 +1,8 @@
 """What only a person can do: the bot takes the wish down, says who answers and when, and opens a case."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bot.dialog.say import answer, hand_over
 from bot.dialog.turn import Decision, Dossier, Turn

@@ -4,7 +4,8 @@ What was said opens the question; what the carrier reports decides the answer.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bot.dialog.identity import proves
 from bot.dialog.say import answer, hand_over

@@ -1,7 +1,8 @@
 """What needs no order: stop and start, language, help, thanks, and not being understood."""
 
-from dataclasses import replace
 from unicodedata import category
+
+from msgspec.structs import replace
 
 from bot.dialog.say import answer, hand_over, silent
 from bot.dialog.turn import Decision, Reason, Turn

@@ -11,7 +11,6 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.app import local_client
 from bot.config import build
@@ -48,8 +49,7 @@ def _slack(body: bytes) -> dict[str, str]:
     return {"x-slack-request-timestamp": stamp, "x-slack-signature": f"v0={sign}", "content-type": "application/json"}
 
 
-@dataclass(frozen=True)
-class Contract:
+class Contract(Struct, frozen=True):
     """A channel under test: its settings, how its vendor signs, and which header carries the signature."""
 
     name: str

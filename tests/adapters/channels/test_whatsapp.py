@@ -3,11 +3,11 @@
 import base64
 import hashlib
 import json
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from adapters.channels.whatsapp import Settings, connect

@@ -3,11 +3,11 @@
 import hashlib
 import hmac
 import json
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from adapters.channels.whatsapp import Settings, connect
