@@ -89,7 +89,11 @@ def _in_language(turn: Turn) -> Turn:
     known = turn.facts.shop.locales
     hint = next((m.locale.split("-")[0] for m in reversed(turn.messages) if m.locale), "")
     wanted = turn.said.locale if not record.locale_chosen else ""
-    locale = wanted if wanted in known else hint if not record.locale and hint in known else record.locale
+    # In a chat that has no language yet the words of a question are a better guess than the shop's own language;
+    # "hi" and "stop" are said in all.
+    asks = turn.said.intent in OF_ORDER
+    first = "" if record.locale else hint if hint in known else turn.said.words_of if asks else ""
+    locale = wanted if wanted in known else first if first in known else record.locale
     return turn if locale == record.locale else replace(turn, conversation=replace(record, locale=locale))
 
 
@@ -177,6 +181,11 @@ def _meant(turn: Turn) -> Decision:
         return of_order(turn, "wismo")
     if any(m.media for m in turn.messages) or any(m.kind == Kind.UNSUPPORTED for m in turn.messages):
         return service.files(turn)
+    pending = turn.conversation.pending
+    if pending is not None and pending.kind == "order" and not turn.conversation.unsure:
+        # "I do not have it", an e-mail alone: the question stays, and counts as not understood.
+        said = proving.ask_order(turn, pending.intent)
+        return replace(said, conversation=replace(said.conversation, unsure=1))
     return talk.unsure(turn)
 
 

@@ -16,7 +16,7 @@ FEWEST_DIGITS = 3
 FIRST = "#1"
 """A compliment, and no order."""
 _BETWEEN = (
-    r"[\s:#.,№°º\-=(]*(?:(?:number|num|no|nr|id|is|was|are|n|num[eé]ro|es|[eé]|est|ist|lautet|der|die|den|meine?|my|mi|mon|"
+    r"[\s:#.,№°º\-=(]*(?:(?:numbers?|num|n\.o|nos?|nr|ids?|is|was|are|n|num[eé]ro|es|[eé]|est|ist|lautet|der|die|den|meine?|my|mi|mon|"
     r"numer|jest|to|numaram?|numarası|の|は|が|번호|는|은|가|이|"
     r"номер|号码|號碼|号|號|编号|是|为|رقم|هو|هي|رقمه|رقمها)[\s:#.№°º\-=]*){0,3}"
 )
@@ -43,10 +43,10 @@ _AMOUNT = r"\d{1,3}(?:[.,\s]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d{1,2})?"
 _CURRENCY = r"US\$|R\$|[$€£¥₽₹₩₺₴]|(?<![^\W\d])(?:USD|EUR|GBP|CNY|RMB|BRL|RUB|INR|Rs\.?|SAR|AED|EGP|JPY|MXN|CAD|AUD)\b"
 _CURRENCY_AFTER = (
     rf"{_CURRENCY}|(?:dollars?|euros?|pounds?|bucks|d[oó]lares|reais|rubles?|руб\w*|евро|долл\w*|"
-    r"zł|zl|PLN|TL|TRY|lira|円|원|元|块|塊|美元|欧元|ريال|درهم|دولار|جنيه)"
+    r"zł|zl|PLN|TL|TRY|lira|円|원|元|块钱|塊錢|块|塊|美元|欧元|ريال|درهم|دولار|جنيه)"
 )
 _MONEY = re.compile(
-    rf"(?:(?:{_CURRENCY})\s?(?:{_AMOUNT}))|(?:(?<![\w.,-])(?:{_AMOUNT})\s?(?:{_CURRENCY_AFTER}))", re.IGNORECASE
+    rf"(?:(?:{_CURRENCY})\s?(?:{_AMOUNT}))|(?:(?<![A-Za-z0-9_.,-])(?:{_AMOUNT})\s?(?:{_CURRENCY_AFTER}))", re.IGNORECASE
 )
 _DATE = re.compile(
     r"(?<!\d)(?:\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}日?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}月\d{1,2}[日号]?|\d{1,2}월\s?\d{1,2}일|\d{1,2}/\d{1,2}|\d{1,2}:\d{2})(?!\d)"
@@ -75,12 +75,26 @@ _TOKEN = re.compile(
 _CUED_NUMBER = re.compile(rf"{_BETWEEN}([A-Za-z]{{0,6}}[-#]?\d[A-Za-z0-9\-_/]*)", re.IGNORECASE)
 _CLAUSE_ENDS = re.compile(r"\s*(?:$|[?!;)\n？！。，、؟]|[.,](?:\s|$)|\s\d)")
 _SHORT = re.compile(r"#?(?:[A-Za-z]{1,6}[-#]?)?\d{1,2}")
+_SHAPED = re.compile(r"(?<![\w-])\d{3}-\d{7}-\d{7}(?![\w-])")
+"""Amazon's order number, which needs no word before it."""
+_MEASURE = re.compile(
+    r"(?<![\w#-])(?:\d+\s?[x×]\s?\d+(?:\s?[x×]\s?\d+)?|"
+    r"\d+(?:[.,]\d+)?\s?(?:%|(?:m?ah|g?hz|k?wh?|volts?|v|watts?|[kcm]?m|inch(?:es)?|[mk]?g|lbs?|oz|m?l|[mgt]b)\b))(?![\w-])",
+    re.IGNORECASE,
+)
+"""How large, heavy or strong something is."""
+_YEAR = re.compile(
+    r"(?<!\w)(?:(?:in|since|from|en|desde|de|em|seit|depuis|dal|w|od|с|в|من|منذ|في|سنة|عام)\s+(?:20[0-3]\d)|"
+    r"20[0-3]\d\s?(?:году?|года|年))(?![\w-])",
+    re.IGNORECASE,
+)
 _LISTED = re.compile(
     r"(?:\s*[,、，]\s*#?\d{3,}(?![\w-]))*\s*[,、，]?\s*(?:and|y|e|et|und|и|i|ve|和|跟|及|と|و|하고|그리고|&|\+)\s*#?\d{3,}(?![\d-])",
     re.IGNORECASE,
 )
 _OF_LIST = re.compile(r"\d{3,}")
-_CUED_PHONE = re.compile(rf"{_BETWEEN}(\+?\d[\d\s().\-]{{5,18}}\d)", re.IGNORECASE)
+# Not a Brazilian postcode ("CEP 01310-100"), though "cep" is Turkish for a mobile phone.
+_CUED_PHONE = re.compile(rf"{_BETWEEN}((?!\d{{5}}-\d{{3}}(?!\d))\+?\d[\d\s().\-]{{5,18}}\d)", re.IGNORECASE)
 _CUED_POSTCODE = re.compile(
     rf"{_BETWEEN}([A-Z]{{1,2}}\d[A-Z\d]?\s?\d[A-Z]{{2}}|"
     r"\d{2,6}(?:[\- ]?\d{3,4})?(?:\s?[A-Z]{2}\b)?|[A-Z]\d[A-Z]\s?\d[A-Z]\d)",
@@ -123,6 +137,7 @@ def entities(text: str, lexicon: Lexicon, *, asked: bool = False) -> tuple[tuple
         reading.each(_EMAIL, "email")
     for m in list(_URL.finditer(reading.left)):
         reading.take(m.start(), m.end(), *_in_url(m[0]))
+    reading.each(_SHAPED, "order")
     _phones(reading)
     _cued(reading, lexicon.cues["phone_cue"], _CUED_PHONE, "phone", most=15, fewest=7)
     if not _cued(reading, lexicon.cues["postcode_cue"], _CUED_POSTCODE, "postcode", most=10, fewest=2):
@@ -133,6 +148,9 @@ def entities(text: str, lexicon: Lexicon, *, asked: bool = False) -> tuple[tuple
     _national_phones(reading)
     _numbered(reading, lexicon)
     reading.each(_DATE, "date")
+    reading.each(_YEAR, "date")
+    for m in list(_MEASURE.finditer(reading.left)):
+        reading.take(m.start(), m.end())
     _tokens(reading, asked=asked)
     return tuple(e for _, e in sorted(reading.found, key=lambda pair: pair[0])), reading.left
 

@@ -1,5 +1,6 @@
 """Which language a message is in: by script first, then by a small model that ships in its package."""
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,15 @@ import fasttext
 
 SURE = 0.5
 """A guess of the model below this tells nothing."""
-_SCRIPTS = (
-    ("zh", 0x3400, 0x9FFF),
-    ("ar", 0x0600, 0x06FF),
-    ("ar", 0x0750, 0x077F),
-    ("ru", 0x0400, 0x04FF),
-)
-_OWN = (("ja", 0x3040, 0x30FF), ("ko", 0xAC00, 0xD7AF), ("ko", 0x3130, 0x318F))
+_OWN = re.compile(r"([\u3040-\u30ff])|([\uac00-\ud7af\u3130-\u318f])")
 """Kana and hangul: one letter of them tells the language, also among Han."""
-_OTHER = ((0x0900, 0x0DFF), (0x0E00, 0x0E7F), (0x0590, 0x05FF), (0x0370, 0x03FF))
+_OTHER = re.compile(r"[\u0900-\u0dff\u0e00-\u0e7f\u0590-\u05ff\u0370-\u03ff]")
 """Scripts of languages that have no templates yet: Indic, Thai, Hebrew, Greek."""
+_SCRIPTS = (
+    ("zh", re.compile(r"[\u3400-\u9fff]")),
+    ("ar", re.compile(r"[\u0600-\u06ff\u0750-\u077f]")),
+    ("ru", re.compile(r"[\u0400-\u04ff]")),
+)
 NONE = "-"
 """A script that is none of ours."""
 
@@ -26,19 +26,13 @@ def by_script(text: str) -> str:
     """The language that the script alone tells, `NONE` for a script that is not ours, empty for Latin letters."""
     if text.isascii():
         return ""
-    counts: dict[str, int] = {}
-    for char in text:
-        code = ord(char)
-        if code < 0x0370:
-            continue
-        if own := next((locale for locale, low, high in _OWN if low <= code <= high), ""):
-            return own
-        if any(low <= code <= high for low, high in _OTHER):
-            return NONE
-        for locale, low, high in _SCRIPTS:
-            if low <= code <= high:
-                counts[locale] = counts.get(locale, 0) + 1
-    return max(counts, key=lambda k: counts[k]) if counts else ""
+    if own := _OWN.search(text):
+        return "ja" if own[1] else "ko"
+    if _OTHER.search(text):
+        return NONE
+    counts = {locale: len(letters.findall(text)) for locale, letters in _SCRIPTS}
+    most = max(counts, key=lambda locale: counts[locale])
+    return most if counts[most] else ""
 
 
 MOST_LETTERS = 200

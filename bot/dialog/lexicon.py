@@ -23,10 +23,12 @@ FIRST_JOINED = 0x2E80
 REMEMBERED = 1000
 LONG_WORD = 5
 """Letters of a word in which a slip is forgiven: shorter ones are too near to one another."""
+ANY = ""
+"""The second word of a phrase whose second is a stem."""
 DRAWN_OUT = 4
 """Letters of a word that may have been drawn out: "see" is no drawn-out "se"."""
-_DIGITS = re.compile(r"\S*\d\S*")
 _REPEATED = re.compile(r"(\w)\1{2,}")
+_MARK = re.compile(r"['’ʼ`´]")
 _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ`´](?=\w)")
 _ELIDED = re.compile(r"\b(l|d|j|n|s|c|m|t|qu)['’ʼ`´](?=\w)")
 _DOUBLED = re.compile(r"([^\W\d_])\1")
@@ -53,7 +55,7 @@ def lowered(text: str) -> str:
 def folded(text: str) -> str:
     """A text as words are compared: without case, accents, apostrophes and drawn-out letters."""
     text = text.casefold()
-    text = _APOSTROPHE.sub("", _ELIDED.sub(r"\1 ", text)) if any(c in text for c in "'’ʼ`´") else text
+    text = _APOSTROPHE.sub("", _ELIDED.sub(r"\1 ", text)) if _MARK.search(text) else text
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text).translate(_DOTLESS).translate(_ARABIC)
         text = "".join(c for c in text if not unicodedata.combining(c))
@@ -61,7 +63,7 @@ def folded(text: str) -> str:
 
 
 class Phrase(Struct, frozen=True):
-    """Words in a row, found by the first of them. `open` ones end in a stem."""
+    """Words in a row, found by the first two of them. `open` ones end in a stem."""
 
     rest: tuple[str, ...]
     open: bool
@@ -72,10 +74,10 @@ class Phrase(Struct, frozen=True):
         end = at + 1 + len(self.rest)
         if end > len(tokens):
             return False
-        found = tokens[at + 1 : end]
+        found = tuple(tokens[at + 1 : end])
         if not self.open or not self.rest:
-            return tuple(found) == self.rest
-        return tuple(found[:-1]) == self.rest[:-1] and found[-1].startswith(self.rest[-1])
+            return found == self.rest
+        return found[:-1] == self.rest[:-1] and found[-1].startswith(self.rest[-1])
 
 
 class Words(Struct):
@@ -95,9 +97,10 @@ class Words(Struct):
     letters: int = 0
     whole: dict[str, frozenset[str]] = field(default_factory=dict)
     stems: dict[str, frozenset[str]] = field(default_factory=dict)
-    phrases: dict[str, list[Phrase]] = field(default_factory=dict)
+    phrases: dict[str, dict[str, list[Phrase]]] = field(default_factory=dict)
     near: dict[str, list[str]] = field(default_factory=dict)
     met: dict[str, frozenset[str]] = field(default_factory=dict)
+    slips: dict[str, str] = field(default_factory=dict)
     languages: Mapping[str, str] = field(default_factory=dict)
     shortest: int = 99
 
@@ -108,7 +111,8 @@ class Words(Struct):
         tokens = list(word) if self.joined else _TOKEN.findall(word)
         if len(tokens) != 1:
             first, *rest = tokens
-            self.phrases.setdefault(first, []).append(Phrase(tuple(rest), stem, concept))
+            second = rest[0] if len(rest) > 1 or (rest and not stem) else ANY
+            self.phrases.setdefault(first, {}).setdefault(second, []).append(Phrase(tuple(rest), stem, concept))
         elif stem:
             self.stems[word] = self.stems.get(word, frozenset()) | {concept}
             self.shortest = min(self.shortest, len(word))
@@ -117,10 +121,17 @@ class Words(Struct):
 
     def index(self) -> None:
         """Sort the long words by their first letter, among which a slip is looked for."""
-        for word, concepts in (*self.whole.items(), *self.stems.items()):
+        listed = {**dict.fromkeys(self._in_phrases(), frozenset[str]()), **self.stems, **self.whole}
+        for word, concepts in listed.items():
             # "could" is no slip of "couldn't": a negation is written out or it is none.
             if len(word) >= LONG_WORD and "negation" not in concepts and not self.joined:
                 self.near.setdefault(word[0], []).append(word)
+
+    def _in_phrases(self) -> Iterator[str]:
+        for first, begun in self.phrases.items():
+            yield first
+            for phrases in begun.values():
+                yield from (word for phrase in phrases for word in phrase.rest)
 
     def concepts(self, text: str, tokens: Sequence[str], *, slips: bool = False) -> tuple[set[str], int]:
         """The concepts of a folded text, and how many of its words this language knows.
@@ -130,16 +141,24 @@ class Words(Struct):
         found: set[str] = set()
         known = 0
         tokens = list(text.translate(self.variants)) if self.joined else tokens
+        if slips:
+            tokens = [self._meant(token) for token in tokens]
+        last = len(tokens) - 1
         for at, token in enumerate(tokens):
             hit = self._token(token)
-            if slips and not hit and len(token) >= LONG_WORD:
-                hit = self._slipped(token)
-            found |= hit
-            known += bool(hit)
-            for phrase in self.phrases.get(token, ()):
-                if phrase.follows(tokens, at):
-                    found.add(phrase.concept)
-                    known += 1
+            if hit:
+                found |= hit
+                known += 1
+            begun = self.phrases.get(token)
+            if begun is None or (at == last and not self.joined):
+                continue
+            for second in (tokens[at + 1] if at < last else ANY, ANY):
+                for phrase in begun.get(second, ()):
+                    if phrase.follows(tokens, at):
+                        found.add(phrase.concept)
+                        known += 1
+                if second == ANY:
+                    break
         return found, known
 
     def _token(self, token: str) -> frozenset[str]:
@@ -172,9 +191,17 @@ class Words(Struct):
                 hit |= stem
         return hit
 
-    def _slipped(self, token: str) -> frozenset[str]:
-        meant = next((word for word in self.near.get(token[0], ()) if _is_slip(token, word)), "")
-        return self.whole.get(meant, frozenset()) | self.stems.get(meant, frozenset())
+    def _meant(self, token: str) -> str:
+        """The word that a long unknown one is a slip of, else itself."""
+        if len(token) < LONG_WORD or self._token(token) or token in self.phrases:
+            return token
+        meant = self.slips.get(token)
+        if meant is None:
+            if len(self.slips) >= REMEMBERED:
+                self.slips.clear()
+            known = self.near.get(token[0], ())
+            meant = self.slips[token] = next((word for word in known if _is_slip(token, word)), token)
+        return meant
 
 
 def _is_slip(typed: str, meant: str) -> bool:
@@ -216,11 +243,9 @@ class Lexicon(Struct, frozen=True):
     languages: Mapping[str, str]
     joined_languages: Mapping[str, str]
     cues: Mapping[str, "Cue"]
+    likened: Mapping[str, Rule]
+    """Of an intent what must hold that it is told by likeness alone; of most nothing must."""
     likeness: Likeness
-    likened: frozenset[str]
-    """The languages of which there are sentences to be like."""
-    telling: Mapping[str, Collection[str]]
-    """Of each intent the concepts that its rules ask for: one of them at least is said where it is meant."""
 
     @classmethod
     def load(cls) -> "Lexicon":
@@ -235,8 +260,9 @@ class Lexicon(Struct, frozen=True):
         rank = {intent: place for place, intent in enumerate(read["intents"])}
         rules = list(_rules(read.pop("intents")))
         for rule in rules:
-            for concept in rule.every[0]:
+            for concept in rule.every[0] if rule.score else ():
                 begins.setdefault(concept, []).append(rule)
+        likened = {rule.intent: rule for rule in rules if not rule.score}
         words = {locale: _words(locale, raw) for locale, raw in sorted(read.items())}
         languages = {
             " ".join(_TOKEN.findall(folded(name))): code
@@ -245,10 +271,7 @@ class Lexicon(Struct, frozen=True):
             for name in names
         }
         joined = {name: code for name, code in languages.items() if _unspaced(name[0])}
-        lines = [line.split("|", 2) for line in (folder / "sentences.txt").read_text(encoding="utf-8").splitlines()]
-        likeness = Likeness.learn(_sentences(words, lines))
-        likened = frozenset(language for language, _, _ in lines)
-        return cls(words, begins, rank, languages, joined, _cues(read.values()), likeness, likened, _telling(rules))
+        return cls(words, begins, rank, languages, joined, _cues(read.values()), likened, Likeness.load())
 
     def intents(self, concepts: Collection[str], words: int) -> tuple[tuple[str, float], ...]:
         """The intents that the concepts carry, likeliest first; of one intent its best rule counts."""
@@ -262,13 +285,6 @@ class Lexicon(Struct, frozen=True):
             best.pop(COURTESY, None)
         # Of equal ones the file's order decides: a set's own is another in each process.
         return tuple(sorted(best.items(), key=lambda pair: (-pair[1], self.rank[pair[0]])))
-
-
-def _sentences(words: Mapping[str, Words], lines: Iterable[Sequence[str]]) -> Iterator[tuple[str, str, set[str]]]:
-    """The sentences to learn from, as (language, intent, words), as the model reads them: without numbers."""
-    for language, intent, said in lines:
-        text = folded(_DIGITS.sub(" ", said))
-        yield intent, text, words[language].concepts(text, tokens_of(text))[0]
 
 
 def _unspaced(letter: str) -> bool:
@@ -338,17 +354,11 @@ def _cues(read: Iterable[Mapping[str, Mapping[str, str]]]) -> dict[str, Cue]:
     return {cue: Cue(words) for cue, words in listed.items()}
 
 
-def _telling(rules: Iterable[Rule]) -> Mapping[str, Collection[str]]:
-    asked: dict[str, set[str]] = {}
-    for rule in rules:
-        asked.setdefault(rule.intent, set()).update(*rule.every)
-    return asked
-
-
 def _rules(raw: Mapping[str, Sequence[str]]) -> Iterable[Rule]:
     for intent, lines in raw.items():
         for line in lines:
             score, _, condition = line.partition(" ")
+            score = "0" if score == "likeness" else score
             every: list[frozenset[str]] = []
             no: set[str] = set()
             most = 999

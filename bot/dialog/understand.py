@@ -5,14 +5,15 @@
 The language whose words say most is believed where the model is unsure, so a short or mixed message counts too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from math import exp
 
 from msgspec import Struct
 
 from bot.dialog.entities import entities
 from bot.dialog.language import NONE, SURE, LanguageModel, by_script
-from bot.dialog.lexicon import COURTESY, Lexicon, folded, tokens_of
+from bot.dialog.lexicon import Lexicon, folded, tokens_of
 from bot.dialog.romanised import cyrillic
 from bot.dialog.turn import Entity, Understanding
 from bot.model.conversations import Conversation
@@ -24,12 +25,22 @@ STRONG = 0.8
 CLEAR = 0.7
 """Below this the message is read again with one-letter slips forgiven."""
 ALIKE, GUESSED = 0.72, 0.5
-"""Scores of what a sentence is most like: by far, and only somewhat."""
-NEAR, FAR, FARTHER = 2.0, 5.0, 8.0
-"""Leads of the likeness: worth a question, worth acting on, worth more than a rule that is unsure itself."""
+"""Scores of what a message is most like where no clear rule says it too: acted on, and asked about."""
+TRUST = 2.5
+"""What a rule's score weighs beside the logarithm of the likeness's chance."""
+LIKELY, MAYBE = 0.6, 0.3
+"""Chances, rules and likeness together, from which it is acted on and asked about."""
+PLAIN, BRIEF = 0.9, 5
+"""A rule at this score is right about a message of so few words without a second opinion."""
+FEWEST = 2
+"""Words that are like anything: a yes, a name or a number alone is not."""
+BEHIND = 0.12
+"""How far what is less likely stands behind what is acted on: more than the lead that `decide` asks for."""
 LONG = 3
 """So many words make a message long enough to change the language of a chat."""
 BARE_NUMBER, OTHER = 0.56, 0.3
+BESIDE: Mapping[str, str] = {"money": "money", "order": "numbered", "tracking": "numbered", "number": "number"}
+"""Concepts that kinds of entity carry, beside the words: who names a sum speaks of paying."""
 ANGER = frozenset({"anger", "complaint"})
 SHOUTED = 12
 """Letters in capitals alone that are no abbreviation."""
@@ -50,6 +61,13 @@ class _Read(Struct, frozen=True):
     concepts: frozenset[str]
     known: int
     intents: tuple[tuple[str, float], ...]
+    text: str = ""
+    length: int = 0
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is short and a rule is sure of it."""
+        return self.length <= BRIEF and bool(self.intents) and self.intents[0][1] >= PLAIN
 
     @property
     def weight(self) -> tuple[float, int]:
@@ -68,17 +86,21 @@ def understand(
         return Understanding(text=text, choice=choice, entities=links)
     asked_which = conversation.pending is not None and conversation.pending.kind == "order"
     found, left = entities(text, lexicon, asked=asked_which) if text else ((), "")
-    read, locale = _read(left, conversation.locale, lexicon, model)
-    asked = _asked(left, lexicon) if text else ""
+    words = folded(left)
+    tokens = tokens_of(words)
+    beside = carried(found)
+    read, locale = heard(left, words, tokens, conversation.locale, lexicon, model, beside)
+    asked = _asked(words, tokens, lexicon) if text else ""
     intents = read.intents
     if asked:
         concepts = set(read.concepts) | {"language_name"}
-        intents = lexicon.intents(concepts, len(tokens_of(folded(left))))
+        intents = lexicon.intents(concepts, len(tokens))
     if text and not intents:
-        intents = _unsaid(found, left)
-    yes = _yes(left, read, lexicon)
-    if read.locale in lexicon.likened and intents and intents[0][1] < CLEAR and yes is None:
-        intents = _likened(left, read, intents, lexicon)
+        intents = _unsaid(found, len(tokens))
+    yes = _yes(left, tokens, read, lexicon)
+    answered = yes is not None and conversation.pending is not None
+    if read.length >= FEWEST and not read.plain and not asked and not answered:
+        intents = _weighed(intents, read, lexicon)
     return Understanding(
         text=text,
         intents=intents,
@@ -98,31 +120,34 @@ def _shouted(text: str) -> bool:
     return "!!!" in text or (capitals and any(mark in text for mark in ("!!", "??", "?!", "!?")))
 
 
-def _unsaid(found: Sequence[Entity], left: str) -> tuple[tuple[str, float], ...]:
+def _unsaid(found: Sequence[Entity], length: int) -> tuple[tuple[str, float], ...]:
     """A number and hardly a word asks where it is, one that is named always; else nothing is guessed."""
     if any(e.kind == "tracking" and e.carrier for e in found):
         return (("wismo", CLEAR),)
     if any(e.kind == "order" for e in found):
         return (("wismo", BARE_NUMBER),)
     numbers = any(e.kind in {"number", "tracking"} for e in found)
-    return (("wismo", BARE_NUMBER),) if numbers and len(tokens_of(left)) < LONG else (("other", OTHER),)
+    return (("wismo", BARE_NUMBER),) if numbers and length < LONG else (("other", OTHER),)
 
 
-def _likened(
-    left: str, read: _Read, intents: tuple[tuple[str, float], ...], lexicon: Lexicon
-) -> tuple[tuple[str, float], ...]:
-    """The intents with the one that the sentence is most like: acted on where that leads by far, else asked about.
-
-    A sentence without one word of that intent's own is like it in its spelling alone, and about something else.
-    """
-    text = folded(left)
-    guess, lead = lexicon.likeness.guess(text, read.concepts)
-    far = FAR if intents[0][1] < BARE_NUMBER else FARTHER
-    score = ALIKE if lead >= far else GUESSED if lead >= NEAR else 0.0
-    if not score or guess in {"other", COURTESY} or read.concepts.isdisjoint(lexicon.telling[guess]):
-        return intents
-    best = dict(intents) | {guess: max(score, dict(intents).get(guess, 0.0))}
-    return tuple(sorted(best.items(), key=lambda pair: -pair[1]))
+def _weighed(intents: tuple[tuple[str, float], ...], read: _Read, lexicon: Lexicon) -> tuple[tuple[str, float], ...]:
+    """The intents of the rules, put right by what the message is most like where that is far more likely."""
+    said = dict(intents)
+    chances = lexicon.likeness.chances(read.text, read.concepts)
+    votes = {
+        name: chance * exp(TRUST * said.get(name, 0.0))
+        for name, chance in chances
+        if name in said or name not in lexicon.likened or lexicon.likened[name].fits(read.concepts, read.length)
+    }
+    best = max(votes, key=lambda name: votes[name])
+    chance = votes[best] / sum(votes.values())
+    score = ALIKE if chance >= LIKELY else GUESSED if chance >= MAYBE else 0.0
+    if said.get(best, 0.0) >= score or not score:
+        if not intents or best == intents[0][0] or not score:
+            return intents
+        score = said[best]
+    rest = {name: min(was, score - BEHIND) for name, was in intents if name not in {best, "other"}}
+    return ((best, score), *sorted(rest.items(), key=lambda pair: -pair[1]))
 
 
 def _link(start: str) -> Entity:
@@ -141,10 +166,24 @@ def _typed_choice(text: str, conversation: Conversation) -> str | None:
     return next((c.value for c in conversation.offered if folded(c.title) == wanted), None)
 
 
-def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tuple[_Read, str]:
-    """What the text means, and the language it shows with confidence, or empty."""
-    words = folded(text)
-    tokens = tokens_of(words)
+def carried(found: Sequence[Entity]) -> frozenset[str]:
+    """The concepts of what was taken out of a text."""
+    return frozenset(BESIDE[e.kind] for e in found if e.kind in BESIDE)
+
+
+def heard(
+    text: str,
+    words: str,
+    tokens: Sequence[str],
+    prior: str,
+    lexicon: Lexicon,
+    model: LanguageModel,
+    beside: frozenset[str] = frozenset(),
+) -> tuple[_Read, str]:
+    """What a text means, also given as folded `words`, and the language it shows with confidence, or empty.
+
+    `beside` are the concepts of what was taken out of it.
+    """
     nothing = _Read("", frozenset(), 0, ())
     if not tokens:
         nod = frozenset({"ok", "affirm"}) if any(c in NODS for c in text) else frozenset[str]()
@@ -156,29 +195,38 @@ def _read(text: str, prior: str, lexicon: Lexicon, model: LanguageModel) -> tupl
     if script == "zh" and prior == "ja":
         script = prior  # Japanese in Han alone ("返品希望") looks Chinese
     if script:
-        return _in(script, words, tokens, lexicon), script
-    return _read_latin(text, words, tokens, prior, lexicon, model)
+        return _in(script, words, tokens, lexicon, beside), script
+    return _read_latin(text, words, tokens, prior, lexicon, model, beside)
 
 
 def _read_latin(
-    text: str, words: str, tokens: Sequence[str], prior: str, lexicon: Lexicon, model: LanguageModel
+    text: str,
+    words: str,
+    tokens: Sequence[str],
+    prior: str,
+    lexicon: Lexicon,
+    model: LanguageModel,
+    beside: frozenset[str],
 ) -> tuple[_Read, str]:
     """The same of a text in Latin letters, which are those of many languages."""
     guess, sure = model.guess(text) if len(words) > 3 else ("", 0.0)
     long = len(tokens) >= LONG
     if long and sure >= SURE and guess in lexicon.words:
-        first = _in(guess, words, tokens, lexicon)
+        first = _in(guess, words, tokens, lexicon, beside)
         if first.intents and first.intents[0][1] >= STRONG:
             return first, guess
     latin = [c for c, w in lexicon.words.items() if c not in {"ru", "ar"} and not w.joined]
-    reads = [_in(c, words, tokens, lexicon) for c in latin]
+    reads = [_in(c, words, tokens, lexicon, beside) for c in latin]
     believed = (0.5 if long else 0.3) * sure
     liked = {guess: believed, prior: 0.1} if guess != prior else {prior: believed + 0.1}
     best = max(reads, key=lambda r: r.weight[0] + 0.1 * r.known + liked.get(r.locale, 0.0))
-    if best.weight[0] < CLEAR and words.isascii():
-        romanised = _romanised(words, lexicon)
-        if romanised.weight[0] >= CLEAR and romanised.known > best.known:
-            return romanised, romanised.locale if long else ""
+    if words.isascii() and (best.weight[0] < CLEAR or sure < SURE):
+        other = max(_romanised(words, tokens, lexicon, beside), key=lambda r: r.known)
+        if other.weight[0] >= BARE_NUMBER and other.known > best.known:
+            return other, other.locale if long else ""
+    if not best.known:
+        slipped = (_slipped(c, words, tokens, lexicon, beside) for c in latin)
+        best = max(slipped, key=lambda r: r.weight[0] + 0.1 * r.known + liked.get(r.locale, 0.0))
     if not best.known:
         return best, guess if long and sure >= SURE and guess in lexicon.words else ""
     rivals = [r for r in reads if r.known >= best.known and r is not best]
@@ -188,28 +236,34 @@ def _read_latin(
     return best, ""
 
 
-def _romanised(words: str, lexicon: Lexicon) -> _Read:
-    """What it means as Russian in Latin letters."""
+def _romanised(words: str, tokens: Sequence[str], lexicon: Lexicon, beside: frozenset[str]) -> Iterator[_Read]:
+    """What it means as Russian or Arabic in Latin letters; of Arabic the words themselves are listed so."""
     text = cyrillic(words)
-    return _in("ru", text, tokens_of(text), lexicon)
+    yield _in("ru", text, tokens_of(text), lexicon, beside)
+    yield _in("ar", words, tokens, lexicon, beside)
 
 
-def _in(locale: str, words: str, tokens: Sequence[str], lexicon: Lexicon) -> _Read:
+def _in(locale: str, words: str, tokens: Sequence[str], lexicon: Lexicon, beside: frozenset[str]) -> _Read:
     """What one language makes of it; only where nothing is clear are one-letter slips forgiven."""
     language = lexicon.words[locale]
     length = -(-len(words) // language.letters) if language.letters else len(tokens)
     concepts, known = language.concepts(words, tokens)
+    concepts |= beside
     intents = lexicon.intents(concepts, length)
     if known and not (intents and intents[0][1] >= CLEAR) and not language.joined:
-        concepts, known = language.concepts(words, tokens, slips=True)
-        intents = lexicon.intents(concepts, length)
-    return _Read(locale, frozenset(concepts), known, intents)
+        return _slipped(locale, words, tokens, lexicon, beside)
+    return _Read(locale, frozenset(concepts), known, intents, words, length)
 
 
-def _asked(text: str, lexicon: Lexicon) -> str:
+def _slipped(locale: str, words: str, tokens: Sequence[str], lexicon: Lexicon, beside: frozenset[str]) -> _Read:
+    """The same with one-letter slips forgiven."""
+    concepts, known = lexicon.words[locale].concepts(words, tokens, slips=True)
+    concepts |= beside
+    return _Read(locale, frozenset(concepts), known, lexicon.intents(concepts, len(tokens)), words, len(tokens))
+
+
+def _asked(words: str, tokens: Sequence[str], lexicon: Lexicon) -> str:
     """The language that is asked for by name."""
-    words = folded(text)
-    tokens = tokens_of(words)
     if len(tokens) > 8:
         return ""
     pairs = (f"{a} {b}" for a, b in pairwise(tokens))
@@ -221,8 +275,7 @@ def _asked(text: str, lexicon: Lexicon) -> str:
     return next((code for name, code in lexicon.joined_languages.items() if name in words), "")
 
 
-def _yes(text: str, read: _Read, lexicon: Lexicon) -> bool | None:
-    tokens = tokens_of(folded(text))
+def _yes(text: str, tokens: Sequence[str], read: _Read, lexicon: Lexicon) -> bool | None:
     joined = bool(read.locale) and lexicon.words[read.locale].joined
     if not tokens and not read.concepts:
         return None

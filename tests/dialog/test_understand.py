@@ -240,6 +240,14 @@ def test_a_sentence_means_what_its_writer_meant(intent: str, text: str) -> None:
         ("1012 ab", [("postcode", "1012 ab")]),
         ("SE-111 22", [("postcode", "111 22"), ("number", "SE-111 22")]),
         ("AD500", [("postcode", "AD500"), ("number", "AD500")]),
+        ("where's 114-1234567-1234567?", [("order", "114-1234567-1234567")]),
+        ("pedidos 1042 y 1043", [("order", "1042"), ("order", "1043")]),
+        ("الطلبات 1042 و 1043", [("order", "1042"), ("order", "1043")]),
+        ("pedido n.º 1042", [("order", "1042")]),
+        ("CEP 01310-100", [("postcode", "01310-100")]),
+        ("买了300块钱", [("money", "300块钱")]),
+        ("120x60 cm, 5000 mAh, 100% cotton", []),
+        ("customer since 2023", [("date", "since 2023")]),
     ],
 )
 def test_numbers_are_taken_for_what_they_are(text: str, found: list[tuple[str, str]]) -> None:
