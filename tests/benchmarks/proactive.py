@@ -39,7 +39,6 @@ from bot.proactive.sighting import Home as Where
 from bot.proactive.sighting import sight, watched
 from bot.proactive.watching import ParcelTold, Told, Watched
 from bot.store import Store, codec
-from bot.store.keeping import Retention
 from bot.store.orders import Detail, ParcelState
 from bot.store.tables import Buyer, ConsentRow, Order, Outbox, core
 from bot.store.tables import Conversation as ConversationRow
@@ -202,6 +201,10 @@ async def finished(store: Store, pushes: int) -> bool:
         return int(await connection.scalar(sent) or 0) >= pushes
 
 
+async def nothing_old() -> None:
+    """The shop is new: nothing is kept too long."""
+
+
 async def round_(folder: Path, count: int, owing: float) -> dict[str, float]:
     """Seed, then run a worker as `wismo run` does until nothing is left to do; seconds and counts."""
     clock = Clock()
@@ -214,7 +217,7 @@ async def round_(folder: Path, count: int, owing: float) -> dict[str, float]:
         forecast = Forecast(store, clock, "CN", "Asia/Shanghai")
         forecast.tables = NOTHING_LEARNED
         tracker = Tracker(store, [], clock)
-        worker = Worker(store, house.engine, tracker, {}, Retention(), forecast, [house.announcer.look])
+        worker = Worker(store, house.engine, tracker, {}, nothing_old, forecast, [house.announcer.look])
         settle_memory()
         began, cpu = time.perf_counter(), time.process_time()
         working = asyncio.create_task(worker.run())
