@@ -1,8 +1,9 @@
 """`wismo templates`: what a seller is told about the words, and in which forms."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,56 @@ def test_sarif_names_a_file_by_a_uri(wismo: Wismo, tmp_path: Path, monkeypatch: 
         assert (told["version"], result["level"]) == ("2.1.0", "error")
         assert told["runs"][0]["tool"]["driver"]["name"]
         assert result["message"]["text"]
+
+
+SCHEMA: dict[str, tuple[set[str], set[str]]] = {
+    "log": ({"version", "runs"}, {"$schema"}),
+    "run": ({"tool", "results"}, set()),
+    "tool": ({"driver"}, set()),
+    "driver": ({"name"}, {"rules"}),
+    "rule": ({"id"}, {"shortDescription"}),
+    "text": ({"text"}, set()),
+    "result": ({"message"}, {"ruleId", "level", "locations"}),
+    "location": (set(), {"physicalLocation"}),
+    "physicalLocation": ({"artifactLocation"}, {"region"}),
+    "artifactLocation": (set(), {"uri"}),
+    "region": (set(), {"startLine"}),
+}
+"""What each object must hold by the schema of SARIF 2.1.0 (OASIS, committee specification), and what of it else we
+use; it allows nothing that it does not name. A log of a scan holds its results, be there none."""
+
+
+def _objects(log: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "log", log
+    for run in log["runs"]:
+        yield from (("run", run), ("tool", run["tool"]), ("driver", run["tool"]["driver"]))
+        for rule in run["tool"]["driver"]["rules"]:
+            yield from (("rule", rule), ("text", rule["shortDescription"]))
+        for result in run["results"]:
+            yield from (("result", result), ("text", result["message"]))
+            for location in result["locations"]:
+                place = location["physicalLocation"]
+                yield from (("location", location), ("physicalLocation", place))
+                yield "artifactLocation", place["artifactLocation"]
+                yield "region", place.get("region", {})
+
+
+def test_sarif_is_as_its_schema_says(wismo: Wismo, tmp_path: Path) -> None:
+    own = _own(tmp_path)
+    for folder, faults in ((["--folder", str(own)], True), ([], False)):
+        wismo("templates", "lint", *folder, "--sarif", str(tmp_path / "out.sarif"))
+        log = json.loads((tmp_path / "out.sarif").read_text(encoding="utf-8"))
+        for name, found in _objects(log):
+            must, may = SCHEMA[name]
+            assert must <= found.keys() <= must | may, name
+        (run,) = log["runs"]
+        assert bool(run["results"]) is faults
+        ids = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+        assert len(ids) == len(set(ids))
+        for result in run["results"]:
+            assert result["ruleId"] in ids
+            assert result["level"] in {"none", "note", "warning", "error"}
+            assert result["locations"][0]["physicalLocation"].get("region", {"startLine": 1})["startLine"] >= 1
 
 
 @pytest.mark.parametrize("name", ["en/phrases.yaml", "wording.yaml", "edges.yaml"])
