@@ -34,8 +34,10 @@ AROUND = timedelta(days=15)
 """A shipment is looked for this long around the day it was sent: its number may have been another's before."""
 NEVER = datetime.fromtimestamp(0, UTC)
 _USPS = re.compile(r"9[1-5][0-9]{20}(?:[0-9]{4})?")
-OF_CODE = {"DL": "ACTUAL_DELIVERY", "PU": "ACTUAL_PICKUP"}
-"""Where an answer without scans tells the time of its newest event."""
+_NOT_THE_BUYER = re.compile(
+    r"\b(?:agent|sender|shipper|hold|held|return|not (?:be )?deliver)|locker|pick|attempt", re.IGNORECASE
+)
+"""Words beside a delivery, where no scan tells more, that may mean another one than the buyer's."""
 
 
 class Settings(BaseModel):
@@ -132,12 +134,14 @@ def read_track(result: Map, number: str) -> Track:
         return Track(KIND, number, cause=cause, source=KIND)
     ends = (_end(result, "origin", "shipper"), _end(result, "destination", "recipient"))
     latest = a_map(result.get("latestStatusDetail"))
-    scans = [read_scan(event, ends) for event in reversed(maps(result.get("scanEvents")) or _newest(latest, result))]
+    scans = [read_scan(event, ends) for event in reversed(maps(result.get("scanEvents")))]
     scans.sort(key=lambda s: s.at or NEVER)
     word = a_text(latest.get("code")).upper()
     derived = a_text(latest.get("derivedCode")).upper()
     code, _ = read_code(word, derived, a_text(latest.get("description")), "", ends)
     code = _because(code, *_reasons(latest), _delay(latest))
+    if not scans and code.status is Status.DELIVERED and _NOT_THE_BUYER.search(_words(latest)):
+        code = NOTHING
     if scans and scans[-1].status is Status.UNKNOWN and not scans[-1].known:
         # The summary is the newest event's: what our tables do not have it may.
         scans[-1] = replace(scans[-1], status=code.status, cause=code.cause, physical=code.physical)
@@ -160,24 +164,12 @@ def _reasons(latest: Map) -> list[str]:
     return [reason for d in maps(latest.get("ancillaryDetails")) if (reason := a_text(d.get("reason")))]
 
 
-def _newest(latest: Map, result: Map) -> list[Map]:
-    """The newest event of an answer without detailed scans, as one of them; none where it has no code."""
-    code = first_text(latest.get("code"), latest.get("derivedCode"))
-    if not code:
-        return []
-    details = maps(latest.get("ancillaryDetails"))
-    why = (first_text(d.get("reasonDescription"), d.get("actionDescription")) for d in details)
-    event = {
-        "eventType": code,
-        "derivedStatusCode": latest.get("derivedCode"),
-        "eventDescription": first_text(latest.get("description"), latest.get("statusByLocale")),
-        "exceptionCode": next(iter(_reasons(latest)), ""),
-        "exceptionDescription": next((w for w in why if w), ""),
-        "delayDetail": latest.get("delayDetail"),
-        "scanLocation": latest.get("scanLocation"),
-        "date": _dates(result).get(OF_CODE.get(code.upper(), ""), ""),
-    }
-    return [event]
+def _words(latest: Map) -> str:
+    """All that the summary says. It is no event: an answer without scans has a status and an empty timeline."""
+    told = [latest.get(name) for name in ("description", "statusByLocale")]
+    for detail in maps(latest.get("ancillaryDetails")):
+        told += [detail.get("reasonDescription"), detail.get("actionDescription")]
+    return " ".join(map(a_text, told))
 
 
 def _number(asked: str, result: Map) -> str:

@@ -182,14 +182,14 @@ def test_a_delay_tells_its_kind() -> None:
     assert {(s.status.value, s.cause) for s in track.scans} == {("exception", "delay_weather"), ("customs", "held")}
 
 
-def test_an_answer_without_scans_tells_its_newest_event_once() -> None:
-    latest = {"code": "DL", "description": "Delivered", "ancillaryDetails": [{"reasonDescription": "Left at the door"}]}
+def test_a_summary_without_scans_is_a_status_and_no_event() -> None:
+    left = {"code": "DL", "description": "Delivered", "ancillaryDetails": [{"reasonDescription": "Left at the door"}]}
     when = [{"type": "ACTUAL_DELIVERY", "dateTime": "2026-10-06T10:15:00-05:00"}]
-    (track,) = read(_result(latestStatusDetail=latest, dateAndTimes=when))
-    (scan,) = track.scans
-    assert (scan.raw_text, scan.at) == ("Delivered: Left at the door", datetime(2026, 10, 6, 15, 15, tzinfo=UTC))
-    (empty,) = read(_result(latestStatusDetail={"code": ""}))
-    assert empty.scans == ()
+    (track,) = read(_result(latestStatusDetail=left, dateAndTimes=when))
+    assert (track.status, track.scans) == (Status.DELIVERED, ())
+    elsewhere = left | {"ancillaryDetails": [{"reasonDescription": "Tendered to authorized agent for final delivery"}]}
+    (track,) = read(_result(latestStatusDetail=elsewhere))
+    assert (track.status, track.scans) == (Status.UNKNOWN, ())
 
 
 def test_the_postal_services_number_is_the_last_mile() -> None:
