@@ -393,6 +393,7 @@ async def serve(web: Any, listening: socket.socket, stop: asyncio.Event, *, life
     settings = uvicorn.Config(
         web,
         access_log=False,
+        log_config=None,  # its own would print tracebacks with their values past ours
         log_level="warning",
         lifespan="on" if lifespan else "off",
         timeout_graceful_shutdown=1,
@@ -423,6 +424,7 @@ def make_server(web: Any, host: str, port: int, *, lifespan: bool = False) -> uv
             host=host,
             port=port,
             access_log=False,
+            log_config=None,
             log_level="warning",
             lifespan="on" if lifespan else "off",
             timeout_graceful_shutdown=3,

@@ -156,17 +156,24 @@ class Sender:
             return []
 
     async def _send(self, key: tuple[str, str], account: Account, row: Row) -> None:
-        message = replace(codec.outbound(row.body), id=str(row.id))
-        mark = self._barred(row, message)
-        if mark is None and row.again:
-            mark = await self._found(account.channel, row, message)
-        if mark is None:
-            mark = await self._sent(key, account, row, message)
+        mark = await self._outcome(key, account, row)
         await self.store.mark(mark)
         self._told(account.channel.kind, mark.state.name.lower())
         if self._crowded:
             self._crowded = False
             self.wake.set()
+
+    async def _outcome(self, key: tuple[str, str], account: Account, row: Row) -> Mark:
+        try:
+            message = replace(codec.outbound(row.body), id=str(row.id))
+        except Exception as error:
+            # No time makes it readable, and as long as it were open nothing else would leave in its chat.
+            log.error("sender.unreadable", channel=account.name, error=type(error).__name__)
+            return Mark(row, OutboxState.DEAD, self.clock.now(), error=f"cannot be read: {type(error).__name__}")
+        mark = self._barred(row, message)
+        if mark is None and row.again:
+            mark = await self._found(account.channel, row, message)
+        return mark if mark is not None else await self._sent(key, account, row, message)
 
     def _barred(self, row: Row, message: Outbound) -> Mark | None:
         """What must not leave any more: another speaker has the conversation, or its time is over."""

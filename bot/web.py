@@ -30,6 +30,9 @@ from bot.store.queue import Arrival
 MOST_BYTES = 4 * 1024 * 1024
 """A larger body is refused: WhatsApp's batches end at 3 MB."""
 
+DATABASE_SECONDS = 5.0
+"""A database that does not answer within so long is not there."""
+
 log = structlog.get_logger()
 
 
@@ -44,6 +47,7 @@ class Metrics:
         self.sends = Counter("wismo_sends", "Messages by outcome", ["channel", "state"], **make)  # type: ignore[arg-type]
         self.looks = Counter("wismo_looks", "Calls of tracking sources by outcome", ["source", "outcome"], **make)  # type: ignore[arg-type]
         self.alarms = Counter("wismo_alarms", "Things to look at: proofs, codes, templates", ["what", "of"], **make)  # type: ignore[arg-type]
+        self.database = Gauge("wismo_database_up", "1 while the database answers", **make)  # type: ignore[arg-type]
         self.rows = Gauge("wismo_rows", "Rows by where they stand", ["state"], **make)  # type: ignore[arg-type]
         self.oldest = Gauge("wismo_oldest_waiting_seconds", "Age of the oldest waiting event", **make)  # type: ignore[arg-type]
         self.feeds = Gauge("wismo_feed_down", "1 while a tracking source gives no answer", ["source"], **make)  # type: ignore[arg-type]
@@ -157,7 +161,7 @@ def create_web(
 
     async def readyz(request: StarletteRequest) -> Response:
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(DATABASE_SECONDS):
                 await store.health()
         except Exception as error:
             return PlainTextResponse(f"the database does not answer: {type(error).__name__}", 503)
@@ -188,7 +192,16 @@ def _may_read(request: StarletteRequest, token: str) -> bool:
 
 
 async def _measure(store: Store, metrics: Metrics) -> None:
-    health = await store.health()
+    """Count the rows; where the database does not answer, what this process counted itself is told all the same."""
+    try:
+        async with asyncio.timeout(DATABASE_SECONDS):
+            health = await store.health()
+    except Exception as error:
+        log.error("metrics.no_database", error=type(error).__name__)
+        metrics.database.set(0)
+        metrics.rows.clear()
+        return
+    metrics.database.set(1)
     for state in ("waiting", "later", "dead", "unsent", "unsendable", "unknown", "cases"):
         metrics.rows.labels(state).set(getattr(health, state))
     metrics.oldest.set(health.oldest)

@@ -181,6 +181,17 @@ async def test_platforms_that_hang_or_say_nothing_hold_up_a_stop_only_once(
         send.cancel()
 
 
+async def test_a_message_that_cannot_be_read_any_more_is_kept_as_dead_and_holds_up_nobody(house: Home) -> None:
+    await house.hear("where is my order 1042?")
+    await house.work()
+    await house.store.database.write(lambda c: c.execute(text("update outbox set body = '?'")))
+    await house.hear("human please")
+    await house.work()
+    (sent,) = await house.send()
+    assert "colleague" in sent.text
+    assert (await house.store.health()).unsendable == 1
+
+
 async def test_a_platform_that_wants_growing_waits_gets_them(house: Home) -> None:
     """WhatsApp's pair rate: 4 to the power of the tries before."""
     house.wire.failing = [Temporary("pair rate", growing=4.0)] * 2

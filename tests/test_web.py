@@ -76,3 +76,22 @@ async def test_a_refused_order_gets_no_link(store: Store) -> None:
     answer = await put(store, "1", {"country": "DE"})
     assert answer.status_code == 422
     assert "links" not in answer.json()
+
+
+async def test_without_a_database_metrics_are_told_and_the_platform_is_to_come_again(store: Store) -> None:
+    """A platform repeats what was answered 5xx; who watches sees the database is gone, and no more of it."""
+
+    async def gone() -> None:
+        raise RuntimeError("a@example.org is in this error")
+
+    store.health = gone  # type: ignore[assignment, method-assign]
+    web = create_web(store, {}, Metrics(), stored=lambda: None)
+    transport = httpx.ASGITransport(web, client=("127.0.0.1", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+        told = await client.get("/metrics")
+        assert told.status_code == 200
+        assert "wismo_database_up 0.0" in told.text
+        assert "wismo_rows{" not in told.text
+        ready = await client.get("/readyz")
+        assert ready.status_code == 503
+        assert "example.org" not in ready.text

@@ -5,6 +5,7 @@ Nothing is drawn as a button: choices are a numbered menu, and a typed number or
 
 import asyncio
 import sys
+import threading
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -33,7 +34,7 @@ def connect(settings: Settings, http: httpx.AsyncClient) -> "Console":
 
 
 class Console(Channel):
-    """One terminal. `ended` is set when nothing more will be typed."""
+    """One terminal. `listen` returns when nothing more will be typed, or `end` was called."""
 
     kind = "console"
     limits = Limits(text=100_000, caption=0, buttons=0, button_title=80, media=False)
@@ -41,26 +42,41 @@ class Console(Channel):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.ended = asyncio.Event()
+        self._lines: asyncio.Queue[str] = asyncio.Queue()
 
     async def account(self) -> str:
         return "terminal"
 
     async def listen(self, deliver: Deliver) -> None:
-        while not self.ended.is_set():
-            _write(YOU)
-            line = await asyncio.to_thread(sys.stdin.readline)
-            if not line:
-                self.ended.set()
-                break
+        loop = asyncio.get_running_loop()
+
+        def read() -> None:
+            while line := sys.stdin.readline():
+                loop.call_soon_threadsafe(self._lines.put_nowait, line)
+            loop.call_soon_threadsafe(self.end)
+
+        # A thread of the loop's own pool would be waited for at the end, until somebody typed one line more.
+        threading.Thread(target=read, daemon=True).start()
+        _write(YOU)
+        while line := await self._lines.get():
             if line.strip():
                 await deliver([self._item(line.strip())])
-        await asyncio.Event().wait()
+            else:
+                _write(YOU)
+
+    def end(self) -> None:
+        """Nothing more will be typed."""
+        self._lines.put_nowait("")
+
+    @property
+    def lane(self) -> str:
+        """The conversation's lane."""
+        return conversation_lane(Address(self.kind, "terminal", self.settings.chat))
 
     def _item(self, text: str) -> Item:
-        lane = conversation_lane(Address(self.kind, "terminal", self.settings.chat))
-        body = msgspec.json.encode({"at": datetime.now(UTC).isoformat(), "text": text})
-        return Item(uuid4().hex, lane, body)
+        sayable = text.encode(errors="replace").decode()  # bytes of another encoding came as half characters
+        body = msgspec.json.encode({"at": datetime.now(UTC).isoformat(), "text": sayable})
+        return Item(uuid4().hex, self.lane, body)
 
     def decode(self, item: Item) -> Inbound:
         told = msgspec.json.decode(item.body)

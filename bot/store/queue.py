@@ -236,10 +236,12 @@ async def wake(connection: AsyncConnection, database: Database, now: datetime) -
     return sum(counts.values())
 
 
-async def claim(connection: AsyncConnection, limit: int) -> list[Claim]:
-    """Lease up to `limit` lanes, longest waiting first, and read the oldest events of each."""
+async def claim(connection: AsyncConnection, limit: int, lane: str = "") -> list[Claim]:
+    """Lease up to `limit` lanes, longest waiting first, or the one that is named alone; read the oldest events of
+    each."""
     token = uuid4().hex
-    taken = await connection.execute(_LEASE, {"most": limit, "token": token})
+    named = {"lane": lane} if lane else {"most": limit}
+    taken = await connection.execute(_LEASE_ONE if lane else _LEASE, {**named, "token": token})
     lanes = {row.key: row.attempts for row in taken}
     if not lanes:
         return []
@@ -255,15 +257,16 @@ async def claim(connection: AsyncConnection, limit: int) -> list[Claim]:
     return [Claim(lane, token, tuple(found), records.get(lane, b"")) for lane, found in events.items()]
 
 
-def _lease() -> ReturningUpdate[Any]:
+def _lease(*, one: bool = False) -> ReturningUpdate[Any]:
     free = select(_lane.c.key).where(_lane.c.ready > constant(0), _lane.c.lease_until <= NOW, _lane.c.not_before <= NOW)
-    chosen = free.order_by(_lane.c.since).limit(bindparam("most")).with_for_update(skip_locked=True)
+    most = free.where(_lane.c.key == bindparam("lane")) if one else free.limit(bindparam("most"))
+    chosen = most.order_by(_lane.c.since).with_for_update(skip_locked=True)
     lease = update(_lane).where(_lane.c.key.in_(chosen))
     lease = lease.values(lease_until=NOW + LEASE_SECONDS, owner=bindparam("token"))
     return lease.returning(_lane.c.key, _lane.c.attempts)
 
 
-_LEASE = _lease()
+_LEASE, _LEASE_ONE = _lease(), _lease(one=True)
 
 
 def _waiting() -> Select[Any]:

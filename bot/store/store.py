@@ -129,6 +129,17 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
             self.turns.take(claims)
         return [len(batch) for batch in batches]
 
+    async def converse(self, lane: str, arrivals: Sequence[queue.Arrival] = ()) -> list[queue.Claim]:
+        """Lease one lane if it has work, after storing more of its events in the same commit: for a process that
+        handles this lane and no other, beside workers that do not know its port."""
+
+        async def work(connection: AsyncConnection) -> list[queue.Claim]:
+            if arrivals:
+                await queue.receive(connection, self.database, arrivals, self.clock.now())
+            return await queue.claim(connection, 1, lane)
+
+        return await self.database.write(work)
+
     async def account_heard(self, port: str) -> str:
         """The account to which the newest message of a chat through this port was sent, or empty."""
         row = core(Inbox)
