@@ -1,12 +1,14 @@
 """Looks at watched orders when they are due, and sends what is news into the lanes of the people it concerns.
 
-    due orders -> outlook -> announce -> notices in conversations' lanes, decisions, when to look next   (one commit)
+    due orders -> skim -> outlook -> announce -> notices in conversations' lanes, decisions, when to look next
+                                                                                                     (one commit)
 
-An order is leased while it is looked at. What the buyer hears, and when, is judged in their own lane.
+What stands on a footing that holds no news is put off unread. An order is leased while it is looked at. What the
+buyer hears, and when, is judged in their own lane.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 import structlog
@@ -19,15 +21,19 @@ from bot.model.events import Notice, conversation_lane
 from bot.model.messages import Address
 from bot.ports import Channel, Item
 from bot.proactive.announce import Announced, Outlook, Rules, announce
+from bot.proactive.expecting import Expectations
 from bot.proactive.pushes import UPDATES, Push
-from bot.proactive.watching import ParcelTold, Sight, Told, Watched
+from bot.proactive.skim import Skim
+from bot.proactive.watching import Told
 from bot.store import Store
-from bot.store.codec import pack
+from bot.store.codec import encode, pack
 from bot.store.queue import Arrival
-from bot.store.watching import Due, Looked, Reach
+from bot.store.watching import Due, Leased, Looked, Reach, read_footings
 from bot.tracking.vocabulary import terminal
 
 DAY = timedelta(days=1)
+SKIMMED = 5000
+"""Taken at once; of most nothing but the footing is read."""
 ORDERS = 1000
 """Looked at together."""
 PAUSE = 100
@@ -37,50 +43,76 @@ TOGETHER_SECONDS = 1.0
 
 log = structlog.get_logger()
 
-Expect = Callable[[Watched, Sight, ParcelTold | None, datetime], Outlook]
-
 
 class Announcer:
-    """Looks at orders; several processes may, each at orders of its own. `expect` says what is expected of an open
-    parcel."""
+    """Looks at orders; several processes may, each at orders of its own. `expectations` say what is expected of open
+    parcels."""
 
     def __init__(
         self,
         store: Store,
         channels: Sequence[Channel],
         clock: Clock,
-        expect: Expect,
+        expectations: Expectations,
         rules: Rules,
         together: float = TOGETHER_SECONDS,
     ) -> None:
         self.store = store
         self.clock = clock
-        self.expect = expect
+        self.expect = expectations.at_a_glance
         self.rules = rules
         self.together = together
         self._channels = channels
+        self._skim = Skim(expectations, rules, read_footings)
 
     async def look(self) -> int:
         """Look at orders that are due, once; how many there were."""
-        due = await self.store.due_watches(ORDERS)
-        if not due:
-            return 0
         now = self.clock.now()
         down = await self.store.feeds_down()
+        found = await self.store.due_watches(SKIMMED, self._skim.settled(down, now), now + DAY)
+        news = await self._skimmed(found.leased, down, now)
+        for start in range(0, len(news), ORDERS):
+            await self._look_at(await self.store.watched(news[start : start + ORDERS]), down, now)
+        return found.put_off + len(found.leased)
+
+    async def _skimmed(self, leased: Sequence[Leased], down: frozenset[str], now: datetime) -> Sequence[Leased]:
+        """Those that have to be read; what the others stand on was not known yet, and they are given back."""
+        news: list[Leased] = []
+        settled: list[Leased] = []
+        for place, one in enumerate(leased):
+            if place % PAUSE == 0:
+                await asyncio.sleep(0)
+            (news if self._holds_news(one, down, now) else settled).append(one)
+        if settled:
+            await self.store.looked_at([Looked(x.order, x.token, now + DAY) for x in settled])
+        return news
+
+    def _holds_news(self, one: Leased, down: frozenset[str], now: datetime) -> bool:
+        try:
+            return self._skim.holds_news(one.footing, down, now)
+        except Exception as error:
+            log.error("announcer.skim_failed", order=one.order, error=type(error).__name__)
+            return True
+
+    async def _look_at(self, due: Sequence[Due], down: frozenset[str], now: datetime) -> None:
         found = [await self._looked(place, d, down, now) for place, d in enumerate(due)]
         telling = [d.order.order for d, a in zip(due, found, strict=True) if a.pushes or a.cases]
-        addresses = await self.addresses(telling)
+        addresses, known = await self._reached(telling)
         looks = []
         for one, announced in zip(due, found, strict=True):
-            if announced.told is one.told and not (announced.pushes or announced.cases or announced.reasons):
-                looks.append(Looked(one.order.order, one.token, announced.again))
-                continue
             to = addresses.get(one.order.order)
-            told = announced.told if announced.told is not one.told else None
-            news = _news(one, announced, to, now, self.together)
-            looks.append(Looked(one.order.order, one.token, announced.again, told, news, _reasons(one, announced, to)))
+            looks.append(
+                Looked(
+                    one.order.order,
+                    one.token,
+                    announced.again,
+                    announced.told if announced.told is not one.told else None,
+                    encode(announced.stands) if announced.stands else b"",
+                    _news(one, announced, to, now, self.together, known=to in known),
+                    _reasons(one, announced, to),
+                )
+            )
         await self.store.looked_at(looks)
-        return len(due)
 
     async def _looked(self, place: int, due: Due, down: frozenset[str], now: datetime) -> Announced:
         """One look. An order that cannot be looked at costs its own news, not everybody's."""
@@ -107,8 +139,13 @@ class Announcer:
 
     async def addresses(self, orders: Sequence[int]) -> dict[int, Address | None]:
         """Where the buyers of these orders are told, None where there is no such place."""
+        return (await self._reached(orders))[0]
+
+    async def _reached(self, orders: Sequence[int]) -> tuple[dict[int, Address | None], Set[Address]]:
+        """`addresses`, and those of chats that somebody has used."""
         reach = await self.store.reach(orders, UPDATES) if orders else {}
-        return {order: await address_of(reach.get(order, Reach()), self._channels) for order in orders}
+        found = {order: await address_of(reach.get(order, Reach()), self._channels) for order in orders}
+        return found, {chat.address for one in reach.values() for chat in one.chats}
 
 
 def _failed(due: Due, error: str) -> Reason:
@@ -116,19 +153,23 @@ def _failed(due: Due, error: str) -> Reason:
     return Reason("push.look_failed", {"error": error}, f"o/{due.order.order}")
 
 
-def _news(due: Due, announced: Announced, to: Address | None, now: datetime, together: float) -> tuple[Arrival, ...]:
+def _news(
+    due: Due, announced: Announced, to: Address | None, now: datetime, together: float, *, known: bool
+) -> tuple[Arrival, ...]:
     made = [_notice(due, p, to, now) for p in announced.pushes] if to is not None else []
     desk = to or nowhere(due.order.order)
     made += [_task(due, case, desk, now, place) for place, case in enumerate(announced.cases)]
+    # A number that never wrote may be known by another name; a chat that did has the lane of its own name.
+    names = () if known or not made else (made[0].to.chat,)
     return tuple(
-        Arrival("wismo", Item(n.id, conversation_lane(n.to), pack(n), chats=(n.to.chat,), quiet=together)) for n in made
+        [Arrival("wismo", Item(n.id, conversation_lane(n.to), pack(n), chats=names, quiet=together)) for n in made]
     )
 
 
 def _notice(due: Due, push: Push, to: Address, now: datetime) -> Notice:
     key = f"{due.order.order}:{push.key}"
     return Notice(
-        id=f"push:{key}:{push.at:%Y%m%d%H%M}",
+        id=f"push:{key}:{_digits(push.at)}",
         to=to,
         template=push.template,
         fact_key=key,
@@ -139,6 +180,14 @@ def _notice(due: Due, push: Push, to: Address, now: datetime) -> Notice:
         parcel=push.parcel,
         needs=f"{due.order.order}:{push.needs}" if push.needs else "",
     )
+
+
+def _digits(at: datetime) -> str:
+    """The minute in a name, as 202611241205."""
+    return at.isoformat()[:16].translate(_ONLY_DIGITS)
+
+
+_ONLY_DIGITS = {ord(sign): None for sign in "-T:"}
 
 
 def _task(due: Due, case: CaseDraft, to: Address, now: datetime, place: int) -> Notice:

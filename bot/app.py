@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ from bot.render import Pages, Renderer
 from bot.sender import Account, Sender
 from bot.store import Store
 from bot.store.desk import DeskBook
+from bot.store.keeping import Retention
 from bot.store.outbox import Rates
 from bot.store.staff import StaffBook
 from bot.store.store import sqlite_url
@@ -170,9 +171,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
     forecast = Forecast(store, clock, shop.country, shop.timezone)
     catalogue = read_catalogue(shipped_templates() / "catalogue.yaml")
     expectations = Expectations(lambda: forecast.tables, shop.country, config.proactive.stall_share)
-    announcer = Announcer(
-        store, list(adapters.channels.values()), clock, expectations.at_a_glance, config.proactive.rules()
-    )
+    announcer = Announcer(store, list(adapters.channels.values()), clock, expectations, config.proactive.rules())
     house = House(
         store=store,
         ports=adapters.ports,
@@ -207,13 +206,27 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
     listeners = {name: port for name, port in adapters.ports.items() if port.listens}
     campaigner = Campaigner(store, announcer, clock)
     unasked = (announcer.look, campaigner.step) if config.proactive.enabled else ()
-    worker = Worker(store, engine, tracker, listeners, config.database.keep.retention(), forecast, unasked)
+    worker = Worker(
+        store,
+        engine,
+        tracker,
+        listeners,
+        partial(expire, store, vault, config.database.keep.retention()),
+        forecast,
+        unasked,
+    )
     web = create_web(
         store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(), stored=worker.wake.set
     )
     return App(
         config, clock, store, adapters, engine, announcer, worker, sender, web, http, shop, renderer, catalogue, vault
     )
+
+
+async def expire(store: Store, vault: Vault, retention: Retention) -> None:
+    """Let go of what was kept long enough, rows and files."""
+    gone = await store.expire(retention)
+    await asyncio.to_thread(vault.sweep, gone.files)
 
 
 def places_of(config: Config) -> dict[str, Address]:
@@ -319,6 +332,8 @@ def rules_of(config: Config) -> Rules:
     )
 
 
+STOP_SECONDS = 9.0
+"""So long after a stop, whatever still waits for a network is let go of: its rows are leased, and come again."""
 ROLES = ("all", "web", "worker", "sender", "desk")
 
 
@@ -348,8 +363,10 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
     if server is not None:
         server.should_exit = True
     app.worker.stop()
+    loop = asyncio.get_running_loop()
+    until = loop.time() + STOP_SECONDS
     await app.sender.stop()
-    _, late = await asyncio.wait(tasks, timeout=9)
+    _, late = await asyncio.wait(tasks, timeout=until - loop.time())
     for task in late:
         task.cancel()
     failed = [t.exception() for t in tasks if t.done() and not t.cancelled() and t.exception()]

@@ -79,6 +79,9 @@ class Courier(Channel):
         post = message.desk
         if post is None:
             raise Refused("a desk takes posts alone")
+        if post.kind == "mark":
+            await self._desk.mark(message.to.chat, "", post.message, post.mark)
+            return post.message
         file = await self.office.store.case_file(post.case, LAST_SAID)
         if file is None:
             raise Refused("the case is no longer kept")
@@ -95,9 +98,6 @@ class Courier(Channel):
             return thread
         if post.kind == "show":
             return await self._shown(message, file, thread)
-        if post.kind == "mark":
-            await self._desk.mark(message.to.chat, thread, post.message, post.mark)
-            return post.message
         worded = replace(message, text=self._text(post.template, post.facts), choices=self._titled(message.choices))
         if post.kind == "tell":
             await self._desk.tell(message.to.chat, thread, post.who, worded)

@@ -8,7 +8,7 @@ from bot.dialog.turn import Reason
 from bot.model.events import conversation_lane
 from bot.model.messages import NOWHERE, Address, Receipt
 from bot.ports import Channel
-from bot.proactive.reaching import Chat, choose
+from bot.proactive.reaching import choose
 from bot.store import Store
 from bot.store.turns import Written
 from bot.store.unreached import Unreached
@@ -22,13 +22,12 @@ def nowhere(order: int) -> Address:
 
 async def address_of(reach: Reach, channels: Sequence[Channel]) -> Address | None:
     """Where this buyer is told, None where there is no such place."""
-    chats = [Chat(c.record.address, c.record.reachable, c.chosen_at, c.record.last_inbound_at) for c in reach.chats]
     by_phone = []
     for channel in channels:
         chat = channel.chat_of(reach.phone) if reach.phone else ""
         if chat:
             by_phone.append(Address(channel.kind, await channel.account(), chat))
-    return choose(chats, by_phone)
+    return choose(reach.chats, by_phone)
 
 
 async def unreached(

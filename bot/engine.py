@@ -247,6 +247,8 @@ class Engine:
                 await self._failed(turn.claim, outcome)
 
     async def _with_cases(self, lanes: Sequence[Lane]) -> Sequence[Lane]:
+        in_threads = self.house.store.in_threads
+        lanes = [replace(x, acts=await in_threads(x.claim.lane, x.acts)) if x.acts else x for x in lanes]
         ids = [lane.conversation.case for lane in lanes if lane.conversation.case is not None]
         if not ids:
             return lanes

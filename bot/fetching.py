@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 import structlog
 from msgspec import Struct
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from bot.errors import Temporary, WismoError
 from bot.model.events import StaffAct
-from bot.model.messages import Inbound, Media
+from bot.model.messages import Address, Inbound, Media
 from bot.ports import Channel
 from bot.store.vault import Vault
 
@@ -28,14 +29,26 @@ class Fetching(Struct, frozen=True):
 
     async def inbound(self, message: Inbound, port: str, tries: int) -> Inbound:
         """The message with its files kept; `tries` were made before."""
-        return replace(message, media=tuple([await self._keep(port, media, tries) for media in message.media]))
+        channel = await self._serving(port, message.sender)
+        return replace(message, media=tuple([await self._keep(channel, port, media, tries) for media in message.media]))
 
     async def act(self, act: StaffAct, port: str, tries: int) -> StaffAct:
         """The staff's act with its files kept."""
-        return replace(act, media=tuple([await self._keep(port, media, tries) for media in act.media]))
-
-    async def _keep(self, port: str, media: Media, tries: int) -> Media:
         channel = self.channels.get(port)
+        return replace(act, media=tuple([await self._keep(channel, port, media, tries) for media in act.media]))
+
+    async def _serving(self, port: str, sender: Address) -> Channel | None:
+        """Whose account was written to: two workspaces' messages come through the one address of their Slack app, and
+        each gives its files to its own token alone."""
+        through = self.channels.get(port)
+        alike = [c for c in self.channels.values() if c.kind == sender.channel and c is not through]
+        for channel in (*([through] if through else []), *alike):
+            with suppress(WismoError):
+                if await channel.account() == sender.account:
+                    return channel
+        return through
+
+    async def _keep(self, channel: Channel | None, port: str, media: Media, tries: int) -> Media:
         if channel is None or not media.ref:
             return media
         try:

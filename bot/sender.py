@@ -33,6 +33,8 @@ MAX_ATTEMPTS = 8
 RECEIPT_SECONDS = 15.0
 """So long a receipt may take that tells what became of a message; only then is it sent again."""
 MOST_DOUBLINGS = 7
+HOMING_SECONDS = 7.0
+"""So long a stop waits for sends under way; what is not back then is looked up, or sent again, by the next process."""
 POLL_SECONDS = 0.2
 REST_SECONDS = 60.0
 
@@ -73,18 +75,17 @@ class Sender:
         await asyncio.gather(*(self._serve(account) for account in self.accounts.values()))
 
     async def stop(self) -> None:
-        """Claim nothing more and let what is in flight come home."""
+        """Claim nothing more and let what is in flight come home, of all accounts together."""
         self._stopping = True
         self.wake.set()
-        for flying in self._flying.values():
-            if flying:
-                await asyncio.wait(flying, timeout=8)
+        if flying := [task for tasks in self._flying.values() for task in tasks]:
+            await asyncio.wait(flying, timeout=HOMING_SECONDS)
 
     async def drain(self, name: str) -> None:
         """Send all of an account that may leave now, one after the other: where no loop runs."""
         account = self.accounts[name]
         key = await self._known(account)
-        while rows := await self._claimed(key, account, IN_FLIGHT):
+        while key is not None and (rows := await self._claimed(key, account, IN_FLIGHT)):
             for row in rows:
                 await self._send(key, account, row)
 
@@ -114,6 +115,8 @@ class Sender:
     async def _serve(self, account: Account) -> None:
         """Look for messages whose time has come, or that another process wrote; most are handed over by commits."""
         key = await self._known(account)
+        if key is None:
+            return
         self._names[key] = account.name
         while not self._stopping:
             self.wake.clear()
@@ -128,10 +131,11 @@ class Sender:
             async with asyncio.timeout(POLL_SECONDS):
                 await self.wake.wait()
 
-    async def _known(self, account: Account) -> tuple[str, str]:
-        """Which rows are this account's: as the platform tells it, else as its buyers' messages came in."""
+    async def _known(self, account: Account) -> tuple[str, str] | None:
+        """Which rows are this account's: as the platform tells it, else as its buyers' messages came in; None where
+        nobody had told until the stop."""
         told = ""
-        while True:
+        while not self._stopping:
             try:
                 return account.channel.kind, await account.channel.account()
             except WismoError as error:
@@ -141,6 +145,7 @@ class Sender:
             if heard := await self.store.account_heard(account.name):
                 return account.channel.kind, heard
             await asyncio.sleep(1.0)
+        return None
 
     async def _claimed(self, key: tuple[str, str], account: Account, room: int) -> list[Row]:
         try:

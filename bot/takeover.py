@@ -33,7 +33,7 @@ from bot.proactive.pushes import SURVEY, UPDATES, kind_of
 from bot.render import Renderer, split
 from bot.store import codec
 from bot.store.desks import Surface
-from bot.store.turns import Worded, Written
+from bot.store.turns import TakeBack, Worded, Written
 
 READ_ANSWER = "read:answer"
 """The button by which a buyer opens the window for an answer that waits."""
@@ -74,19 +74,35 @@ class Takeover(Struct, frozen=True):
             history=(*written.history, *history),
             worded=(*written.worded, *said),
             withdraw=written.withdraw or handed.withdraw,
-            unsay=(*written.unsay, *([(handed.unsay, act.staff)] if handed.unsay else [])),
             reasons=(*written.reasons, handed.reason),
         )
+        if handed.unsay:
+            done = self._unsaid(done, TakeBack(handed.unsay, act.staff, act.senior), now)
         if handed.reword:
-            out = self._said(handed, act)[0].outbound
-            done = replace(done, reword=(*done.reword, (handed.reword, act.staff, out)))
+            done = _reworded(done, handed.reword, act.staff, self._said(handed, act)[0].outbound)
         if handed.bridge:
             return self._bridged(done, act, held.get(f"{handed.bridge}:reply", b"").decode())
         if handed.told:
             done = self._told(done, handed, act)
-        elif act.undo_seconds and handed.say and not handed.reword:
+        if act.undo_seconds and handed.say and not handed.reword:
             done = self._undoable(done, act)
         return self._announced(done, handed.template, act.id) if handed.template else done
+
+    def _unsaid(self, written: Written, wanted: TakeBack, now: datetime) -> Written:
+        """Take a reply back: at once where it was written in this same turn, else in the commit, where it is known
+        whether it has left."""
+        writer = next((line.who for line in written.history if line.key == f"{wanted.act}:reply"), None)
+        if writer is None:
+            return replace(written, unsay=(*written.unsay, wanted))
+        if writer != wanted.who and not wanted.senior:
+            return replace(written, history=(*written.history, wanted.line("not_theirs")))
+        case = written.ticket
+        return replace(
+            written,
+            worded=tuple(w for w in written.worded if not _says(w, wanted.act)),
+            ticket=files.unanswered(case, self.rules, now) if case is not None else None,
+            history=(*written.history, wanted.line("undone")),
+        )
 
     def _bridged(self, written: Written, act: StaffAct, text: str) -> Written:
         """The buyer hears by an approved template that an answer waits, and gets it when they open the window."""
@@ -135,7 +151,8 @@ class Takeover(Struct, frozen=True):
 
     def _told(self, written: Written, handed: handoff.Handed, act: StaffAct) -> Written:
         """A word to the writer alone, where they wrote; with their text, and a way to speak after all."""
-        if act.surface is None:
+        where = self._heard_from(act, handed.case)
+        if where is None:
             return written
         record = handed.conversation
         holder = record.holder.removeprefix(handoff.PERSON)
@@ -144,17 +161,24 @@ class Takeover(Struct, frozen=True):
         choices: tuple[Choice, ...] = ()
         if handed.told == "kept_as_note" and handed.case is not None:
             choices = (Choice(f"take:{handed.case.id}:{record.version}", f"take_from:{holder}"),)
-        post = DeskPost("tell", template="staff/told", facts=facts, who=act.by)
-        out = Outbound(id="", to=act.surface, text="", choices=choices, purpose=Purpose.DESK, desk=post)
+        post = DeskPost("tell", act.case or 0, "staff/told", facts, who=act.by)
+        out = Outbound(id="", to=where, text="", choices=choices, purpose=Purpose.DESK, desk=post)
         return replace(written, posts=(*written.posts, Worded(out, f"told:{act.id}", "tell")))
 
+    def _heard_from(self, act: StaffAct, case: Case | None) -> Address | None:
+        """The channel in which an act's writer is answered: where they wrote, if a case has a thread there."""
+        if act.surface is None or act.case is not None:
+            return act.surface
+        return self._place(case) if case is not None else None
+
     def _undoable(self, written: Written, act: StaffAct) -> Written:
-        if act.surface is None or written.ticket is None:
+        where = self._heard_from(act, written.ticket)
+        if where is None or written.ticket is None:
             return written
         facts = {"what": "sending", "who": act.staff, "text": act.text, "about": round(act.undo_seconds)}
         choices = (Choice(f"undo:{written.ticket.id}:{act.id}"[:64], "undo"),)
-        post = DeskPost("say", template="staff/line", facts=facts)
-        out = Outbound(id="", to=act.surface, text="", choices=choices, purpose=Purpose.DESK, desk=post)
+        post = DeskPost("say", act.case or 0, "staff/line", facts)
+        out = Outbound(id="", to=where, text="", choices=choices, purpose=Purpose.DESK, desk=post)
         return replace(written, posts=(*written.posts, Worded(out, f"undo:{act.id}", "say")))
 
     def heard(self, written: Written, now: datetime) -> Written:
@@ -252,9 +276,11 @@ class Takeover(Struct, frozen=True):
         """What the desk that shows the case is told of this turn: what was said, what was done, and the new card."""
         shown = written.ticket or case
         place = self._place(shown) if shown is not None else None
-        if shown is None or place is None:
-            return written
         turn = written.claim.events[-1].id if written.claim.events else 0
+        stale = {(a.surface, a.case) for a in acts if a.surface and a.case and (shown is None or a.case != shown.id)}
+        redrawn = [Worded(_card(to, "show", of), f"show:{turn}:{of}", "show") for to, of in stale]
+        if shown is None or place is None:
+            return replace(written, posts=(*redrawn, *written.posts))
         said = [
             _line(place, _heard(m), "buyer", m.text or (m.choice or ""), f"in:{m.id}", m.media)
             for m in messages
@@ -262,13 +288,13 @@ class Takeover(Struct, frozen=True):
         ]
         bots = [w for w in written.worded if w.outbound.purpose != Purpose.STAFF]
         said += [_line(place, "bot", "bot", plain(w.outbound.text), f"out:{w.key}") for w in bots]
-        here = {a.id for a in acts if a.surface == place and a.message}
+        here = {a.id for a in acts if a.surface == place and a.message and a.case in {None, shown.id}}
         said += [
             self._history_line(place, line, shown, f"{turn}:{i}")
             for i, line in enumerate(written.history)
             if not (line.what in {"note", "reply"} and line.key.rpartition(":")[0] in here)
         ]
-        posts = [*written.posts, *said]
+        posts = [*redrawn, *written.posts, *said]
         if not posts and written.ticket is None and not written.unsay and not written.reword:
             return written
         cards = [Worded(_card(place, "show"), f"show:{turn}", "show")]
@@ -324,6 +350,20 @@ class Takeover(Struct, frozen=True):
         return replace(written, worded=(*written.worded, *worded))
 
 
+def _says(worded: Worded, act: str) -> bool:
+    """Whether a message is the reply of this act, or a part of it."""
+    return worded.key == f"staff:{act}" or worded.key.startswith(f"staff:{act}:")
+
+
+def _reworded(written: Written, act: str, who: str, out: Outbound) -> Written:
+    """Give a reply other words: at once where it was written in this same turn, else in the commit."""
+    if not any(_says(w, act) for w in written.worded):
+        return replace(written, reword=(*written.reword, (act, who, out)))
+    line = CaseEvent("edited", plain(out.text), who, "", act.encode())
+    worded = tuple(replace(w, outbound=out) if w.key == f"staff:{act}" else w for w in written.worded)
+    return replace(written, worded=worded, history=(*written.history, line))
+
+
 def _from(line: CaseEvent, act: StaffAct) -> CaseEvent:
     """A reply's line remembers where it was written, so that what becomes of it is shown there."""
     if line.what != "reply" or act.surface is None:
@@ -348,8 +388,8 @@ def _line(place: Address, what: str, who: str, text: str, key: str, media: tuple
     return Worded(Outbound(id="", to=place, text="", media=kept, purpose=Purpose.DESK, desk=post), key, "say")
 
 
-def _card(place: Address, kind: str) -> Outbound:
-    return Outbound(id="", to=place, text="", purpose=Purpose.DESK, desk=DeskPost(kind))
+def _card(place: Address, kind: str, case: int = 0) -> Outbound:
+    return Outbound(id="", to=place, text="", purpose=Purpose.DESK, desk=DeskPost(kind, case))
 
 
 def _line_key(notice: Notice) -> str:

@@ -9,7 +9,6 @@ from bot.engine import Engine
 from bot.forecast import Forecast
 from bot.ports import Item, Port
 from bot.store import Store
-from bot.store.keeping import Retention
 from bot.store.leases import fresh_owner
 from bot.store.queue import Arrival, Claim
 from bot.tracker import Lineup, Tracker
@@ -40,7 +39,7 @@ class Worker:
         engine: Engine,
         tracker: Tracker,
         listeners: Mapping[str, Port],
-        retention: Retention,
+        expire: Callable[[], Awaitable[None]],
         forecast: Forecast,
         unasked: Sequence[Callable[[], Awaitable[int]]] = (),
     ) -> None:
@@ -48,7 +47,7 @@ class Worker:
         self.engine = engine
         self.tracker = tracker
         self.listeners = listeners
-        self.retention = retention
+        self.expire = expire
         self.forecast = forecast
         self.unasked = unasked
         self.wake = asyncio.Event()
@@ -147,7 +146,7 @@ class Worker:
         await asyncio.sleep(0 if quiet else WAY_SECONDS)
 
     async def _keep(self) -> None:
-        await self.store.expire(self.retention)
+        await self.expire()
 
     async def _listen(self, name: str, port: Port) -> None:
         """One process listens to an account, under a lease; when it dies another takes over."""

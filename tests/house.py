@@ -311,7 +311,7 @@ async def home(
         expect=expectations.at_a_glance,
         gate=GateRules(),
     )
-    announcer = Announcer(store, [wire], store.clock, expectations.at_a_glance, News(), together=0.0)
+    announcer = Announcer(store, [wire], store.clock, expectations, News(), together=0.0)
     office = Office(store, renderer, shop, desk, store.clock, lambda port, item: wire.decode(item))
     board = Board()
     courier = Account("board", Courier("board", board, office), Rates(0, 0))

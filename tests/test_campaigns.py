@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from sqlalchemy import text
 
 from bot.campaigner import Campaigner
 from bot.model.orders import Consent, Order, Shipment
 from bot.proactive.campaign import Outcome, Plan, check, matches, should_stop
-from bot.store import Store
+from bot.store import Store, campaigns
 from bot.store.campaigns import DONE, RUNNING, STOPPED
 from tests.house import NOON, Home, fixed_clock, home
 
@@ -44,6 +45,20 @@ async def running(house: Home, plan: Plan = PLAN) -> Campaigner:
     assert campaign is not None
     await house.store.set_campaign(campaign, RUNNING)
     return Campaigner(house.store, house.announcer, house.clock)
+
+
+async def test_how_a_campaign_goes_is_counted_without_reading_every_push(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'wismo.db'}", fixed_clock())
+    await store.migrate()
+    campaign = await store.plan_campaign("november", PLAN)
+    assert campaign is not None
+    async with store.database.read() as connection:
+        for statement in (campaigns.went(campaign), campaigns.stops(campaign)):
+            told = statement.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+            steps = [row.detail for row in await connection.execute(text(f"EXPLAIN QUERY PLAN {told}"))]
+            assert any("push_campaign" in step for step in steps), steps
+            assert not [step for step in steps if step.startswith("SCAN")], steps
+    await store.close()
 
 
 async def test_each_buyer_of_the_segment_hears_it_once_at_their_hour(house: Home) -> None:

@@ -10,14 +10,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Misconfigured, Refused, Temporary, Unknown, Unreachable
+from bot.fetching import Fetching
 from bot.model.events import conversation_lane
-from bot.model.messages import Media, Receipt, State
+from bot.model.messages import Inbound, Media, MediaKind, Receipt, State
 from bot.ports import Item
-from bot.sender import Sender
+from bot.sender import Account, Sender
 from bot.store import Store, codec
-from bot.store.outbox import machine_now
+from bot.store.outbox import Rates, machine_now
 from bot.store.queue import Arrival
-from tests.house import Home, home
+from bot.store.vault import Vault
+from tests.house import Home, Wire, home
 from tests.test_engine import order
 
 
@@ -106,6 +108,33 @@ async def test_a_file_that_never_comes_is_answered_all_the_same(house: Home) -> 
     assert "I cannot judge it myself" in answer.text
 
 
+async def test_a_file_is_asked_for_where_its_message_was_written_to(house: Home, tmp_path: Path) -> None:
+    """Two workspaces write through the one address of their Slack app; each gives its files to its own token."""
+    other, silent = Wire(), Wire()
+    asked: list[str] = []
+    other.account = lambda: _named("elsewhere")  # type: ignore[method-assign]
+    silent.account = lambda: _named("")  # type: ignore[method-assign]
+    for name, wire in (("wire", house.wire), ("other", other)):
+        wire.fetch = lambda media, name=name: _noted(asked, name)  # type: ignore[method-assign, misc]
+    fetching = Fetching({"silent": silent, "wire": house.wire, "other": other}, Vault(tmp_path / "vault"))
+    photo = Media(MediaKind.IMAGE, ref="x")
+    for account in ("elsewhere", "shop", "unknown"):
+        sender = replace(house.address(), account=account)
+        await fetching.inbound(Inbound("m", house.clock.now(), sender, media=(photo,)), "wire", 0)
+    assert asked == ["other", "wire", "wire"]
+
+
+async def _named(account: str) -> str:
+    if not account:
+        raise Misconfigured("auth.test says no", key="channels.slack.bot_token")
+    return account
+
+
+async def _noted(asked: list[str], name: str) -> AsyncIterator[bytes]:
+    asked.append(name)
+    yield b"\x89PNG\r\n\x1a\n" + b"0" * 64
+
+
 async def test_an_account_whose_platform_does_not_say_who_we_are_is_the_one_that_was_written_to(house: Home) -> None:
     """Slack's auth.test fails: answers leave all the same."""
 
@@ -124,6 +153,32 @@ async def test_an_account_whose_platform_does_not_say_who_we_are_is_the_one_that
     await sender.stop()
     await sending
     assert len(house.wire.sent) == 1
+
+
+async def test_platforms_that_hang_or_say_nothing_hold_up_a_stop_only_once(
+    house: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each in its own way, and all together no longer than one: the whole bot lets go within ten seconds."""
+    monkeypatch.setattr("bot.sender.HOMING_SECONDS", 0.8)
+
+    async def unknown() -> str:
+        raise Misconfigured("auth.test says no", key="channels.slack.bot_token")
+
+    silent = Wire()
+    silent.account = unknown  # type: ignore[method-assign]
+    wires = {"wire": house.wire, "second": Wire(), "silent": silent}
+    sender = Sender(house.store, {n: Account(n, w, Rates(0, 0)) for n, w in wires.items()}, house.clock)
+    sending = asyncio.create_task(sender.run())
+    await asyncio.sleep(0.1)
+    hanging = [asyncio.create_task(asyncio.sleep(60)) for _ in range(2)]
+    for name, send in zip(("wire", "second"), hanging, strict=True):
+        sender._flying[name].add(send)
+    began = asyncio.get_running_loop().time()
+    await sender.stop()
+    await asyncio.wait_for(sending, 5)
+    assert asyncio.get_running_loop().time() - began < 1.9
+    for send in hanging:
+        send.cancel()
 
 
 async def test_a_platform_that_wants_growing_waits_gets_them(house: Home) -> None:

@@ -139,7 +139,7 @@ class Pushes(RuleBasedStateMachine):
 
     @rule()
     def a_scheduler_dies(self) -> None:
-        self.run(self.house.store.due_watches(10))
+        self.run(self.house.store.due_watches(10, set(), self.house.clock.now()))
         self._expire()
 
     @rule()

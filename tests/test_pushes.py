@@ -490,3 +490,22 @@ async def _ledger(house: Home) -> list[tuple[str, bool]]:
         return [(row.purpose, bool(row.given)) for row in await connection.execute(query)]
 
     return await house.store.database.view(work)
+
+
+async def test_an_order_that_stands_as_it_did_is_not_read_until_something_is_heard(house: Home, store: Store) -> None:
+    """What is kept of it is made unreadable: who reads it says so."""
+    await house.seed(replace(shipped(), updated_at=NOON))
+    await house.hear_of(track((Status.IN_TRANSIT, NOON)))
+    await house.pass_time(HOUR)
+    watch = core(Watch)
+
+    async def damage(connection: AsyncConnection) -> None:
+        await connection.execute(update(watch).values(glance=b'{"order":'))
+
+    await store.database.write(damage)
+    await house.pass_time(25 * HOUR)
+    assert "push.look_failed" not in {w.rule for w in await store.reasons_about("1042")}
+    house.clock.forward(HOUR)
+    await house.hear_of(track((Status.IN_TRANSIT, NOON + 26 * HOUR)))
+    await house.pass_time(HOUR)
+    assert "push.look_failed" in {w.rule for w in await store.reasons_about("1042")}

@@ -298,7 +298,7 @@ async def test_raw_words_of_a_journey_that_is_over_are_kept_for_the_last_dispute
     await store.database.write(lambda c: c.execute(text("UPDATE parcel SET track = '{}'")))
     over = [Looked(ids["A1"], None, "h", answered=True), Looked(ids["A2"], now, None, answered=True)]
     await store.looked(over, [], now)
-    assert await store.expire(Retention()) == 0
+    assert (await store.expire(Retention())).rows == 0
     store.clock.forward(timedelta(days=541))
     await store.expire(Retention())
     async with store.database.read() as connection:

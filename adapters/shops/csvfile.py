@@ -13,40 +13,35 @@ from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bot.model.orders import Consent, Duties, Item, Order, Shipment
+from bot.model.foreign import THIS_AGE
+from bot.model.orders import Consent, Duties, Item, Order, Shipment, number_key
 from bot.tracking.numbers import candidates, compact
 
 SOURCE = "csv"
 NEEDED = ("number",)
+_EXAMPLE = "number,email,postcode,country"
+LONGEST_NUMBER = 100
+"""Characters of an order's number, as the REST takes it."""
 _UNDATED = datetime.fromtimestamp(0, UTC)
 """When somebody opted in whose order has no date: before anything else they said."""
 LONGEST_RECORD = 50
 """Lines of one record: a quote that is open for longer was never closed."""
 _HIGH = re.compile(rb"[\x80-\xff]+")
-_DATES = (
-    "%Y-%m-%d",
-    "%Y/%m/%d",
-    "%d.%m.%Y",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%d-%m-%Y",
-    "%b %d, %Y",
-    "%d %b %Y",
-    "%Y年%m月%d日",
+_NUMERIC = re.compile(
+    r"(?P<a>\d{1,4})[-/.](?P<b>\d{1,2})[-/.](?P<c>\d{4}|\d{1,2})"
+    r"(?:[ T](?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?\s*(?P<half>[AaPp][Mm])?)?"
 )
-_STAMPS = (
-    "%Y-%m-%d %H:%M:%S %z",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%d %H:%M",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y/%m/%d %H:%M",
-    "%d.%m.%Y %H:%M",
-)
+_WRITTEN = ("%b %d, %Y", "%d %b %Y", "%Y年%m月%d日", "%Y-%m-%d %H:%M:%S %z")
+DATES = ("placed_at", "shipped_at", "promised")
+MONTHS = 12
+MONTH_FIRST = frozenset({"US", "PH", "PW", "FM"})
+"""Countries that write the month before the day. Source: Unicode's CLDR, dateFormats short."""
 _TRUE = {"1", "y", "yes", "true", "ja", "si", "sí", "sim", "oui", "да", "是"}
 _HINTS = (("email", re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")), ("phone", re.compile(r"^\+\d[\d\s().-]{6,}$")))
 _SHORTENED = re.compile(r"\d[.,]?\d*E\+\d+", re.IGNORECASE)
@@ -90,7 +85,8 @@ def fields() -> tuple[str, ...]:
 
 def load(path: Path) -> Table:
     """Read a file whose encoding and delimiter are found out; ValueError where it is no table."""
-    lines = _decoded(path.read_bytes()).splitlines(keepends=True)
+    # By line ends alone: to `splitlines` a stray separator within a title would be one too.
+    lines = list(io.StringIO(_decoded(path.read_bytes()), newline=""))
     first = next((n for n, line in enumerate(lines) if line.strip()), None)
     if first is None:
         raise ValueError("the file is empty")
@@ -101,10 +97,12 @@ def load(path: Path) -> Table:
     if not records or records[0][1] is None:
         raise ValueError("the file has no headings" if lines else "the file is empty")
     header = records[0][1]
+    if any(_HINTS[0][1].match(cell) for cell in header):
+        raise ValueError(f"the first line holds an order and no headings; put a line such as {_EXAMPLE} above it")
     rows, faults = [], []
     for line, row in records[1:]:
         if row is None:
-            faults.append(RowError(line, "", "a quote is opened and never closed"))
+            faults.append(RowError(line, "", "a quote is opened and never closed, or a cell is beyond all measure"))
         elif any(row[len(header) :]):
             faults.append(RowError(line, "", f"{len(row)} cells under {len(header)} headings; quote cells with commas"))
         else:
@@ -126,12 +124,19 @@ def _records(lines: list[str], delimiter: str) -> Iterator[tuple[int, tuple[str,
             text += lines[end]
             end += 1
         else:
-            row = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True), [])
-            yield at + 1, tuple(cell.strip().replace("\x00", "") for cell in row)
+            yield at + 1, _cells(text, delimiter)
             at = end
             continue
         yield at + 1, None
         at += 1
+
+
+def _cells(text: str, delimiter: str) -> tuple[str, ...] | None:
+    try:
+        row = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True), [])
+    except csv.Error:
+        return None
+    return tuple(cell.strip().replace("\x00", "") for cell in row)
 
 
 def _decoded(raw: bytes) -> str:
@@ -139,7 +144,11 @@ def _decoded(raw: bytes) -> str:
         raise ValueError("this is a spreadsheet and no CSV; save it as CSV (UTF-8) and import that")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", "replace")
-    if b"\x00" in raw[:4096]:
+    begin = raw[:4096]
+    for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):  # without the mark that says so
+        if begin[place::2].count(0) > len(begin) / 4:
+            return raw.decode(encoding, "replace")
+    if begin.count(0) > len(begin) / 100:
         raise ValueError("this is no text file; export the orders as CSV")
     try:
         return raw.decode("utf-8-sig")
@@ -176,15 +185,38 @@ def guess_columns(table: Table) -> dict[str, str]:
     return found
 
 
+DateOrder = Literal["", "day first", "month first", "both"]
+
+
+def date_order(table: Table, columns: Mapping_, country: str) -> DateOrder:
+    """What 03/04 is: as those dates of the file have it of which there is no doubt, else as the shop's country does;
+    empty where the file has none such. Of a file with `both` kinds no such day can be told."""
+    places = [table.header.index(columns[field]) for field in DATES if columns.get(field) in table.header]
+    found = [_NUMERIC.match(row[place]) for _, row in table.rows for place in places if place < len(row)]
+    pairs = [(int(m["a"]), int(m["b"])) for m in found if m is not None and len(m["a"]) <= 2]
+    by_day, by_month = any(a > MONTHS for a, _ in pairs), any(b > MONTHS for _, b in pairs)
+    if by_day and by_month:
+        return "both"
+    if not pairs:
+        return ""
+    return "month first" if by_month or (not by_day and country in MONTH_FIRST) else "day first"
+
+
 def orders(table: Table, columns: Mapping_, now: datetime, country: str = "") -> Iterator[Order | RowError]:
-    """The file's orders, in its order, and what had to be left out. `now` becomes their `updated_at`."""
+    """The file's orders, in its order, and what had to be left out. `now` becomes their `updated_at`, `country` is the
+    shop's. A row that says the same as one before it says nothing new."""
+    written = date_order(table, columns, country)
+    seen: set[tuple[str, ...]] = set()
     places = {field: table.header.index(heading) for field, heading in columns.items() if heading in table.header}
     joined: dict[str, Order] = {}
     yield from table.faults
     for line, row in table.rows:
+        if row in seen:
+            continue
+        seen.add(row)
         cells = {field: row[place] for field, place in places.items() if place < len(row)}
         try:
-            order = _order(cells, now, country)
+            order = _order(_dated(cells, written), now)
         except _Wrong as wrong:
             yield RowError(line, columns.get(wrong.field, wrong.field), wrong.message)
             continue
@@ -199,10 +231,12 @@ class _Wrong(Exception):
         self.field, self.message = field, message
 
 
-def _order(cells: Mapping_, now: datetime, country: str) -> Order:
+def _order(cells: Mapping_, now: datetime) -> Order:
     number = cells.get("number", "").lstrip("#").strip()
-    if not number:
+    if not number_key(number):
         raise _Wrong("number", "there is no order number in this row")
+    if len(number) > LONGEST_NUMBER:
+        raise _Wrong("number", f"an order number has at most {LONGEST_NUMBER} characters")
     for field in ("number", "tracking", "phone"):
         if _SHORTENED.fullmatch(cells.get(field, "")):
             raise _Wrong(field, f"{cells[field]!r} was shortened by a spreadsheet; format the column as text")
@@ -218,7 +252,7 @@ def _order(cells: Mapping_, now: datetime, country: str) -> Order:
         address=cells.get("address", ""),
         postcode=cells.get("postcode", "").lstrip("'"),
         city=cells.get("city", ""),
-        country=_country(cells.get("country", "")) or country,
+        country=_country(cells.get("country", "")),
         locale=cells.get("locale", "").replace("_", "-"),
         items=items,
         parcels=_parcel(cells),
@@ -298,33 +332,63 @@ def _duties(cells: Mapping_) -> Duties:
     )
 
 
-def _stamp(cells: Mapping_, field: str) -> datetime | None:
-    text = cells.get(field, "")
-    if not text:
-        return None
-    for parse in (datetime.fromisoformat, *(lambda t, f=f: datetime.strptime(t, f) for f in _STAMPS)):  # noqa: DTZ007
+def _dated(cells: Mapping_, written: DateOrder) -> dict[str, str]:
+    """The row with its dates written as ISO 8601 has them, where they are written in another way."""
+    return {**cells, **{field: _iso(field, cells[field], written) for field in DATES if cells.get(field)}}
+
+
+def _iso(field: str, text: str, written: DateOrder) -> str:
+    wrong = _Wrong(field, f"{text!r} is no date; write it like 2026-11-24")
+    try:
+        if (found := _NUMERIC.fullmatch(text)) is not None:
+            moment = _numeric(field, text, found, written)
+        else:
+            moment = _written(text)
+        return _sensible(moment).isoformat()
+    except (ValueError, OverflowError):
+        raise wrong from None
+
+
+def _numeric(field: str, text: str, found: re.Match[str], written: DateOrder) -> datetime:
+    first, second, third = int(found["a"]), int(found["b"]), int(found["c"])
+    if len(found["a"]) > 2:
+        year, month, day = first, second, third
+    else:
+        if written == "both" and max(first, second) <= MONTHS:
+            raise _Wrong(field, f"{text!r} can be two days: the file has dates of both kinds; write it like 2026-11-24")
+        by_month = second > MONTHS if written == "both" else written == "month first"
+        month, day = (first, second) if by_month else (second, first)
+        year = third if len(found["c"]) > 2 else 2000 + third
+    hour = int(found["hour"] or 0)
+    if found["half"]:
+        hour = hour % 12 + (12 if found["half"].lower() == "pm" else 0)
+    return datetime(year, month, day, hour, int(found["minute"] or 0), int(found["second"] or 0), tzinfo=UTC)
+
+
+def _written(text: str) -> datetime:
+    for parse in (datetime.fromisoformat, *(lambda t, f=f: datetime.strptime(t, f) for f in _WRITTEN)):  # noqa: DTZ007
         try:
             moment: datetime = parse(text)
         except ValueError:
             continue
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    day = _day(cells, field)
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) if day else None
+        return moment.replace(tzinfo=moment.tzinfo or UTC)
+    raise ValueError(text)
+
+
+def _sensible(moment: datetime) -> datetime:
+    if not THIS_AGE[0] <= moment.year < THIS_AGE[1]:
+        raise ValueError("not of this age")
+    return moment
+
+
+def _stamp(cells: Mapping_, field: str) -> datetime | None:
+    text = cells.get(field, "")
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
 
 def _day(cells: Mapping_, field: str) -> date | None:
     text = cells.get(field, "")
-    if not text:
-        return None
-    for form in _DATES:
-        try:
-            return datetime.strptime(text[: max(10, len(text))], form).replace(tzinfo=UTC).date()
-        except ValueError:
-            continue
-    try:
-        return datetime.fromisoformat(text).date()
-    except ValueError:
-        raise _Wrong(field, f"{text!r} is no date; write it like 2026-11-24") from None
+    return datetime.fromisoformat(text).date() if text else None
 
 
 def _merged(known: Order, more: Order) -> Order:

@@ -10,7 +10,7 @@ import typer
 from bot.cli.session import DEFAULT, ConfigOption, YesOption, complete, load, open_store, say, stop
 from bot.config import Config
 from bot.store import Store
-from bot.store.keeping import Erased
+from bot.store.keeping import Gone
 from bot.store.vault import Vault
 
 BuyerArgument = Annotated[str, typer.Argument(help="Id, e-mail, phone (+49...) or order number.")]
@@ -26,7 +26,8 @@ def export(
     if out is None:
         typer.echo(told)
         return
-    out.touch(mode=0o600)
+    out.touch()
+    out.chmod(0o600)
     out.write_text(told + "\n", encoding="utf-8")
     say(f"✓ written to {out}")
 
@@ -52,7 +53,7 @@ async def _found(config: Config, buyer: str) -> int:
         return await _one(store, buyer)
 
 
-async def _erase(config: Config, buyer: int) -> Erased:
+async def _erase(config: Config, buyer: int) -> Gone:
     async with open_store(config) as store:
         erased = await store.erase_buyer(buyer)
     vault = Vault(config.database.data / "media", config.database.media_bytes)

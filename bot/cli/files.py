@@ -13,9 +13,9 @@ from bot.errors import Misconfigured
 HEAD = "# Written by `wismo init`. Every key is explained in config.example.yaml. Secrets are in .env, not here.\n"
 
 
-def write_config(path: Path, values: Mapping[str, Any]) -> None:
-    """Replace the config in one step."""
-    text = HEAD + yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
+def write_config(path: Path, values: Mapping[str, Any], head: str = HEAD) -> None:
+    """Replace the config, or another file of settings, in one step."""
+    text = head + yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
     _replace(path, text, 0o644)
 
 
@@ -39,6 +39,7 @@ def _quoted(name: str, value: str) -> str:
 
 
 def _replace(path: Path, text: str, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     # A temporary file is 0600 from its first byte on, so that a secret never lies open.
     with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
         part = Path(file.name)

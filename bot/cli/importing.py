@@ -41,7 +41,7 @@ def import_(
         stop(f"✗ {file}: {error}", 2)
     kept = settings.database.data / MAPPING
     columns = _chosen(reader, table, kept, column or [])
-    _show(columns, table.header)
+    _show(columns, table.header, reader.date_order(table, columns, settings.shop.country))
     if "number" not in columns:
         stop(
             f"✗ no column holds the order number; say which: --column number=Heading (of {', '.join(table.header)})", 2
@@ -49,7 +49,7 @@ def import_(
     if not yes:
         typer.confirm(f"Import {len(table.rows)} rows?", default=True, abort=True)
     settings.database.make_folder()
-    write_config(kept, {"columns": columns})
+    write_config(kept, {"columns": columns}, "# The columns of the last `wismo import`; the next one uses them.\n")
     good, errors = _read(reader, table, columns, settings)
     saved = complete(_save(settings, good))
     for row in errors[:SHOWN_ERRORS]:
@@ -75,7 +75,7 @@ def _chosen(reader: Any, table: Any, kept: Path, told: Sequence[str]) -> dict[st
     return columns
 
 
-def _show(columns: dict[str, str], header: Sequence[str]) -> None:
+def _show(columns: dict[str, str], header: Sequence[str], dates: str) -> None:
     shown = Table("field", "column")
     for field, heading in columns.items():
         shown.add_row(field, heading)
@@ -83,17 +83,21 @@ def _show(columns: dict[str, str], header: Sequence[str]) -> None:
     unused = [h for h in header if h not in columns.values()]
     if unused:
         say(f"Not used: {', '.join(unused)}")
+    if dates == "both":
+        say("Some dates have the day first, some the month: such as 03/04 cannot be read.")
+    elif dates:
+        say(f"Dates such as 03/04 are read {dates}.")
 
 
 def _read(reader: Any, table: Any, columns: dict[str, str], settings: Config) -> tuple[list[Order], list[Any]]:
     good: list[Order] = []
     errors: list[Any] = []
-    for read in reader.orders(table, columns, Clock().now()):
+    for read in reader.orders(table, columns, Clock().now(), settings.shop.country):
         if isinstance(read, Order):
             good.append(read)
         else:
             errors.append(read)
-    return good, errors
+    return good, sorted(errors, key=lambda error: int(error.line))
 
 
 async def _save(settings: Config, orders: Sequence[Order]) -> int:

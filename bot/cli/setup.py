@@ -5,6 +5,7 @@ line here.
 """
 
 import importlib
+import os
 import pkgutil
 import re
 import secrets
@@ -54,6 +55,8 @@ def init(
         refuse(faults)
     except WismoError as error:
         stop(f"✗ {error}")
+    except OSError as error:
+        stop(f"✗ nothing was written: {error.filename}: {error.strerror}")
     say(f"✓ {config} and {config.parent / '.env'} (secrets, for you alone) are written.")
     say("Next: `wismo doctor --register`, then `wismo run`.")
     if failed:
@@ -61,13 +64,21 @@ def init(
 
 
 def _prepared(path: Path) -> Prepared:
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Faults([f"{path}: {error.strerror}"]) from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise Faults([f"{path.name}: not readable as YAML"]) from None
     if not isinstance(raw, Mapping):
         raise Faults([f"{path.name}: must be a mapping, laid out like the config"])
     return Prepared(raw)
 
 
 def _check_overwrite(config: Path, questions: Questions) -> None:
+    folder = next(f for f in config.absolute().parents if f.exists())
+    if not os.access(folder, os.W_OK):
+        stop(f"✗ {folder} cannot be written to; say where else: --config FILE")
     if config.exists() and not questions.yes("overwrite", f"{config} exists. Replace it?", default=False):
         stop(f"{config} exists; nothing was written.")
 
@@ -76,13 +87,7 @@ def _asked(questions: Questions) -> tuple[dict[str, Any], dict[str, str], list[s
     values: dict[str, Any] = {"shop": _shop(questions)}
     hidden: dict[str, str] = {}
     failed: list[str] = []
-    url = questions.ask("web.public_url", "Where the world reaches this machine, https://... (nothing: nowhere)", "")
-    web = {"public_url": url} | {k: v for k in ("host", "port") if (v := questions.optional(f"web.{k}")) is not None}
-    try:
-        WebPart.model_validate(web)
-    except ValidationError as error:
-        raise Faults(told(error, "web")) from None
-    values["web"] = web
+    values["web"] = _web(questions)
     if (database := questions.optional("database")) is not None:
         values["database"] = database
     for kind, prompt in KINDS.items():
@@ -120,6 +125,24 @@ def _shop(questions: Questions) -> dict[str, Any]:
             open_keys = [key for key in SHOP if any(f.startswith(f"shop.{key}:") for f in faults)]
             continue
         return values
+
+
+def _web(questions: Questions) -> dict[str, Any]:
+    while True:
+        url = questions.ask(
+            "web.public_url", "Where the world reaches this machine, https://... (nothing: nowhere)", ""
+        )
+        given = {k: v for k in ("host", "port") if (v := questions.optional(f"web.{k}")) is not None}
+        try:
+            WebPart.model_validate({"public_url": url} | given)
+        except ValidationError as error:
+            faults = told(error, "web")
+            if not questions.patient:
+                raise Faults(faults) from None
+            for fault in faults:
+                complain(f"✗ {fault}")
+            continue
+        return {"public_url": url} | given
 
 
 def _timetable(text: str) -> dict[str, str]:

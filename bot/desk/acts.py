@@ -20,7 +20,7 @@ from bot.desk.inbox import speaker
 from bot.errors import Refused
 from bot.model.events import StaffAct
 from bot.model.messages import NOWHERE, Address, Media, MediaKind
-from bot.model.staff import Visit
+from bot.model.staff import Role, Visit
 from bot.ports import Item
 from bot.store.codec import pack
 from bot.store.desk import CaseLine
@@ -96,6 +96,7 @@ async def _act(house: DeskHouse, form: FormData, visit: Visit, line: CaseLine, k
         ref=str(form.get("ref", ""))[:200],
         whom=await _colleague(house, whom) if kind == "assign" else whom if kind == "move" else "",
         undo_seconds=house.settings.undo_seconds if kind == "reply" else 0.0,
+        senior=visit.role.may(Role.LEAD),
         until=nap(str(form.get("nap", "")), house.now(), house.zone) if kind == "snooze" else None,
     )
 
@@ -169,6 +170,8 @@ def _worded(visit: Visit, line: CaseLine, done: StaffAct, history: set[str]) -> 
     if done.kind == "bridge" and "too_late" in history:
         return False, "No approved template is there for it: the buyer must write first."
     if done.kind == "undo":
+        if "not_theirs" in history and "undone" not in history:
+            return False, "Not done: only who wrote it, a lead or an admin can take it back."
         return ("undone" in history, "Taken back." if "undone" in history else "Too late: it has left already.")
     if not history:
         return False, f"Not done: {speaker(line)} speaks now." if other else "Nothing changed."

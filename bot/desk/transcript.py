@@ -48,6 +48,7 @@ HAPPENED: Mapping[str, str] = {
     "bridged": "{who} told the buyer that an answer waits",
     "undone": "{who} took a reply back",
     "too_late": "{who} was too late",
+    "not_theirs": "{who} wanted to take back what a colleague wrote; only a lead or an admin can",
     "push_sent": "{who} sent what was held back",
 }
 HANDED_BACK_BY_TIME = "Handed back: nobody wrote for a while"

@@ -31,7 +31,7 @@ TRUST = 2.5
 LIKELY, MAYBE = 0.6, 0.3
 """Chances, rules and likeness together, from which it is acted on and asked about."""
 PLAIN, BRIEF = 0.9, 5
-"""A rule at this score is right about a message of so few words without a second opinion."""
+"""A rule at this score is right without a second opinion about a message of so few words, or of known words alone."""
 FEWEST = 2
 """Words that are like anything: a yes, a name or a number alone is not."""
 BEHIND = 0.12
@@ -66,8 +66,9 @@ class _Read(Struct, frozen=True):
 
     @property
     def plain(self) -> bool:
-        """Whether it is short and a rule is sure of it."""
-        return self.length <= BRIEF and bool(self.intents) and self.intents[0][1] >= PLAIN
+        """Whether a rule is sure of it, and it is short or has no word that was not read."""
+        read = self.length <= BRIEF or self.known >= self.length
+        return read and bool(self.intents) and self.intents[0][1] >= PLAIN
 
     @property
     def weight(self) -> tuple[float, int]:

@@ -95,7 +95,21 @@ def act(record: Conversation, case: Case | None, done: StaffAct, shop: str, rule
         reason = Reason(f"staff.{kind}", {"staff": done.staff})
         if kind == "undo":
             return Handed(record, reason, case, unsay=done.ref)
+        if not done.text.strip():
+            return Handed(record, Reason("staff.nothing_said"), case, told="nothing_said")
         return Handed(record, reason, case, say=done.text, reword=done.ref)
+    over = done.case is not None and (case is None or case.id != done.case or case.state == CaseState.RESOLVED)
+    if over and kind in OF_OPEN:
+        # An old button: what it was for has ended since.
+        return Handed(record, Reason("staff.case_over", {"case": done.case}), case, told="over")
+    handed = _done(record, case, replace(done, kind=kind), shop, rules, now)
+    elsewhere = over and (case is None or case.id != done.case)
+    return replace(handed, told=handed.told or "goes_on") if elsewhere else handed
+
+
+def _done(record: Conversation, case: Case | None, done: StaffAct, shop: str, rules: Rules, now: datetime) -> Handed:
+    """An act on the conversation's case, which is opened for it where there is none."""
+    kind = done.kind
     history: tuple[CaseEvent, ...] = ()
     if case is None or case.state == CaseState.RESOLVED:
         if kind in LETS_GO and record.holder == BOT:
@@ -305,6 +319,8 @@ ACTS: Mapping[str, Callable[[Scene], Handed]] = {
 }
 ALIASES = {"close": "resolve"}
 LETS_GO = {"handback", "resolve", "send_push"}
+OF_OPEN = {*LETS_GO, "snooze", "assign", "move", "ack", "tag", "priority"}
+"""What is done to an open case alone. A word to the buyer or a note goes on in a new case where the old one is over."""
 
 
 def settle(before: Conversation, after: Conversation) -> Conversation:

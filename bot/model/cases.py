@@ -79,7 +79,7 @@ class CaseEvent(Struct, frozen=True):
 
     `what` is opened, again, took, acknowledged, reply, note, push (held back, with a way to send it), push_sent,
     on_its_way, withdrawn, refused, handed_back, resolved, snoozed, woke, assigned, moved, tagged, priority,
-    paged, nobody_there, late, told_buyer, bridged, undone, too_late. `key` makes a repeat of
+    paged, nobody_there, late, told_buyer, bridged, undone, too_late, not_theirs. `key` makes a repeat of
     the same thing nothing. `data` belongs to `what`.
     """
 

@@ -22,8 +22,10 @@ class StaffAct(Struct, frozen=True):
     `version` is the holder's version they saw, None where their surface does not show one. `ref` names what is
     sent (a push that was held back), taken back or changed (the id of their reply), or for how many hours the case
     sleeps; `whom` it is assigned to, or the queue it is moved to, `until` it sleeps. `surface` is the desk's channel
-    in which they did it, if that is a chat platform, `by` the platform's id of them and `message` of their own
-    message there; `undo_seconds` is how long a reply waits to be taken back.
+    in which they did it, if that is a chat platform, `thread` the platform's id of the thread, `by` of them and
+    `message` of their own message there; `case` is the case of that thread, which may be over while the conversation
+    has another one. `undo_seconds` is how long a reply waits to be taken back; `senior` tells that they may also take
+    back what a colleague wrote.
     """
 
     id: str
@@ -38,9 +40,12 @@ class StaffAct(Struct, frozen=True):
     whom: str = ""
     until: datetime | None = None
     surface: Address | None = None
+    thread: str = ""
+    case: int | None = None
     by: str = ""
     message: str = ""
     undo_seconds: float = 0.0
+    senior: bool = False
 
 
 class Notice(Struct, frozen=True):

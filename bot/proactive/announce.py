@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from bot.dialog.turn import Reason
 from bot.model.cases import CaseDraft
 from bot.model.tracks import Action, Status
+from bot.proactive.footing import Footing, footing
 from bot.proactive.pushes import KINDS, Push
 from bot.proactive.watching import ParcelTold, Sight, Told, Watched
 from bot.tracking.clocks import Dates, near, schemes_of
@@ -60,13 +61,16 @@ _NOTHING = Outlook()
 
 
 class Announced(Struct, frozen=True):
-    """What follows from one look. `told` is None where nobody knows; `again` is when to look next, None for never."""
+    """What follows from one look. `told` is None where nobody knows; `again` is when to look next, None for never;
+    `stands` are the footings that tell then whether there is news, if nobody says anything meanwhile; none where that
+    look has to see the order."""
 
     told: Told | None
     pushes: tuple[Push, ...] = ()
     cases: tuple[CaseDraft, ...] = ()
     reasons: tuple[Reason, ...] = ()
     again: datetime | None = None
+    stands: tuple[Footing, ...] = ()
 
 
 class _Look(Struct):
@@ -107,7 +111,7 @@ def announce(
     if order.cancelled:
         return Announced(told or Told(known=now))
     if told is not None and parcels and all(_as_before(p, told, outlooks, rules) for p in parcels):
-        return Announced(told, again=now + DAY)
+        return Announced(told, again=now + DAY, stands=_footings(order, parcels, told))
     told = told or Told(known=now)
     look = _Look(order, told, now, rules, said=set(told.said))
     if not parcels:
@@ -116,7 +120,8 @@ def announce(
     before = told.parcels
     same = len(look.said) == len(told.said) and all(before.get(i) is k for i, k in kept.items())
     after = told if same else Told(told.known, tuple(sorted(look.said)), kept)
-    return Announced(after, tuple(look.pushes), tuple(look.cases), tuple(look.reasons), _again(look, parcels, kept))
+    again, stands = _again(look, parcels, kept), _footings(order, parcels, after)
+    return Announced(after, tuple(look.pushes), tuple(look.cases), tuple(look.reasons), again, stands)
 
 
 def _state(sight: Sight) -> tuple[Status, str, datetime | None, datetime | None]:
@@ -134,15 +139,30 @@ def _as_before(sight: Sight, told: Told, outlooks: Mapping[int, Outlook], rules:
     """Whether an open parcel stands as it did at the last look, and is expected as its buyer was told: of a million
     orders nearly all do, and their look ends here."""
     known, outlook = told.parcels.get(sight.parcel), outlooks.get(sight.parcel)
-    if known is None or outlook is None or known.at != _state(sight) or sight.status is Status.PICKUP_READY:
+    return known is not None and outlook is not None and _stands(sight, known) and settled(known.last, outlook, rules)
+
+
+def _stands(sight: Sight, known: ParcelTold) -> bool:
+    """Whether this parcel is as it was at the last look, and nothing but another outlook could be news of it."""
+    if known.stalled or known.late is not None:
         return False
-    if outlook.stuck or known.stalled or known.late is not None:
+    return known.at == _state(sight) and sight.status is not Status.PICKUP_READY
+
+
+def settled(told: date | None, outlook: Outlook, rules: Rules) -> bool:
+    """Whether an outlook holds no news for a buyer who was told this last day."""
+    if outlook.stuck or _is_late(outlook, rules):
         return False
-    if outlook.late is not None and outlook.late >= rules.theta:
-        return False
-    if known.last is None or outlook.last is None:
-        return known.last == outlook.last
-    return abs((outlook.last - known.last).days) < rules.moved
+    if told is None or outlook.last is None:
+        return told == outlook.last
+    return abs((outlook.last - told).days) < rules.moved
+
+
+def _footings(order: Watched, parcels: Sequence[Sight], told: Told) -> tuple[Footing, ...]:
+    known = [(p, k) for p in parcels if (k := told.parcels.get(p.parcel)) is not None and _stands(p, k)]
+    if len(known) < len(parcels) or any(terminal(p.status, p.cause) for p in parcels):
+        return ()
+    return tuple([footing(order, p, k) for p, k in known])
 
 
 def _unsent(look: _Look) -> None:
@@ -177,7 +197,8 @@ def _parcel(look: _Look, sight: Sight, outlook: Outlook) -> ParcelTold:
             look.push(Push(fact.template, fact.key, fact.at, sight.parcel))
             told = _with_window(told, outlook)
     state = _state(sight)
-    told = told if told.at == state else replace(told, at=state)
+    if told.at != state:
+        told = replace(told, at=state)
     if terminal(sight.status, sight.cause):
         return told
     return _expected(look, sight, told, outlook)
@@ -230,7 +251,7 @@ def _milestones(sight: Sight, told: ParcelTold, order: Watched) -> Iterator[_Fac
         return
     at = sight.seen if template in _AGAIN and sight.seen is not None else sight.since
     # A day is the buyer's: what is scanned on both sides of midnight UTC is one morning in Sydney.
-    day = f":{at.astimezone(ZoneInfo(order.zone)):%Y%m%d}" if template in _AGAIN else ""
+    day = f":{_digits(at.astimezone(ZoneInfo(order.zone)).date())}" if template in _AGAIN else ""
     yield _Fact(template, f"{template}:{sight.parcel}{day}", at, at <= told.known)
     if template == "pickup_ready":
         near = sight.cause == "deadline_near" and sight.seen is not None
@@ -249,7 +270,7 @@ def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> 
     told = _stall(look, sight, told, outlook)
     if sight.status is Status.UNKNOWN and look.now - told.known < ASKING:
         return _with_window(told, outlook) if told.last is None else told
-    if outlook.stuck or told.late is not None or _is_late(look, outlook):
+    if outlook.stuck or told.late is not None or _is_late(outlook, look.rules):
         _dispute(look, sight)
     late = _late(look, sight, told, outlook)
     if late is not None:
@@ -263,9 +284,10 @@ def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> 
         return told
     facts = {"old_first": told.first, "old_last": told.last}
     moves = f"window_moved:{sight.parcel}"
-    key = f"{moves}:{told.last:%Y%m%d}:{outlook.last:%Y%m%d}"
+    old = f":{_digits(told.last)}"
+    key = f"{moves}{old}:{_digits(outlook.last)}"
     # The old days are news of an earlier move: who did not hear of that one cannot be told that they changed.
-    before = next((k for k in sorted(look.said) if k.startswith(moves) and k.endswith(f":{told.last:%Y%m%d}")), "")
+    before = next((k for k in sorted(look.said) if k.startswith(moves) and k.endswith(old)), "")
     look.push(Push("window_moved", key, look.now, sight.parcel, facts, before))
     return _with_window(told, outlook)
 
@@ -273,7 +295,7 @@ def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> 
 def _late(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold | None:
     """The two steps of a delay; None where it is not late."""
     key, again = f"delayed:{sight.parcel}", f"delayed_again:{sight.parcel}"
-    late = _is_late(look, outlook)
+    late = _is_late(outlook, look.rules)
     if told.late is not None:
         if late and look.now >= told.late + look.rules.ladder and again not in look.said:
             look.push(Push("delayed_again", again, look.now, sight.parcel, needs=key))
@@ -292,8 +314,8 @@ def _late(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> Parc
     return replace(_with_window(told, outlook), late=look.now)
 
 
-def _is_late(look: _Look, outlook: Outlook) -> bool:
-    return outlook.late is not None and outlook.late >= look.rules.theta
+def _is_late(outlook: Outlook, rules: Rules) -> bool:
+    return outlook.late is not None and outlook.late >= rules.theta
 
 
 def _dispute(look: _Look, sight: Sight) -> None:
@@ -323,7 +345,7 @@ def _stall(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> Par
         key = f"stall_over:{told.stalled}"
         look.push(Push("stall_over", key, look.now, sight.parcel, needs=f"stalled:{told.stalled}"))
         return replace(told, stalled="")
-    place = stand(sight) or f"{sight.parcel}:{told.known:%Y%m%d}"
+    place = stand(sight) or f"{sight.parcel}:{_digits(told.known.date())}"
     key = f"stalled:{place}"
     if told.stalled or key in look.said:
         return told
@@ -341,7 +363,12 @@ def stand(sight: Sight) -> str:
     """The name of a parcel's present stand: it has another once somebody had it in hand again; empty where no scan
     and no shipment tells since when it stands."""
     since = sight.moved or sight.shipped
-    return f"{sight.parcel}:{since:%Y%m%d}" if since is not None else ""
+    return f"{sight.parcel}:{_digits(since.date())}" if since is not None else ""
+
+
+def _digits(day: date) -> str:
+    """The day in a key, as 20261124; by `strftime` it costs as much as half of a look."""
+    return day.isoformat().replace("-", "")
 
 
 def _again(look: _Look, parcels: Sequence[Sight], kept: Mapping[int, ParcelTold]) -> datetime | None:

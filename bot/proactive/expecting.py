@@ -9,16 +9,15 @@ from msgspec.structs import replace
 
 from bot.dialog.turn import Shop
 from bot.model.orders import Order
-from bot.model.parcels import Parcel
 from bot.proactive.announce import Outlook
+from bot.proactive.footing import MOST, Footing, footing
 from bot.proactive.gate import business_day
 from bot.proactive.sighting import zone_of
 from bot.proactive.watching import ParcelTold, Sight, Watched
+from bot.tracking.course import State
 from bot.tracking.eta import Route, Tables, expect, read
-from bot.tracking.numbers import not_tracked_through
 from bot.tracking.stages import Whereabouts
-from bot.tracking.stall import silence
-from bot.tracking.transit import service_of
+from bot.tracking.stall import still
 
 
 class Ahead(Struct, frozen=True):
@@ -48,58 +47,65 @@ def _working_day(country: str, day: date) -> date:
     return next((d for d in following if business_day(country, d)), day)
 
 
+class Edition(Struct, frozen=True, eq=False):
+    """The tables and the hour (UTC) that outlooks are of. Two are the same only where they are one."""
+
+    tables: Tables
+    hour: datetime
+
+
 class Expectations:
     """What was learned last (`tables`), with the seller's `alpha` for stalls; `home` is the country that the shop
     sends from.
 
-    Parcels that entered the same stage of the same way on the same day are expected alike: what was found for one is
-    kept until the tables or the day are others.
+    Parcels on one footing are expected alike: what was found for one is kept until the tables or the hour are others.
     """
 
     def __init__(self, tables: Callable[[], Tables], home: str = "", alpha: float | None = None) -> None:
         self._tables = tables
         self._home = home
         self._alpha = alpha
-        self._found: dict[tuple[object, ...], Outlook] = {}
-        self._of: tuple[object, ...] = ()
+        self._found: dict[Footing, Outlook] = {}
+        self._of: Edition | None = None
         self._asked: datetime | None = None
 
     def at_a_glance(self, order: Watched, parcel: Sight, told: ParcelTold | None, now: datetime) -> Outlook:
         """What is expected of an open parcel; late by the shop's promise, else by the window that was told."""
-        if parcel.where is None:
+        return self.of(footing(order, parcel, told), now)
+
+    def of(self, footing: Footing, now: datetime) -> Outlook:
+        """What is expected of every open parcel on this footing."""
+        if footing.where is None:
             return Outlook()
-        self._forget(now)
-        promised = order.promised or (told.last if told is not None else None)
-        service = service_of(parcel.carrier, parcel.number)
-        ordinary = not_tracked_through(parcel.carrier, parcel.number)
-        way = (service, ordinary, parcel.origin, order.country, order.zone)
-        key = (*way, promised, parcel.where, parcel.window, parcel.status, parcel.cause)
-        found = self._found.get(key)
+        self.edition(now)
+        found = self._found.get(footing)
         if found is None:
-            route = Route(service, parcel.origin or self._home, order.country, ZoneInfo(order.zone), order.promised)
-            found = self._outlook(parcel, parcel.where, route, promised, now)
-            self._found[key] = found
+            if len(self._found) >= MOST:
+                self._found.clear()
+            found = self._found[footing] = self._outlook(footing, footing.where, now)
         return found
 
-    def _forget(self, now: datetime) -> None:
-        """Drop what was found for another hour or by other tables; asked a million times with one `now`."""
+    def edition(self, now: datetime) -> Edition:
+        """What all outlooks of an hour rest on beside their footings: while it is the same, they are. Asked a million
+        times with one `now`."""
         tables = self._tables()
-        if now is self._asked and self._of[0] is tables:
-            return
-        of = (tables, now.replace(minute=0, second=0, microsecond=0))
-        if self._of != of:
-            self._of, self._found = of, {}
+        if self._of is not None and now is self._asked and self._of.tables is tables:
+            return self._of
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        if self._of is None or self._of.tables is not tables or self._of.hour != hour:
+            self._of, self._found = Edition(tables, hour), {}
         self._asked = now
+        return self._of
 
-    def _outlook(
-        self, parcel: Sight, where: Whereabouts, route: Route, promised: date | None, now: datetime
-    ) -> Outlook:
-        today, tables = now.astimezone(route.zone).date(), self._tables()
-        reading = read(where, route, today, tables, parcel.window)
+    def _outlook(self, footing: Footing, where: Whereabouts, now: datetime) -> Outlook:
+        zone, tables = ZoneInfo(footing.zone), self._tables()
+        route = Route(footing.service, footing.origin or self._home, footing.country, zone, footing.promised)
+        today = now.astimezone(zone).date()
+        reading = read(where, route, today, tables, footing.window)
         window = reading.window(today.toordinal()) if reading is not None else None
-        bare = Parcel(parcel.parcel, 0, parcel.carrier, parcel.number, parcel.status, parcel.cause)
-        quiet = silence(bare, route, now, tables, self._alpha, where=where)
-        late = None
+        state = State(footing.status, footing.cause)
+        quiet = still(where, state, route, now, tables, self._alpha, tracked=footing.tracked)
+        promised, late = footing.promised or footing.told, None
         if promised is not None:
             late = 1.0 if promised < today else None
             if reading is not None:

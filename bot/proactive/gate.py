@@ -12,14 +12,12 @@
 Times are UTC but for the quiet hours, which are minutes of the local day.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import holidays
-from msgspec import Struct, field
+from msgspec import Struct
 
 # A batch of pushes is judged at one instant, and most of it in a handful of zones: what depends on these alone is kept.
 
@@ -74,7 +72,6 @@ class Verdict(Struct, frozen=True):
     rule: str
     until: datetime | None = None
     template: bool = False
-    inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 def judge(asked: Asked, house: House, now: datetime) -> Verdict:
@@ -99,14 +96,15 @@ def judge(asked: Asked, house: House, now: datetime) -> Verdict:
 
 
 def _refused(asked: Asked, now: datetime) -> str:
-    checks = (
-        (not asked.consent, "gate.no_consent"),
-        (not asked.reachable, "gate.unreachable"),
-        (asked.key in asked.ledger.said, "gate.said_already"),
-        (bool(asked.needs) and asked.needs not in asked.ledger.said, "gate.first_part_was_not_said"),
-        (asked.expires is not None and asked.expires <= now, "gate.expired"),
-    )
-    return next((rule for failed, rule in checks if failed), "")
+    if not asked.consent:
+        return "gate.no_consent"
+    if not asked.reachable:
+        return "gate.unreachable"
+    if asked.key in asked.ledger.said:
+        return "gate.said_already"
+    if asked.needs and asked.needs not in asked.ledger.said:
+        return "gate.first_part_was_not_said"
+    return "gate.expired" if asked.expires is not None and asked.expires <= now else ""
 
 
 def _later(asked: Asked, until: datetime, rule: str) -> Verdict:

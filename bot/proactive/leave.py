@@ -32,6 +32,9 @@ class Left(Struct, frozen=True):
     here: bool = False
 
 
+_NOBODY = Left()
+
+
 class Gone(Struct, frozen=True):
     """A push that leaves now, under which reply."""
 
@@ -109,10 +112,11 @@ def _judged(door: Door, notice: Notice, passed: Sequence[tuple[Notice, Reply]]) 
     said = word(notice, found, door.words, door.now)
     if said is None:
         return Verdict("drop", "push.no_longer_so"), None
-    if door.limits.window or not (passed or door.left.get(found.buyer, Left()).here):
+    if door.limits.window or not (passed or door.left.get(found.buyer, _NOBODY).here):
         said["stop_hint"] = True
-    reply = _reply(door, notice, found, said)
-    verdict = judge(_asked(door, notice, found, reply, passed), door.house, door.now)
+    zones = zones_of(found.order.country, found.order.postcode) or (ZoneInfo(door.shop.timezone),)
+    reply = _reply(door, notice, found, said, zones)
+    verdict = judge(_asked(door, notice, found, reply, passed, zones), door.house, door.now)
     return verdict, reply if verdict.what in {"go", "note"} else None
 
 
@@ -125,19 +129,26 @@ def _theirs(door: Door, notice: Notice, found: Situation) -> bool:
     return bool(chat) and chat == notice.to.chat and record.phone in {"", found.phone}
 
 
-def _asked(door: Door, notice: Notice, found: Situation, reply: Reply, passed: Sequence[tuple[Notice, Reply]]) -> Asked:
-    left = door.left.get(found.buyer or 0, Left())
-    zones = _zones(door, found)
+def _asked(
+    door: Door,
+    notice: Notice,
+    found: Situation,
+    reply: Reply,
+    passed: Sequence[tuple[Notice, Reply]],
+    zones: tuple[ZoneInfo, ...],
+) -> Asked:
+    left = door.left.get(found.buyer or 0, _NOBODY)
     start, end = local_day(zones[0], door.now)
+    kind = kind_of(notice.template)
     today = [urgent for _, urgent, at in left.sent if start <= at < end]
     # Calm ones that leave together are one message; each urgent one is its own.
     today += [True for n, _ in passed if kind_of(n.template).urgent and _buyer(door, n) == found.buyer]
-    if kind_of(notice.template).alone:
+    if kind.alone:
         today += [False for n, _ in passed if not kind_of(n.template).urgent and _buyer(door, n) == found.buyer]
     said = frozenset(key for key, _, _ in left.sent) | {n.fact_key for n, _ in passed}
     return Asked(
         key=notice.fact_key,
-        urgent=kind_of(notice.template).urgent,
+        urgent=kind.urgent,
         consent=notice.purpose in left.consents and not door.record.muted,
         reachable=door.record.reachable,
         held=door.held,
@@ -152,19 +163,17 @@ def _asked(door: Door, notice: Notice, found: Situation, reply: Reply, passed: S
     )
 
 
-def _zones(door: Door, found: Situation) -> tuple[ZoneInfo, ...]:
-    return zones_of(found.order.country, found.order.postcode) or (ZoneInfo(door.shop.timezone),)
-
-
-def _reply(door: Door, notice: Notice, found: Situation, facts: Mapping[str, Any]) -> Reply:
-    night = until_quiet(_zones(door, found), door.house.quiet, door.now)
+def _reply(
+    door: Door, notice: Notice, found: Situation, facts: Mapping[str, Any], zones: tuple[ZoneInfo, ...]
+) -> Reply:
+    night = until_quiet(zones, door.house.quiet, door.now)
     return Reply(
         door.record.address,
         notice.template,
         facts,
         f"push:{notice.fact_key}",
         door.record.locale or _known(found.order.locale, door.shop) or door.shop.locale,
-        zone=_zones(door, found)[0].key,
+        zone=zones[0].key,
         purpose=Purpose.NOTICE,
         options=options(notice),
         expires_at=min(night, notice.expires_at or night),
@@ -197,7 +206,7 @@ def _buyer(door: Door, notice: Notice) -> int:
 
 def _gone(door: Door, notice: Notice, reply: str) -> Gone:
     buyer = _buyer(door, notice)
-    seen = door.left.get(buyer, Left()).count
+    seen = door.left.get(buyer, _NOBODY).count
     return Gone(notice, buyer, seen, kind_of(notice.template).urgent, reply)
 
 

@@ -27,6 +27,9 @@ _OPEN = frozenset({"window_moved", "delayed", "delayed_again", "stalled", "stall
 _DATED = frozenset({"window_moved", "estimate"})
 _UNSENT = frozenset({"order_confirmed", "not_shipped"})
 _LATE = frozenset({"delayed", "delayed_again"})
+_NOTHING = Outlook()
+UNDATED = frozenset({"out_for_delivery", "attempt_failed", "pickup_ready", "pickup_reminder"})
+"""What is so today: by when the parcel comes is no fact of these."""
 
 
 class Situation(Struct, frozen=True):
@@ -56,8 +59,15 @@ def word(notice: Notice, found: Situation, words: Words, now: datetime) -> dict[
     order = found.order
     if order.cancelled:
         return None
-    told: dict[str, Any] = {"number": order.number, "shop": words.shop.name, **_kept(notice.facts)}
-    told |= _desk(words.desk)
+    desk = words.desk
+    told: dict[str, Any] = {
+        "number": order.number,
+        "shop": words.shop.name,
+        "desk_open": desk.open,
+        "desk_next": desk.next_open,
+        "desk_by": desk.answer_by,
+        **_kept(notice.facts),
+    }
     if order.promised is not None:
         told["promised"] = order.promised
     if notice.template in _UNSENT:
@@ -68,10 +78,11 @@ def word(notice: Notice, found: Situation, words: Words, now: datetime) -> dict[
     parcel = _meant(notice, found)
     if parcel is None or not _still(notice, parcel, order.country):
         return None
-    outlook = Outlook()
-    if not terminal(parcel.status, parcel.cause):
+    outlook = _NOTHING
+    if notice.template not in UNDATED and not terminal(parcel.status, parcel.cause):
         outlook = words.outlook(watched(found.id, order), parcel, None, now)
-    told |= _of_parcel(parcel, found) | _expected(outlook)
+    _add_parcel(told, parcel, found)
+    told |= _expected(outlook)
     return told if _fits(notice, parcel, outlook, told) else None
 
 
@@ -104,8 +115,10 @@ def options(notice: Notice) -> tuple[Option, ...]:
 
 def _kept(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The facts that the notice brings along; days come back from the store as text."""
-    days = {"old_first", "old_last"}
-    return {k: date.fromisoformat(v) if k in days and isinstance(v, str) else v for k, v in facts.items()}
+    return {k: date.fromisoformat(v) if k in _DAYS and isinstance(v, str) else v for k, v in facts.items()}
+
+
+_DAYS = frozenset({"old_first", "old_last"})
 
 
 def _meant(notice: Notice, found: Situation) -> Sight | None:
@@ -126,25 +139,22 @@ def _still(notice: Notice, parcel: Sight, country: str) -> bool:
     return milestone(parcel, country) == notice.template
 
 
-def _of_parcel(parcel: Sight, found: Situation) -> dict[str, Any]:
+def _add_parcel(told: dict[str, Any], parcel: Sight, found: Situation) -> None:
     order = found.order
-    told: dict[str, Any] = {
-        "carrier": parcel.carrier,
-        "tracking": parcel.number,
-        "status": parcel.status.value,
-        "cause": parcel.cause,
-        "duties": order.duties.value,
-        "contents": [order.items[i].title for i in parcel.items if i < len(order.items)],
-    }
+    told["carrier"] = parcel.carrier
+    told["tracking"] = parcel.number
+    told["status"] = parcel.status.value
+    told["cause"] = parcel.cause
+    told["duties"] = order.duties.value
+    told["contents"] = [order.items[i].title for i in parcel.items if i < len(order.items)]
     if len(found.parcels) > 1:
-        told |= {"part": found.parcels.index(parcel) + 1, "parts": len(found.parcels)}
+        told["part"], told["parts"] = found.parcels.index(parcel) + 1, len(found.parcels)
     if parcel.place:
         told["place"] = parcel.place
     if country := parcel.country or order.country:
         told["country"] = country
     if parcel.scanned is not None:
         told["at"] = parcel.scanned
-    return told
 
 
 def _expected(outlook: Outlook) -> dict[str, Any]:
@@ -152,7 +162,3 @@ def _expected(outlook: Outlook) -> dict[str, Any]:
         return {}
     told: dict[str, Any] = {"first": outlook.first, "last": outlook.last, "basis": outlook.basis}
     return told | ({"basis_n": outlook.count} if outlook.count else {})
-
-
-def _desk(desk: Desk) -> dict[str, Any]:
-    return {"desk_open": desk.open, "desk_next": desk.next_open, "desk_by": desk.answer_by}

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, Select, TextClause, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Dossier
@@ -146,12 +146,7 @@ async def in_hand(connection: AsyncConnection, campaign: Campaign, notices: Mapp
 
 async def outcome(connection: AsyncConnection, campaign: Campaign) -> Outcome:
     """How a campaign goes. Counted by the database: a campaign may have a hundred thousand rows."""
-    rows = await connection.execute(
-        select(_outbox.c.state, _outbox.c.receipt, func.count().label("n"))
-        .select_from(_ours)
-        .where(_pushes.c.key == campaign.key)
-        .group_by(_outbox.c.state, _outbox.c.receipt)
-    )
+    rows = await connection.execute(went(campaign))
     states: Counter[int] = Counter()
     receipts: Counter[str] = Counter()
     for row in rows:
@@ -163,22 +158,29 @@ async def outcome(connection: AsyncConnection, campaign: Campaign) -> Outcome:
         delivered=receipts["delivered"] + receipts["read"],
         read=receipts["read"],
         failed=states[OutboxState.DEAD],
-        stopped=await _stops(connection, campaign),
+        stopped=int(await connection.scalar(stops(campaign)) or 0),
     )
+
+
+def went(campaign: Campaign) -> Select[Any]:
+    """How many of a campaign's messages stand in which state, and with which receipt."""
+    counted = select(_outbox.c.state, _outbox.c.receipt, func.count().label("n")).select_from(_ours)
+    return counted.where(*_of(campaign)).group_by(_outbox.c.state, _outbox.c.receipt)
+
+
+def stops(campaign: Campaign) -> Select[Any]:
+    """How many said stop after they were told."""
+    told = _consents.join(_pushes, _pushes.c.lane == _consents.c.lane)
+    said = select(func.count(_consents.c.lane.distinct())).select_from(told).where(*_of(campaign))
+    return said.where(_consents.c.given.is_(False), _consents.c.at >= _pushes.c.at)
+
+
+def _of(campaign: Campaign) -> tuple[ColumnElement[bool], TextClause]:
+    """The pushes of a campaign; said so that the databases see that their index holds them."""
+    return _pushes.c.key == campaign.key, text("substr(push.key, 1, 9) = 'campaign:'")
 
 
 _ours = _pushes.join(_outbox, (_outbox.c.lane == _pushes.c.lane) & (_outbox.c.key == _pushes.c.message))
-
-
-async def _stops(connection: AsyncConnection, campaign: Campaign) -> int:
-    """How many said stop after they were told."""
-    told = _consents.join(_pushes, (_pushes.c.lane == _consents.c.lane) & (_pushes.c.key == campaign.key))
-    said = (
-        select(func.count(_consents.c.lane.distinct()))
-        .select_from(told)
-        .where(_consents.c.given.is_(False), _consents.c.at >= _pushes.c.at)
-    )
-    return int(await connection.scalar(said) or 0)
 
 
 async def waits(connection: AsyncConnection, campaign: Campaign) -> bool:

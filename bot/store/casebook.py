@@ -112,6 +112,11 @@ async def of_lines(connection: AsyncConnection, lane: str, keys: Sequence[str]) 
     return await numbered(connection, case) if case is not None else None
 
 
+async def writer(connection: AsyncConnection, lane: str, key: str) -> str:
+    """Whose line of a conversation's histories this is, empty where there is none."""
+    return str(await connection.scalar(select(_events.c.who).where(_events.c.lane == lane, _events.c.key == key)) or "")
+
+
 async def history(connection: AsyncConnection, case: int) -> list[CaseEvent]:
     """All lines of a case, oldest first."""
     rows = await connection.execute(select(_events).where(_events.c.case_id == case).order_by(_events.c.id))

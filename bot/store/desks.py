@@ -19,7 +19,7 @@ from bot.store.database import NOW, Database
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Inbox, InboxState, Outbox, OutboxState, core
 
-SHOWN = frozenset({"withdrawn", "on_its_way", "undone", "too_late", "edited"})
+SHOWN = frozenset({"withdrawn", "on_its_way", "undone", "too_late", "not_theirs", "edited"})
 """Lines of the history that the commit itself adds and a desk shows."""
 
 _outbox = core(Outbox)
@@ -87,22 +87,24 @@ async def save_posts(
     late: Sequence[CaseEvent],
     now: datetime,
 ) -> None:
-    """Put what a turn has for the desk into the outbox; a card that waits is replaced by the one to come.
+    """Put what a turn has for the desk into the outbox; a card that waits is replaced by the one to come. A post that
+    names another case is that one's.
 
-    `late` are lines that the commit itself found out; they go where the other posts go.
+    `late` are lines that the commit itself found out; they go where the case's card goes.
     """
-    lane = lane_of(case.id)
-    place = posts[0].outbound.to if posts else (await _place(connection, case.id) if late else None)
-    if place is None:
-        return
-    if any(p.outbound.desk.kind == "show" for p in posts):
+    shown = [p.outbound for p in posts if p.outbound.desk.kind == "show"]
+    place = next((out.to for out in shown if not out.desk.case), None)
+    if place is None and late:
+        place = await _place(connection, case.id)
+    for lane in {lane_of(out.desk.case or case.id) for out in shown}:
         waiting = (_outbox.c.lane == lane, _outbox.c.template == "show", _outbox.c.state == OutboxState.READY)
         await connection.execute(update(_outbox).where(*waiting).values(state=OutboxState.WITHDRAWN))
     rows = [_row(case, p.outbound, p.key, now) for p in posts]
-    rows += [
-        _row(case, line_post(place, line), f"line:{line.key or now.isoformat()}:{line.what}", now) for line in late
-    ]
-    await connection.execute(database.once(_new_post), rows)
+    if place is not None:
+        found = [(line_post(place, line), f"line:{line.key or now.isoformat()}:{line.what}") for line in late]
+        rows += [_row(case, out, key, now) for out, key in found]
+    if rows:
+        await connection.execute(database.once(_new_post), rows)
 
 
 def line_post(place: Address, line: CaseEvent) -> Outbound:
@@ -114,15 +116,16 @@ def line_post(place: Address, line: CaseEvent) -> Outbound:
 def _row(case: Case, out: Outbound, key: str, now: datetime) -> dict[str, Any]:
     desk = out.desk
     assert desk is not None  # noqa: S101 - only posts come here
+    number = desk.case or case.id
     return {
-        "lane": lane_of(case.id),
+        "lane": lane_of(number),
         "key": key,
         "channel": out.to.channel,
         "account": out.to.account,
         "chat": out.to.chat,
         "purpose": Purpose.DESK.value,
         "template": desk.kind,
-        "body": codec.encode(replace(out, desk=replace(desk, case=case.id))),
+        "body": codec.encode(replace(out, desk=replace(desk, case=number))),
         "created_at": now,
     }
 
@@ -178,15 +181,13 @@ async def outcome(
         line = CaseEvent("failed", reason, "bot", f"{key}:failed", act.encode())
         await casebook.remember(connection, database, case, [line], now)
     surface = codec.decode(found.data, Surface) if found.data else None
-    place = surface.place if surface else await _place(connection, case.id)
-    if place is None:
-        return
+    place = await _place(connection, case.id) if failed else None
     rows = []
     if surface is not None and surface.message:
         mark = DeskPost("mark", message=surface.message, mark="failed" if failed else state)
-        out = Outbound(id="", to=place, text="", purpose=Purpose.DESK, desk=mark)
+        out = Outbound(id="", to=surface.place, text="", purpose=Purpose.DESK, desk=mark)
         rows.append(_row(case, out, f"mark:{key}:{mark.mark}", now))
-    if failed:
+    if failed and place is not None:
         facts = {"what": "failed", "who": found.who, "text": found.text, "about": reason}
         say = DeskPost("say", template="staff/line", facts=facts, mention=(found.who,))
         way_out = (Choice(f"bridge:{case.id}:{act}"[:MAX_CHOICE], "bridge"),) if reason == "closed" else ()
@@ -223,6 +224,13 @@ async def thread(connection: AsyncConnection, case: int, place: Address) -> str:
         _threads.c.chat == place.chat,
     )
     return str(await connection.scalar(select(_threads.c.thread).where(*where)) or "")
+
+
+async def cases_of_threads(connection: AsyncConnection, lane: str) -> dict[tuple[Address, str], int]:
+    """The cases of the threads in which a conversation is shown. What a desk knows of a thread beside its id stands
+    behind a slash and is left out."""
+    rows = await connection.execute(select(_threads).where(_threads.c.lane == lane))
+    return {(Address(r.channel, r.account, r.chat), r.thread.partition("/")[0]): r.case_id for r in rows}
 
 
 async def save_thread(connection: AsyncConnection, database: Database, case: Case, place: Address, root: str) -> None:

@@ -1,6 +1,7 @@
 """What is kept, for how long, and how a buyer is exported and erased."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -107,7 +108,7 @@ class DeadLetter(Struct, frozen=True):
     received_at: datetime
 
 
-class Erased(Struct, frozen=True):
+class Gone(Struct, frozen=True):
     """What went: rows blanked or deleted, and digests of files that nobody else needs."""
 
     rows: int
@@ -193,13 +194,17 @@ async def send_errors(connection: AsyncConnection, limit: int) -> list[tuple[str
     return [(str(r[0]), int(r[1])) for r in await connection.execute(rows.order_by(count.desc()).limit(limit))]
 
 
-async def expire(connection: AsyncConnection, keep: Retention, now: datetime) -> int:
+async def expire(connection: AsyncConnection, keep: Retention, now: datetime) -> Gone:
     """Blank and delete what is older than its time."""
 
     def before(days: int) -> datetime:
         return now - timedelta(days=days)
 
     done = _inbox.c.state == InboxState.DONE
+    old = _media.c.at < before(keep.messages)
+    younger = select(_media.c.digest).where(~old)
+    files = select(_media.c.digest).where(old, _media.c.digest.not_in(younger)).distinct()
+    digests = tuple((await connection.execute(files)).scalars())
     steps = (
         update(_inbox)
         .where(done, _inbox.c.received_at < before(keep.inbox), _inbox.c.body.is_not(None))
@@ -213,7 +218,7 @@ async def expire(connection: AsyncConnection, keep: Retention, now: datetime) ->
             _outbox.c.body.is_not(None),
         )
         .values(body=None),
-        delete(_media).where(_media.c.at < before(keep.messages)),
+        delete(_media).where(old),
         delete(_guesses).where(_guesses.c.at < before(7)),
         delete(_decisions).where(_decisions.c.at < before(keep.messages)),
         delete(_audit).where(_audit.c.at < before(keep.messages)),
@@ -228,7 +233,7 @@ async def expire(connection: AsyncConnection, keep: Retention, now: datetime) ->
         )
         .values(track=b""),
     )
-    return sum([(await connection.execute(step)).rowcount for step in steps])
+    return Gone(sum([(await connection.execute(step)).rowcount for step in steps]), digests)
 
 
 SHORTEST_NAME = 5
@@ -275,15 +280,46 @@ async def _lanes_of(connection: AsyncConnection, buyer: int) -> tuple[list[int],
 
 
 async def _lanes_naming(connection: AsyncConnection, buyer: int) -> set[str]:
-    known = await connection.execute(select(_orders.c.email, _orders.c.phone_e164).where(_orders.c.buyer_id == buyer))
-    wanted = {v for email, phone in known for v in (email.strip().lower(), phone.lstrip("+")) if len(v) > SHORTEST_NAME}
-    if not wanted:
-        return set()
-    named = [v.encode() for v in wanted]
+    """Chats that hold the buyer's e-mail, phone, whole name or address; or one of their orders' numbers, and a postcode
+    or city of theirs with it, of which many people have the same."""
+    known = await connection.execute(
+        select(_orders.c.number, _orders.c.phone_e164, *(_orders.c[c] for c in PERSONAL)).where(
+            _orders.c.buyer_id == buyer
+        )
+    )
+    alone: set[str] = set()
+    numbers: set[str] = set()
+    places: set[str] = set()
+    for row in known:
+        alone |= {row.email, row.phone_e164.lstrip("+"), *(v for v in (row.name, row.address) if " " in v)}
+        numbers.add(row.number.lstrip("#"))
+        places |= {row.postcode, row.city}
+    named: set[str] = set()
+    by_number: set[str] = set()
+    by_place: set[str] = set()
+    wanted = (
+        (_any_of(alone, SHORTEST_NAME), named),
+        (_any_of(numbers, 0, whole=True), by_number),
+        (_any_of(places, 3, whole=True), by_place),
+    )
     rows = await connection.execute(
         select(_inbox.c.lane, _inbox.c.body).where(_inbox.c.lane.like("c/%"), _inbox.c.body.is_not(None))
     )
-    return {row.lane for row in rows if any(v in row.body.lower() for v in named)}
+    for row in rows:
+        body = row.body.decode("utf-8", "replace").lower()
+        for found, lanes in wanted:
+            if found.search(body):
+                lanes.add(row.lane)
+    return named | (by_number & by_place)
+
+
+def _any_of(values: Iterable[str], shortest: int, *, whole: bool = False) -> re.Pattern[str]:
+    """Finds the longer ones in a body in lower case, written out or as JSON that keeps to ASCII; as whole words where
+    they might stand within an id."""
+    long = [v.strip() for v in values if len(v.strip()) > shortest]
+    spelled = sorted({re.escape(s.lower()) for v in long for s in (v, json.dumps(v)[1:-1])})
+    edge = (r"(?<![^\W_])", r"(?![^\W_])") if whole else ("", "")
+    return re.compile(f"{edge[0]}(?:{'|'.join(spelled)}){edge[1]}" if spelled else r"(?!)")
 
 
 async def export_buyer(connection: AsyncConnection, buyer: int) -> dict[str, object]:
@@ -317,10 +353,10 @@ def _readable(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-async def erase_buyer(database: Database, buyer: int, now: datetime) -> Erased:
+async def erase_buyer(database: Database, buyer: int, now: datetime) -> Gone:
     """Blank the buyer's orders and delete their chats; then make the database forget the old pages."""
 
-    async def work(connection: AsyncConnection) -> Erased:
+    async def work(connection: AsyncConnection) -> Gone:
         if database.sqlite:
             await connection.execute(text("PRAGMA secure_delete=ON"))
         ids, lanes = await _lanes_of(connection, buyer)
@@ -340,7 +376,7 @@ async def erase_buyer(database: Database, buyer: int, now: datetime) -> Erased:
         await connection.execute(
             update(_buyers).where(_buyers.c.id == buyer).values(key=f"erased:{buyer}", erased_at=now)
         )
-        return Erased(rows, tuple(files))
+        return Gone(rows, tuple(files))
 
     erased = await database.write(work)
     await database.compact()

@@ -235,7 +235,7 @@ _NUMBERED = (
 
 def order_value(row: Any) -> Order:
     """An order's row as the shop's order."""
-    detail = codec.decode(row.detail, Detail)
+    detail = _read_detail(row.detail)
     return Order(
         number=row.number,
         updated_at=row.updated_at,
@@ -257,6 +257,33 @@ def order_value(row: Any) -> Order:
         cancelled=detail.cancelled,
         evidence=detail.evidence,
     )
+
+
+def spoken_of(row: Any) -> Order:
+    """An order's row as the shop's order, with what a message may tell of it and nothing of the person; for who read
+    `SPOKEN` of it."""
+    detail = _read_detail(row.detail)
+    return Order(
+        number=row.number,
+        updated_at=row.updated_at,
+        source=row.source,
+        shop=row.shop,
+        placed_at=row.placed_at,
+        postcode=row.postcode,
+        country=row.country,
+        locale=detail.locale,
+        items=detail.items,
+        incoterm=detail.incoterm,
+        duties=detail.duties,
+        promised=detail.promised,
+        cancelled=detail.cancelled,
+    )
+
+
+SPOKEN = tuple(
+    _orders.c[name] for name in ("number", "updated_at", "source", "shop", "placed_at", "postcode", "country", "detail")
+)
+_read_detail = codec.reader(Detail)
 
 
 def parcel_value(row: Any) -> Parcel:

@@ -143,13 +143,15 @@ async def _situations(connection: AsyncConnection, ids: Sequence[int]) -> dict[i
     for row in await connection.execute(_SIGHTS, {"ids": ids}):
         parcels.setdefault(row.order_id, []).append(_read_sight(row.glance))
     return {
-        row.id: Situation(row.id, row.buyer_id, orders.order_value(row), tuple(parcels.get(row.id, ())), row.phone_e164)
+        row.id: Situation(row.id, row.buyer_id, orders.spoken_of(row), tuple(parcels.get(row.id, ())), row.phone_e164)
         for row in await connection.execute(_ORDERS, {"ids": ids})
     }
 
 
 _read_sight = codec.reader(Sight)
-_ORDERS = select(_orders).where(_orders.c.id.in_(bindparam("ids", expanding=True)))
+_ORDERS = select(_orders.c.id, _orders.c.buyer_id, _orders.c.phone_e164, *orders.SPOKEN).where(
+    _orders.c.id.in_(bindparam("ids", expanding=True))
+)
 _SIGHTS = (
     select(_sights.c.order_id, _sights.c.glance)
     .where(_sights.c.order_id.in_(bindparam("ids", expanding=True)))

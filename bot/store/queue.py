@@ -11,10 +11,12 @@ Everything here runs inside a transaction that the caller opened.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import Select, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -28,6 +30,9 @@ MAX_ATTEMPTS = 5
 LEASE_SECONDS = 20.0
 STRAY = "x/desk/"
 """The lane of what was written in a thread that is no case's, or none's yet: its channel and thread follow."""
+LONGEST_NAME = 512
+"""Characters of a key, a lane or a chat's name. PostgreSQL indexes no text of more than some 2,700 bytes and keeps none
+with a NUL in it: one such name would fail its whole batch, for as long as the platform repeats it."""
 TOGETHER = 16
 """At most so many waiting messages of one chat are understood together."""
 
@@ -151,6 +156,7 @@ async def forward(connection: AsyncConnection, database: Database, claimed: Clai
 
 async def receive(connection: AsyncConnection, database: Database, arrivals: Sequence[Arrival], now: datetime) -> int:
     """Store what is new; how many events that were."""
+    arrivals = [a if _keepable(a.item.key, a.item.lane, *a.item.chats) else _kept(a) for a in arrivals]
     lanes = await resolve(connection, database, arrivals)
     rows = [
         {
@@ -170,6 +176,18 @@ async def receive(connection: AsyncConnection, database: Database, arrivals: Seq
     quiet = {lanes.get(a.item.lane, a.item.lane): a.item.quiet for a in arrivals if a.item.quiet}
     await ready(connection, database, Counter(r.lane for r in stored if r.state == InboxState.READY), quiet)
     return len(stored)
+
+
+def _keepable(*names: str) -> bool:
+    return all(len(name) <= LONGEST_NAME and "\x00" not in name for name in names)
+
+
+def _kept(arrival: Arrival) -> Arrival:
+    """As a database can keep it, under a digest for its key; where even its lane is no name, nobody's."""
+    item = arrival.item
+    key = f"x:{sha256(item.key.encode()).hexdigest()}"
+    named = _keepable(item.lane, *item.chats)
+    return replace(arrival, item=replace(item, key=key) if named else Item(key, f"x/{arrival.port}", item.body))
 
 
 def _new_event(database: Database) -> Any:

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from msgspec.structs import replace
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +13,7 @@ from bot.dialog.turn import Dossier, Wants
 from bot.model.cases import Case, CaseEvent
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
+from bot.model.events import StaffAct
 from bot.model.messages import Address
 from bot.model.orders import Consent, Order
 from bot.model.parcels import Parcel
@@ -357,6 +359,15 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
         """The root message of a case in a desk's channel, or empty."""
         return await self.database.view(lambda c: desks.thread(c, case, place))
 
+    async def cases_of_threads(self, lane: str) -> dict[tuple[Address, str], int]:
+        """The cases of the threads in which desks show a conversation."""
+        return await self.database.view(lambda c: desks.cases_of_threads(c, lane))
+
+    async def in_threads(self, lane: str, acts: tuple[StaffAct, ...]) -> tuple[StaffAct, ...]:
+        """Acts of staff in a conversation, each with the case in whose thread it was done."""
+        cases = await self.cases_of_threads(lane) if any(a.thread for a in acts) else {}
+        return tuple(replace(a, case=cases.get((a.surface, a.thread))) if a.surface else a for a in acts)
+
     async def save_thread(self, case: Case, place: Address, thread: str) -> None:
         """Remember where a desk shows a case."""
         await self.database.write(lambda c: desks.save_thread(c, self.database, case, place, thread))
@@ -405,8 +416,8 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
         """Keep SQLite's log short; nothing on PostgreSQL, which does it by itself."""
         await self.database.checkpoint()
 
-    async def expire(self, retention: keeping.Retention) -> int:
-        """Blank and delete what has been kept long enough; how many rows."""
+    async def expire(self, retention: keeping.Retention) -> keeping.Gone:
+        """Blank and delete what has been kept long enough; which files on disk go with it."""
         return await self.database.write(lambda c: keeping.expire(c, retention, self.clock.now()))
 
     async def export_buyer(self, buyer: int) -> dict[str, object]:
@@ -414,7 +425,7 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
         async with self.database.read() as connection:
             return await keeping.export_buyer(connection, buyer)
 
-    async def erase_buyer(self, buyer: int) -> keeping.Erased:
+    async def erase_buyer(self, buyer: int) -> keeping.Gone:
         """Blank every personal datum of a buyer; which files on disk go with them."""
         return await keeping.erase_buyer(self.database, buyer, self.clock.now())
 

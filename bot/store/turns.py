@@ -47,6 +47,18 @@ class Worded(Struct, frozen=True):
     delay: float = 0.0
 
 
+class TakeBack(Struct, frozen=True):
+    """A staff reply, by its act's id, that `who` wants back. Only its writer may, or somebody `senior`."""
+
+    act: str
+    who: str
+    senior: bool = False
+
+    def line(self, what: str) -> CaseEvent:
+        """What came of it, in the case's history: each outcome once."""
+        return CaseEvent(what, "", self.who, f"undo:{self.act}:{what}", self.act.encode())
+
+
 class Written(Struct, frozen=True):
     """All that one lane's turn writes. `events` go to other lanes, or wait in this one: (lane, event, due time or
     None). `sights` are parcels at a glance, each with its order. `follow` are orders that this chat is told of from
@@ -55,7 +67,7 @@ class Written(Struct, frozen=True):
 
     `case` is what a decision asks staff to do; by the end of the turn it has become `ticket`, the conversation's
     case as it is now (None where it did not change), with new lines of its `history` and those that the commit itself
-    `found`. `unsay` are staff replies to take back where they have not left: the act's id and whose it was, and
+    `found`. `unsay` are staff replies to take back where they have not left, and
     `if_undone` what the case is then; `reword` gives such a reply other words. `posts` are for the desk that shows
     the case.
     """
@@ -68,7 +80,7 @@ class Written(Struct, frozen=True):
     ticket: Case | None = None
     history: tuple[CaseEvent, ...] = ()
     found: tuple[CaseEvent, ...] = ()
-    unsay: tuple[tuple[str, str], ...] = ()
+    unsay: tuple[TakeBack, ...] = ()
     if_undone: Case | None = None
     reword: tuple[tuple[str, str, Outbound], ...] = ()
     posts: tuple[Worded, ...] = ()
@@ -174,9 +186,12 @@ async def _write_history(
 
 async def _taken_back(connection: AsyncConnection, w: Written) -> Written:
     """Take back what staff want back; a case whose answer did not leave is unanswered again."""
-    for act, who in w.unsay:
-        undone = await outbox.take_back(connection, w.claim.lane, f"staff:{act}")
-        line = CaseEvent("undone" if undone else "too_late", "", who, f"undo:{act}", act.encode())
+    for wanted in w.unsay:
+        if not wanted.senior and await casebook.writer(connection, w.claim.lane, f"{wanted.act}:reply") != wanted.who:
+            w = replace(w, found=(*w.found, wanted.line("not_theirs")))
+            continue
+        undone = await outbox.take_back(connection, w.claim.lane, f"staff:{wanted.act}")
+        line = wanted.line("undone" if undone else "too_late")
         w = replace(w, found=(*w.found, line), ticket=(w.if_undone or w.ticket) if undone else w.ticket)
     return w
 
@@ -186,8 +201,10 @@ async def _case_of(connection: AsyncConnection, w: Written) -> Case | None:
     if known is not None:
         return await casebook.numbered(connection, known)
     # What was said in a case that is resolved since can still be taken back.
-    replies = [f"{act}:reply" for act in (*(a for a, _ in w.unsay), *(a for a, _, _ in w.reword))]
-    return await casebook.of_lines(connection, w.claim.lane, replies) if replies else None
+    replies = [f"{act}:reply" for act in (*(u.act for u in w.unsay), *(a for a, _, _ in w.reword))]
+    said = await casebook.of_lines(connection, w.claim.lane, replies) if replies else None
+    named = next((p.outbound.desk.case for p in w.posts if p.outbound.desk is not None and p.outbound.desk.case), None)
+    return said or (await casebook.numbered(connection, named) if named is not None else None)
 
 
 def _record(written: Written, cases: Mapping[str, Case]) -> Conversation | None:

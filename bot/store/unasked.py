@@ -1,6 +1,6 @@
 """The door to what is told unasked: watched orders, the gate's ledger, campaigns, and why something was said."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,9 +23,13 @@ class UnaskedDoor:
 
     # ---- watching ----------------------------------------------------------------------------------------
 
-    async def due_watches(self, limit: int) -> list[watching.Due]:
-        """Lease orders that the announcer has to look at."""
-        return await self.database.write(lambda c: watching.due(c, self.clock.now(), limit))
+    async def due_watches(self, limit: int, settled: Set[bytes], again: datetime) -> watching.Found:
+        """Orders that the announcer has to look at: those on a `settled` footing are put off, the others leased."""
+        return await self.database.write(lambda c: watching.due(c, self.clock.now(), limit, settled, again))
+
+    async def watched(self, leased: Sequence[watching.Leased]) -> list[watching.Due]:
+        """All that is kept of these orders."""
+        return await self.database.view(lambda c: watching.whole(c, leased))
 
     async def looked_at(self, looks: Sequence[watching.Looked]) -> None:
         """Write down what came of looks with what they have to tell people, in one commit."""

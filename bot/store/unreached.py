@@ -7,7 +7,7 @@ from msgspec import Struct
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model.events import Notice
+from bot.model.events import Notice, conversation_lane
 from bot.model.messages import Address, Receipt
 from bot.proactive.pushes import UPDATES, kind_of
 from bot.store import outbox, pushes, watching
@@ -66,5 +66,5 @@ async def _elsewhere(connection: AsyncConnection, row: Any) -> Unreached | None:
         order=row.order_id,
         parcel=row.parcel_id,
     )
-    others = tuple(c for c in reach.chats if c.lane != row.lane)
+    others = tuple(c for c in reach.chats if conversation_lane(c.address) != row.lane)
     return Unreached(row.id, notice, watching.Reach(reach.phone, others))

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterable
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -14,6 +15,7 @@ from bot.errors import Refused
 from bot.model.messages import Media, MediaKind
 
 KINDS = {"image": MediaKind.IMAGE, "video": MediaKind.VIDEO, "audio": MediaKind.AUDIO}
+SWEEP_SECONDS = 86_400.0
 
 
 class Vault:
@@ -53,6 +55,15 @@ class Vault:
     def forget(self, digest: str) -> None:
         """Delete a file."""
         self.path(digest).unlink(missing_ok=True)
+
+    def sweep(self, digests: Iterable[str]) -> None:
+        """Delete files that were kept long enough, and what a killed process left half written. What was written
+        within the last day stays: somebody may have sent the same file again this minute."""
+        before = time.time() - SWEEP_SECONDS
+        halves = (path for path in self.folder.glob("tmp*") if path.is_file())
+        for path in [*halves, *map(self.path, digests)]:
+            if path.is_file() and path.stat().st_mtime < before:
+                path.unlink(missing_ok=True)
 
 
 def _settle(part: Path, path: Path) -> str:

@@ -1,6 +1,6 @@
 """Orders that the announcer watches: which are due, what was found, and where their buyers can be reached."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -10,8 +10,10 @@ from sqlalchemy import bindparam, case, delete, func, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Reason
-from bot.model.conversations import Conversation
+from bot.model.messages import Address
 from bot.model.orders import Order
+from bot.proactive.footing import Footing
+from bot.proactive.reaching import Chat
 from bot.proactive.sighting import Home, sight, watched
 from bot.proactive.watching import Sight, Told, Watched
 from bot.store import codec, orders, pushes
@@ -34,6 +36,21 @@ _feeds = core(Feed)
 _inbox = core(Inbox)
 
 
+class Leased(Struct, frozen=True):
+    """An order that is due, leased; `footing` as it is stored."""
+
+    order: int
+    token: str
+    footing: bytes
+
+
+class Found(Struct, frozen=True):
+    """What was due: how many orders were put off unread, and those that are leased."""
+
+    put_off: int
+    leased: Sequence[Leased]
+
+
 class Due(Struct, frozen=True):
     """An order to look at, leased. `told` is None where nobody looked before. `unreadable` is the kind of error where
     what is kept of it cannot be read; then it has nothing but its id."""
@@ -46,27 +63,20 @@ class Due(Struct, frozen=True):
 
 
 class Looked(Struct, frozen=True):
-    """What came of a look; `told` None where nothing about it changed, `again` None for never. `news` are for people's
-    lanes, `reasons` why they were made or left out."""
+    """What came of a look; `told` and `footing` None where nothing about them changed, `again` None for never. `news`
+    are for people's lanes, `reasons` why they were made or left out."""
 
     order: int
     token: str
     again: datetime | None
     told: Told | None = None
+    footing: bytes | None = None
     news: tuple[Arrival, ...] = ()
     reasons: tuple[Reason, ...] = ()
 
 
-class Chat(Struct, frozen=True):
-    """A chat in which an order's buyer can be told things; `chosen_at` is when they last asked for it there."""
-
-    lane: str
-    record: Conversation
-    chosen_at: datetime | None
-
-
 class Reach(Struct, frozen=True):
-    """Where the buyer of an order can be reached; `phone` is E.164 or empty."""
+    """The chats in which the buyer of an order can be told things; `phone` is E.164 or empty."""
 
     phone: str = ""
     chats: tuple[Chat, ...] = ()
@@ -81,7 +91,13 @@ async def touch(connection: AsyncConnection, database: Database, glances: Sequen
 
 def _touch(database: Database) -> Any:
     upsert = database.insert(_watches).values(
-        order_id=bindparam("order"), due_at=_EPOCH, lease_until=0.0, owner="", glance=bindparam("glance"), told=b""
+        order_id=bindparam("order"),
+        due_at=_EPOCH,
+        lease_until=0.0,
+        owner="",
+        glance=bindparam("glance"),
+        told=b"",
+        footing=b"",
     )
     return upsert.on_conflict_do_update(
         index_elements=[_watches.c.order_id],
@@ -89,6 +105,7 @@ def _touch(database: Database) -> Any:
             "due_at": _EPOCH,
             "lease_until": 0.0,
             "owner": "",
+            "footing": b"",
             "glance": case((func.length(upsert.excluded.glance) > 0, upsert.excluded.glance), else_=_watches.c.glance),
         },
     )
@@ -123,13 +140,25 @@ def _sight(database: Database) -> Any:
     return upsert.on_conflict_do_update(index_elements=[_sights.c.parcel_id], set_={"glance": upsert.excluded.glance})
 
 
-async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Due]:
-    """Lease up to `limit` orders that are due, news first."""
+async def due(connection: AsyncConnection, now: datetime, limit: int, settled: Set[bytes], again: datetime) -> Found:
+    """Up to `limit` orders that are due, news first: those whose footing holds no news (`settled`) are put off until
+    `again`, the others leased."""
     rows = (await connection.execute(_DUE, {"now": now, "most": limit})).all()
-    if not rows:
-        return []
-    ids, token = [row.order_id for row in rows], uuid4().hex
-    await connection.execute(_LEASE, {"ids": ids, "token": token})
+    put_off = [row.order_id for row in rows if row.footing in settled]
+    if put_off:
+        await connection.execute(_SAME, {"ids": put_off, "due": again})
+    token = uuid4().hex
+    leased = [Leased(row.order_id, token, row.footing) for row in rows if row.footing not in settled]
+    if leased:
+        await connection.execute(_LEASE, {"ids": [x.order for x in leased], "token": token})
+    return Found(len(put_off), leased)
+
+
+async def whole(connection: AsyncConnection, leased: Sequence[Leased]) -> list[Due]:
+    """All that is kept of these orders, those whose lease no news took meanwhile."""
+    tokens = {x.order: x.token for x in leased}
+    ids = list(tokens)
+    rows = [r for r in await connection.execute(_WHOLE, {"ids": ids}) if r.owner == tokens[r.order_id]]
     parcels: dict[int, list[bytes]] = {}
     for row in await connection.execute(_PARCELS, {"ids": ids}):
         parcels.setdefault(row.order_id, []).append(row.glance)
@@ -137,28 +166,29 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Du
     found = (await orders.find(connection, ids=blank))[0] if blank else {}
     filled = {i: watched(i, d.order) for i, d in found.items()}
     return [
-        _due(row, filled.get(row.order_id), parcels.get(row.order_id, ()), token)
+        _due(row, filled.get(row.order_id), parcels.get(row.order_id, ()))
         for row in rows
         if row.glance or row.order_id in filled
     ]
 
 
-def _due(row: Any, filled: Watched | None, parcels: Sequence[bytes], token: str) -> Due:
+def _due(row: Any, filled: Watched | None, parcels: Sequence[bytes]) -> Due:
     try:
         return Due(
             filled or _read_watched(row.glance),
             tuple([_read_sight(p) for p in parcels]),
             _read_told(row.told) if row.told else None,
-            token,
+            row.owner,
         )
     except ValueError as error:
         # It costs its own news: raised here it would be leased with its whole batch again and again.
-        return Due(Watched(row.order_id, ""), (), None, token, unreadable=type(error).__name__)
+        return Due(Watched(row.order_id, ""), (), None, row.owner, unreadable=type(error).__name__)
 
 
 _read_sight, _read_watched, _read_told = codec.reader(Sight), codec.reader(Watched), codec.reader(Told)
+read_footings = codec.reader(tuple[Footing, ...])
 _DUE = (
-    select(_watches.c.order_id, _watches.c.glance, _watches.c.told)
+    select(_watches.c.order_id, _watches.c.footing)
     .where(_watches.c.due_at <= bindparam("now"), _watches.c.lease_until <= NOW)
     .order_by(_watches.c.due_at)
     .limit(bindparam("most"))
@@ -168,6 +198,11 @@ _LEASE = (
     update(_watches)
     .where(_watches.c.order_id.in_(bindparam("ids", expanding=True)))
     .values(lease_until=NOW + LEASE_SECONDS, owner=bindparam("token"))
+)
+_WHOLE = (
+    select(_watches.c.order_id, _watches.c.owner, _watches.c.glance, _watches.c.told)
+    .where(_watches.c.order_id.in_(bindparam("ids", expanding=True)))
+    .order_by(_watches.c.due_at, _watches.c.order_id)
 )
 _PARCELS = (
     select(_sights.c.order_id, _sights.c.glance)
@@ -182,16 +217,21 @@ async def looked(connection: AsyncConnection, looks: Sequence[Looked]) -> list[L
     held = await connection.execute(_OWNERS, {"ids": [x.order for x in looks]})
     owners = {row.order_id: row.owner for row in held}
     looks = [x for x in looks if owners.get(x.order) == x.token]
-    told = [{"order": x.order, "due": x.again, "said": codec.encode(x.told)} for x in looks if x.told is not None]
+    told = [
+        {"order": x.order, "due": x.again, "said": codec.encode(x.told), "footing": x.footing or b""}
+        for x in looks
+        if x.told is not None
+    ]
     if told:
         await connection.execute(_TOLD, told)
-    same: dict[datetime | None, list[int]] = {}
+    same: dict[tuple[datetime | None, bytes | None], list[int]] = {}
     for look in looks:
         if look.told is None:
-            same.setdefault(look.again, []).append(look.order)
-    for again, ids in same.items():
-        # Nearly all are due again at the same time: one statement for all of them.
-        await connection.execute(_SAME, {"ids": ids, "due": again})
+            same.setdefault((look.again, look.footing), []).append(look.order)
+    for (again, footing), ids in same.items():
+        # Nearly all are due again at the same time, many on one footing: one statement for all of them.
+        known = {"ids": ids, "due": again}
+        await connection.execute(*((_SAME, known) if footing is None else (_STANDS, {**known, "footing": footing})))
     return looks
 
 
@@ -203,7 +243,12 @@ _OWNERS = (
 )
 _BACK = {"due_at": bindparam("due", type_=_watches.c.due_at.type), "lease_until": 0.0, "owner": ""}
 _SAME = update(_watches).where(_watches.c.order_id.in_(bindparam("ids", expanding=True))).values(_BACK)
-_TOLD = update(_watches).where(_watches.c.order_id == bindparam("order")).values({**_BACK, "told": bindparam("said")})
+_STANDS = _SAME.values(footing=bindparam("footing"))
+_TOLD = (
+    update(_watches)
+    .where(_watches.c.order_id == bindparam("order"))
+    .values({**_BACK, "told": bindparam("said"), "footing": bindparam("footing")})
+)
 
 
 async def feeds_down(connection: AsyncConnection) -> frozenset[str]:
@@ -240,20 +285,29 @@ async def reach(connection: AsyncConnection, ids: Sequence[int], purpose: str) -
     asked = await connection.execute(_CHOSEN, {"lanes": lanes, "purpose": purpose}) if lanes else ()
     chosen = {r.lane: r.at for r in asked}
     chats: dict[int, list[Chat]] = {}
-    for row in rows:
-        chat = Chat(row.lane, codec.record(row.lane, row.state), chosen.get(row.lane))
-        chats.setdefault(row.order_id, []).append(chat)
+    for r in rows:
+        address, reachable = Address.parse(r.lane.removeprefix("c/")), _read_record(r.state).reachable
+        chat = Chat(address, reachable, chosen.get(r.lane), r.last_inbound_at)
+        chats.setdefault(r.order_id, []).append(chat)
     return {i: Reach(phones.get(i, ""), tuple(chats.get(i, ()))) for i in ids}
 
 
+class _Reachable(Struct, frozen=True):
+    """All that is read of a conversation's record here: whole it takes ten times as long."""
+
+    reachable: bool = True
+
+
+_read_record = codec.reader(_Reachable)
 _PHONES = select(_orders.c.id, _orders.c.phone_e164).where(_orders.c.id.in_(bindparam("ids", expanding=True)))
+_CHAT = (_conversations.c.lane, _conversations.c.state, _conversations.c.last_inbound_at)
 _OF_BUYER = (
-    select(_orders.c.id.label("order_id"), _conversations.c.lane, _conversations.c.state)
+    select(_orders.c.id.label("order_id"), *_CHAT)
     .join(_conversations, _conversations.c.buyer_id == _orders.c.buyer_id)
     .where(_orders.c.id.in_(bindparam("ids", expanding=True)))
 )
 _OF_FOLLOWER = (
-    select(_follows.c.order_id, _conversations.c.lane, _conversations.c.state)
+    select(_follows.c.order_id, *_CHAT)
     .join(_conversations, _conversations.c.lane == _follows.c.lane)
     .where(_follows.c.order_id.in_(bindparam("ids", expanding=True)), _conversations.c.buyer_id.is_(None))
 )

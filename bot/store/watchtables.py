@@ -7,12 +7,15 @@ from sqlmodel import Field, SQLModel
 
 from bot.store.tables import _id, _json, _machine, _when
 
+_CAMPAIGNS = "substr(key, 1, 9) = 'campaign:'"
+
 
 class Watch(SQLModel, table=True):
     """An order that the announcer looks at when it is due (None: never again), and what was told of it.
 
-    `glance` is a `Watched`, `told` a `Told`, both as JSON. News take the lease from `owner`, so that a look which
-    began before them does not put off the next. Narrow, because a look that finds nothing touches this row alone.
+    `glance` is a `Watched`, `told` a `Told`, `footing` of each parcel a `Footing`, all as JSON; empty where the next
+    look has to see the order. News take the lease from `owner`, so that a look which began before them does not put
+    off the next. Narrow, because a look that finds nothing touches this row alone.
     """
 
     __table_args__ = (
@@ -28,6 +31,7 @@ class Watch(SQLModel, table=True):
     owner: str = ""
     glance: bytes = _json()
     told: bytes = _json()
+    footing: bytes = _json()
 
 
 class SightRow(SQLModel, table=True):
@@ -49,10 +53,14 @@ class Follow(SQLModel, table=True):
 
 
 class PushRow(SQLModel, table=True):
-    """What left for a buyer unasked, once under its key; caps are counted here."""
+    """What left for a buyer unasked, once under its key; caps are counted here. A campaign's share one key, by which
+    they are counted: they alone stand in the index of keys."""
 
     __tablename__ = "push"
-    __table_args__ = (UniqueConstraint("buyer_id", "key"),)
+    __table_args__ = (
+        UniqueConstraint("buyer_id", "key"),
+        Index("push_campaign", "key", sqlite_where=text(_CAMPAIGNS), postgresql_where=text(_CAMPAIGNS)),
+    )
     id: int | None = _id()
     buyer_id: int
     key: str

@@ -186,13 +186,19 @@ def foresee(
     where: Whereabouts, route: Route, today: date, tables: Tables, given: Window | None = None
 ) -> Prediction | None:
     """`predict` for a parcel whose whereabouts are known; `given` is the carrier's own window."""
-    reading = read(where, route, today, tables, given)
+    reading = read(where, route, today, tables, last_day(given))
     return None if reading is None else reading.window(today.toordinal())
 
 
-def read(where: Whereabouts, route: Route, today: date, tables: Tables, given: Window | None = None) -> Reading | None:
-    """The best evidence there is for this parcel, None where nothing speaks."""
-    if given is not None and today.toordinal() <= given.last.date().toordinal() + OVERDUE:
+def last_day(given: Window | None) -> date | None:
+    """The last day of the carrier's own window: all of it that is learned from."""
+    return given.last.date() if given is not None else None
+
+
+def read(where: Whereabouts, route: Route, today: date, tables: Tables, given: date | None = None) -> Reading | None:
+    """The best evidence there is for this parcel, None where nothing speaks; `given` is the last day of the carrier's
+    own window."""
+    if given is not None and today.toordinal() <= given.toordinal() + OVERDUE:
         return _of_carrier(given, route, tables.residuals)
     from_here = None
     near = tables.lanes.get(rest(where.stage))
@@ -231,11 +237,11 @@ def promise_days(route: Route, start: int) -> int | None:
     return route.promised.toordinal() - start if route.promised is not None else None
 
 
-def _of_carrier(given: Window, route: Route, learned: Residuals) -> Reading:
+def _of_carrier(given: date, route: Route, learned: Residuals) -> Reading:
     keys = residuals.chain(route.carrier, route.destination)
     seen = learned.lanes.evidence(keys, ENOUGH)
     basis = Basis("carrier", seen.ended if seen is not None and seen.level else 0, route.carrier)
-    return Reading(learned.lanes, keys, given.last.date().toordinal() - residuals.BEFORE, basis)
+    return Reading(learned.lanes, keys, given.toordinal() - residuals.BEFORE, basis)
 
 
 def _of_lane(lanes: Lanes, keys: Keys, start: int) -> Reading | None:

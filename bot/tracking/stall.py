@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import Status
-from bot.tracking.eta import ENOUGH, Basis, Route, Tables, chain, locate, quiet, read
+from bot.tracking.course import State
+from bot.tracking.eta import ENOUGH, Basis, Route, Tables, chain, last_day, locate, quiet, read
 from bot.tracking.numbers import not_tracked_through
 from bot.tracking.stages import Stage, Whereabouts
 from bot.tracking.vocabulary import terminal
@@ -79,7 +80,7 @@ def late(
     if where is None:
         return None
     today = now.astimezone(route.zone).date()
-    reading = read(where, route, today, tables, parcel.eta)
+    reading = read(where, route, today, tables, last_day(parcel.eta))
     if reading is None:
         return Late(promised, 1.0, None) if today > promised else None
     risk = reading.late_risk(today.toordinal(), promised.toordinal())
@@ -99,10 +100,25 @@ def silence(
 
     `where` is what `locate` said, where the caller knows it already.
     """
-    if feed_down_since is not None or _may_stand(parcel):
+    state, tracked = State(parcel.status, parcel.cause), not not_tracked_through(parcel.carrier, parcel.number)
+    if feed_down_since is not None or _may_stand(state, tracked=tracked):
         return None
     where = where or locate(parcel, route, now)
-    if where is None:
+    return still(where, state, route, now, tables, alpha, tracked=tracked) if where is not None else None
+
+
+def still(
+    where: Whereabouts,
+    state: State,
+    route: Route,
+    now: datetime,
+    tables: Tables,
+    alpha: float | None = None,
+    *,
+    tracked: bool = True,
+) -> Silence | None:
+    """`silence` of any parcel that stands so and there; `tracked` tells whether it is scanned all the way."""
+    if _may_stand(state, tracked=tracked):
         return None
     # By the morning of a day only the days before it are over.
     days = (now.astimezone(route.zone).date() - where.moved).days
@@ -113,24 +129,23 @@ def silence(
     usual = lanes.borne(keys, share) + 1 if seen is not None else _patience(where.stage, route.carrier)
     if days < usual:
         return None
-    return Silence(where.stage, days, usual, seen.ended if seen is not None else 0, explained(parcel, where.stage))
+    return Silence(where.stage, days, usual, seen.ended if seen is not None else 0, explained(state, where.stage))
 
 
-def explained(parcel: Parcel, stage: Stage) -> str:
+def explained(state: State, stage: Stage) -> str:
     """What explains that nothing moves: customs, duty_due, documents, address, held, weather, no_first_scan."""
-    if (cause := CAUSES.get(parcel.cause)) is not None:
+    if (cause := CAUSES.get(state.cause)) is not None:
         return cause
     if stage is Stage.LABEL:
         return "no_first_scan"
-    return "customs" if parcel.status is Status.CUSTOMS or stage is Stage.IMPORT else ""
+    return "customs" if state.status is Status.CUSTOMS or stage is Stage.IMPORT else ""
 
 
-def _may_stand(parcel: Parcel) -> bool:
+def _may_stand(state: State, *, tracked: bool) -> bool:
     """Whether standing still is right: it has ended, waits for its buyer, or is not scanned on its way."""
-    if terminal(parcel.status, parcel.cause) or parcel.status is Status.PICKUP_READY:
+    if terminal(state.status, state.cause) or state.status is Status.PICKUP_READY:
         return True
-    left = parcel.status not in {Status.UNKNOWN, Status.LABEL_CREATED}
-    return left and not_tracked_through(parcel.carrier, parcel.number)
+    return not tracked and state.status not in {Status.UNKNOWN, Status.LABEL_CREATED}
 
 
 def _patience(stage: Stage, carrier: str) -> int:

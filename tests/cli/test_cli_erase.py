@@ -219,3 +219,24 @@ def test_a_chat_that_named_the_buyer_and_never_proved_it_goes_too(shop: str, wis
     asyncio.run(hear_a_stranger(shop, f"my order please, {GONE.email.upper()}, I am zebra-stranger"))
     assert wismo("erase", GONE.email, "--yes").exit_code == 0
     assert not names_seen(["zebra-stranger", "stranger-5150"], everything(shop))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"I am {GONE.name}, zebra-stranger",
+        f"zebra-stranger wants 7001 brought to {GONE.postcode.lower()}",
+        f"7001? zebra-stranger, {GONE.city}",
+    ],
+)
+def test_a_chat_that_told_who_they_are_in_other_words_goes_too(shop: str, wismo: Callable[..., Any], text: str) -> None:
+    asyncio.run(hear_a_stranger(shop, text))
+    assert wismo("erase", GONE.email, "--yes").exit_code == 0
+    assert not names_seen(["zebra-stranger", "stranger-5150"], everything(shop))
+
+
+@pytest.mark.parametrize("text", [f"zebra-stranger lives at {GONE.postcode}", "where is 7001, asks zebra-stranger"])
+def test_a_chat_that_only_shares_a_postcode_or_a_number_stays(shop: str, wismo: Callable[..., Any], text: str) -> None:
+    asyncio.run(hear_a_stranger(shop, text))
+    assert wismo("erase", GONE.email, "--yes").exit_code == 0
+    assert names_seen(["zebra-stranger"], everything(shop))

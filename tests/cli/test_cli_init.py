@@ -117,3 +117,25 @@ def test_a_person_is_asked_again_for_what_was_wrong(
 def test_a_prepared_file_must_hold_what_has_no_default() -> None:
     with pytest.raises(Faults, match=r"shop\.name: is missing"):
         Prepared({}).ask("shop.name", "The name")
+
+
+def test_a_wrong_address_is_asked_for_again_and_costs_nothing_else(wismo: Callable[..., Any], tmp_path: Path) -> None:
+    typed = "Lantern\nDE\nEurope/Berlin\n\nmon-fri 09:00-18:00\nfoo\nhttps://bot.example.org\n\n\n"
+    folder = tmp_path / "not" / "there"
+    told = wismo("init", "--config", str(folder / "config.yaml"), typed=typed)
+    assert told.exit_code == 0, told.output
+    assert "✗ web.public_url: write the whole address" in told.output
+    assert read(folder / "config.yaml").web.public_url == "https://bot.example.org"
+
+
+@pytest.mark.parametrize("content", ["[", "shop: [", None])
+def test_answers_that_cannot_be_read_are_told_plainly(
+    wismo: Callable[..., Any], tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "answers.yaml"
+    if content is not None:
+        file.write_text(content)
+    told = wismo("init", "--answers", str(file))
+    assert told.exit_code == 2
+    assert "answers.yaml: " in told.output
+    assert "Traceback" not in told.output

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from bot.model.conversations import BOT
 from bot.model.orders import Order
-from tests.desk.test_acts import at_work
+from tests.desk.test_acts import JSON, at_work
 from tests.deskhouse import DeskHome
 from tests.house import NOON
 
@@ -63,9 +63,6 @@ async def test_where_a_case_is_open_already_it_hears_of_it_and_keeps_its_owner(d
 async def test_no_case_opens_in_a_chat_that_is_not_its_buyers_or_about_nothing(desk: DeskHome) -> None:
     await known(desk)
     mei = await desk.visitor("Mei")
-    assert "No chat with its buyer" in (await mei.get("/desk/new?q=1043")).text
-    order = (await mei.get("/desk/new?q=1043")).text
-    assert 'name="lane"' not in order
     found = (await mei.get("/desk/new?q=1042")).text.split('name="order" value="')[1].split('"')[0]
     for fields in (
         {"q": "1043", "order": found, "lane": LANE, "text": "x"},
@@ -74,6 +71,23 @@ async def test_no_case_opens_in_a_chat_that_is_not_its_buyers_or_about_nothing(d
     ):
         assert (await mei.post("/desk/new", fields)).status_code == 400, fields
     assert await desk.home.store.cases() == []
+
+
+async def test_a_buyer_who_has_no_chat_gets_a_case_in_which_only_staff_speak(desk: DeskHome) -> None:
+    await known(desk)
+    mei = await desk.visitor("Mei")
+    page = (await mei.get("/desk/new?q=1043")).text
+    assert "no chat with this buyer is known" in page
+    order = page.split('name="order" value="')[1].split('"')[0]
+    fields = {"q": "1043", "order": order, "lane": f"c/none/order/{order}", "text": "The label is unreadable."}
+    async with at_work(desk):
+        opened = await mei.post("/desk/new", fields)
+        assert opened.headers["location"] == "/desk/cases/1"
+        told = (await mei.post("/desk/cases/1/act", {"kind": "reply", "text": "Hello"}, headers=JSON)).json()
+        assert "no chat of this buyer is known" in told["told"]
+    (case,) = await desk.home.store.cases()
+    assert (case.owner, case.order, case.conversation) == ("Mei", int(order), fields["lane"])
+    assert (await mei.post("/desk/new", fields | {"lane": f"c/none/order/{int(order) - 1}"})).status_code == 400
 
 
 async def test_a_chat_in_which_the_buyer_had_a_case_is_offered_for_their_other_orders(desk: DeskHome) -> None:

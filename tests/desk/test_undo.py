@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.staff import Role
 from bot.store import Store
 from tests.desk.test_acts import act, at_work
 from tests.deskhouse import DeskHome, desk_home
@@ -50,6 +51,17 @@ async def test_a_reply_that_has_not_left_is_taken_back_and_the_buyer_never_reads
     (case,) = await slow.home.store.cases()
     assert case.answered_at is None, "nobody has answered"
     assert case.state == "open"
+
+
+async def test_a_colleagues_reply_is_taken_back_by_a_lead_alone(slow: DeskHome) -> None:
+    mei, lee, ada = await slow.visitor("Mei"), await slow.visitor("Lee"), await slow.visitor("Ada", Role.LEAD)
+    async with at_work(slow):
+        await act(mei, "reply", "Hello")
+        page = (await ada.get("/desk/cases/1")).text
+        ref = page.split('value="undo"')[1].split('name="ref" value="')[1].split('"')[0]
+        told = (await act(lee, "undo", ref=ref)).json()
+        assert told == {"ok": False, "told": "Not done: only who wrote it, a lead or an admin can take it back."}
+        assert (await act(ada, "undo", ref=ref)).json() == {"ok": True, "told": "Taken back."}
 
 
 async def test_what_has_left_is_not_taken_back(quick: DeskHome) -> None:

@@ -14,10 +14,12 @@ from typing import Any
 from sqlalchemy import select, text
 
 from bot.errors import Temporary
+from bot.handoff.rota import DEFAULT
+from bot.model.cases import Case
 from bot.model.conversations import BOT
 from bot.model.events import Notice, StaffAct, conversation_lane
 from bot.model.markup import plain
-from bot.model.messages import Outbound, Purpose
+from bot.model.messages import Address, Outbound, Purpose
 from bot.ports import Item
 from bot.store import codec
 from bot.store.queue import Arrival
@@ -26,12 +28,17 @@ from tests.house import PLACE, Home, Wire
 from tests.models.memory import MemoryStore
 
 CHATS = ("anna", "bob")
-SAID = ("a person please", "help", "hello", "thanks", "purple", "STOP")
+ASKED = ("a person please", "you idiots, a person now")
+SAID = (*ASKED, "help", "hello", "thanks", "purple", "STOP")
 STAFF = ("Lee", "Kim")
+RETURNS = "returns"
+PLACES = {DEFAULT: PLACE, RETURNS: Address("desk", "board", "C2")}
+"""A desk's channel for each queue."""
 KINDS = (
-    "take", "take", "reply", "reply", "reply", "note", "handback", "resolve", "snooze", "assign", "ack", "undo", "edit",
-    "send_push",
+    "take", "take", "reply", "reply", "reply", "note", "handback", "resolve", "snooze", "assign", "move", "open", "ack",
+    "undo", "edit", "send_push",
 )  # fmt: skip
+WORDS = {"reply": "REPLY", "note": "NOTE", "edit": "EDIT", "open": "OPENED"}
 
 
 class Witness(Wire):
@@ -63,7 +70,12 @@ class Interleaving:
     doubled: int = 0
 
     async def run(self, length: int) -> None:
-        """So many steps, then everything comes to rest, then it is judged."""
+        """So many steps, then everything comes to rest, then it is judged. Half of all runs begin with a case that a
+        desk shows, for what is done in threads."""
+        if self.dice.random() < 0.5:
+            await self.house.hear(self.dice.choice(ASKED), CHATS[0])
+            await self.work()
+            await self.show()
         for _ in range(length):
             step = self.dice.choices(tuple(WEIGHTS), tuple(WEIGHTS.values()))[0]
             await STEPS[step](self)
@@ -85,25 +97,31 @@ class Interleaving:
             await self._store(self.dice.choice(self.acts))
 
     async def staff(self) -> None:
-        chat, kind, who = self.dice.choice(CHATS), self.dice.choice(KINDS), self.dice.choice(STAFF)
+        chat, kind, who = self.dice.choices(CHATS, (2, 1))[0], self.dice.choice(KINDS), self.dice.choice(STAFF)
         number = len(self.acts) + 1
-        mine = [a for a in self.acts if a.staff == who and a.kind == "reply" and a.to.chat == chat]
-        refs = {"undo": [a.id for a in mine], "edit": [a.id for a in mine], "send_push": self.pushes}.get(kind, [])
-        on_slack = self.dice.random() < 0.5
+        said = [a for a in self.acts if a.kind == "reply" and a.to.chat == chat]
+        mine = [a for a in said if a.staff == who]
+        refs = {"undo": [a.id for a in said], "edit": [a.id for a in mine], "send_push": self.pushes}.get(kind, [])
+        whom = {"assign": STAFF, "move": (*PLACES, "no such queue")}.get(kind, ("",))
         record = await self.house.conversation(chat)
+        # A case is opened from the web desk; all else can be done in any thread that the buyer's cases ever had.
+        threads = sorted(await self.house.store.cases_of_threads(conversation_lane(record.address)))
+        in_thread = bool(threads) and kind != "open" and self.dice.random() < 0.5
+        surface, thread = self.dice.choice(threads) if in_thread else (None, "")
         act = StaffAct(
             f"s{number}",
             self.house.clock.now(),
             who,
             self.house.address(chat),
             kind,
-            {"reply": f"REPLY{number}.", "note": f"NOTE{number}.", "edit": f"EDIT{number}."}.get(kind, ""),
+            f"{WORDS[kind]}{number}." if kind in WORDS else "",
             version=record.version if self.dice.random() < 0.7 else None,
-            ref=self.dice.choice(refs) if refs else "none",
-            whom=self.dice.choice(STAFF) if kind == "assign" else "",
-            surface=PLACE if on_slack else None,
-            by=f"U{who}" if on_slack else "",
-            message=f"{number}.1" if on_slack else "",
+            ref=self.dice.choice(refs) if refs else "" if kind == "open" else "none",
+            whom=self.dice.choice(whom),
+            surface=surface,
+            thread=thread,
+            by=f"U{who}" if surface else "",
+            message=f"{number}.1" if surface else "",
         )
         self.acts.append(act)
         await self._store(act)
@@ -172,14 +190,15 @@ class Interleaving:
     async def _look(self) -> None:
         """What must be so after every turn."""
         cases = {c.id: c for c in await self.house.store.cases()}
-        for chat in CHATS:
-            record = await self.house.conversation(chat)
+        records = await self.house.store.conversations([conversation_lane(self.house.address(c)) for c in CHATS])
+        for record in records.values():
+            chat = record.address.chat
             self.wire.versions[chat] = record.version
             if record.holder != BOT:
                 assert record.case in cases, f"{record.holder} holds {chat} without a case"
             if record.case is not None:
                 case = cases[record.case]
-                assert case.queue
+                assert case.queue in PLACES
                 assert case.owner or case.acknowledged_at is None, "acknowledged by nobody"
         assert not self.wire.talked_over, self.wire.talked_over
 
@@ -210,20 +229,36 @@ class Interleaving:
             if act.kind == "reply":
                 said = edited.get(act.id, act.text) in sent
                 assert said + (act.text in refused) + (act.id in undone) == 1, f"{act.text} {act.id}: lost or twice"
+            if act.kind == "undo":
+                mine = any(a.id == act.ref and a.staff == act.staff for a in self.acts)
+                took = any(x.what == "undone" and x.who == act.staff and x.data.decode() == act.ref for x in lines)
+                assert mine or not took, "a colleague's reply was taken back"
             if act.kind == "note":
                 assert any(line.what == "note" and line.text == act.text for line in lines), "a note was lost"
+            if act.kind == "open":
+                told = any(line.what in {"opened", "again"} and line.text == act.text for line in lines)
+                assert told, "what a case was opened for is not in its history"
         for history in histories.values():
             _one_voice(history)
         self._shown()
+        for case in await self.house.store.cases():
+            self._workable_where_it_is(case)
 
     def _shown(self) -> None:
         """Whatever a person has to know is on the desk, and each case there once."""
-        cards = [card.id for card in self.house.board.cards.values()]
-        assert len(cards) == len(set(cards)), "a case has two cards"
+        cards = [(card.to, card.id) for card in self.house.board.cards.values()]
+        assert len(cards) == len(set(cards)), "a case has two cards in a channel"
         texts = self.house.board.texts()
         for act in self.acts:
             if act.kind == "note" and act.surface is None:
                 assert any(act.text in t for t in texts), f"{act.text} is not on the desk"
+
+    def _workable_where_it_is(self, case: Case) -> None:
+        """An open case has its buttons in its queue's channel, and a card that it left elsewhere has none."""
+        for card in self.house.board.cards.values():
+            if card.desk is not None and card.desk.case == case.id:
+                here = card.to == PLACES[case.queue]
+                assert bool(card.choices) == here, f"case {case.id} of {case.queue}: {card}"
 
 
 def _one_voice(history: list[Any]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from bot.model.cases import Case, CaseEvent, CaseState
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
-from bot.model.events import conversation_lane
+from bot.model.events import StaffAct, conversation_lane
 from bot.model.markup import plain
 from bot.model.messages import Address
 from bot.ports import Item
@@ -49,6 +49,7 @@ class MemoryStore:
     known: dict[int, Case] = field(default_factory=dict)
     lines: dict[int, list[CaseEvent]] = field(default_factory=dict)
     threads: dict[tuple[int, Address], str] = field(default_factory=dict)
+    cards: dict[int, Address] = field(default_factory=dict)
     waiting: list[tuple[int, str, Waiting, datetime | None]] = field(default_factory=list)
     seen: set[tuple[str, str]] = field(default_factory=set)
     leased: dict[str, str] = field(default_factory=dict)
@@ -123,9 +124,10 @@ class MemoryStore:
         return True
 
     def _of_reply(self, w: Written) -> Case | None:
-        keys = {f"{act}:reply" for act in (*(a for a, _ in w.unsay), *(a for a, _, _ in w.reword))}
+        keys = {f"{act}:reply" for act in (*(u.act for u in w.unsay), *(a for a, _, _ in w.reword))}
         of = (i for i, lines in self.lines.items() for x in lines if x.key in keys)
-        return next((self.known[i] for i in of if self.known[i].conversation == w.claim.lane), None)
+        told = (d.case for p in w.posts if (d := p.outbound.desk) is not None and d.case)
+        return next((self.known[i] for i in (*of, *told) if self.known[i].conversation == w.claim.lane), None)
 
     def _saved(self, w: Written) -> Case | None:
         if w.ticket is None:
@@ -143,14 +145,19 @@ class MemoryStore:
             what = "on_its_way" if flying else "withdrawn"
             late.append(CaseEvent(what, plain(row.worded.outbound.text), key=f"{what}:{row.id}"))
             row.state = row.state if flying else OutboxState.WITHDRAWN
-        for act, who in w.unsay:
-            parts = [r for r in mine if r.key == f"staff:{act}" or r.key.startswith(f"staff:{act}:")]
+        for wanted in w.unsay:
+            said = (x for x in chain(*self.lines.values()) if x.key == f"{wanted.act}:reply")
+            if not wanted.senior and next((x.who for x in said), "") != wanted.who:
+                late.append(wanted.line("not_theirs"))
+                continue
+            key = f"staff:{wanted.act}"
+            parts = [r for r in mine if r.key == key or r.key.startswith(f"{key}:")]
             undone = bool(parts) and all(r.state == OutboxState.READY for r in parts)
             for row in parts if undone else ():
                 row.state = OutboxState.WITHDRAWN
             if undone and w.if_undone is not None and w.if_undone.id:
                 self.known[w.if_undone.id] = replace(w.if_undone, version=w.if_undone.version + 1)
-            late.append(CaseEvent("undone" if undone else "too_late", "", who, f"undo:{act}", act.encode()))
+            late.append(wanted.line("undone" if undone else "too_late"))
         for act, who, out in w.reword:
             free = [r for r in mine if r.key == f"staff:{act}" and r.state == OutboxState.READY]
             for row in free:
@@ -164,21 +171,26 @@ class MemoryStore:
         kept += [x for x in lines if not x.key or x.key not in keys]
 
     def _show(self, case: Case, posts: Sequence[Worded], late: Sequence[CaseEvent]) -> None:
-        lane = desks.lane_of(case.id)
-        known = next((place for number, place in self.threads if number == case.id), None)
-        place = posts[0].outbound.to if posts else known
-        if place is None or not (posts or late):
-            return
+        desked = [(p, d) for p in posts if (d := p.outbound.desk) is not None]
+        own = (p.outbound.to for p, d in desked if d.kind == "show" and not d.case)
+        place = next(own, None) or self.cards.get(case.id)
+        shown = {desks.lane_of(d.case or case.id) for _, d in desked if d.kind == "show"}
         for row in self.rows:
-            if row.lane == lane and row.worded.template == "show" and row.state == OutboxState.READY:
+            if row.lane in shown and row.worded.template == "show" and row.state == OutboxState.READY:
                 row.state = OutboxState.WITHDRAWN
-        shown = [x for x in late if x.what in desks.SHOWN]
-        more = [Worded(desks.line_post(place, x), f"line:{x.key or next(self.numbers)}", "say") for x in shown]
-        for worded in (*posts, *more):
-            desk = worded.outbound.desk
-            assert desk is not None
-            out = replace(worded.outbound, desk=replace(desk, case=case.id))
-            self._say(lane, worded.key, (place.channel, place.account), replace(worded, outbound=out))
+        if place is not None:
+            self.cards[case.id] = place
+            lines = [x for x in late if x.what in desks.SHOWN]
+            more = [Worded(desks.line_post(place, x), f"line:{x.key or next(self.numbers)}", "say") for x in lines]
+            desked += [(w, d) for w in more if (d := w.outbound.desk) is not None]
+        for worded, desk in desked:
+            out = replace(worded.outbound, desk=replace(desk, case=desk.case or case.id))
+            self._say(
+                desks.lane_of(desk.case or case.id),
+                worded.key,
+                (out.to.channel, out.to.account),
+                replace(worded, outbound=out),
+            )
 
     def _say(self, lane: str, key: str, account: tuple[str, str], worded: Worded) -> None:
         if (lane, key) not in self.said:
@@ -259,6 +271,14 @@ class MemoryStore:
 
     async def case_thread(self, case: int, place: Address) -> str:
         return self.threads.get((case, place), "")
+
+    async def cases_of_threads(self, lane: str) -> dict[tuple[Address, str], int]:
+        ours = {case for case, known in self.known.items() if known.conversation == lane}
+        return {(place, thread): case for (case, place), thread in self.threads.items() if case in ours}
+
+    async def in_threads(self, lane: str, acts: tuple[StaffAct, ...]) -> tuple[StaffAct, ...]:
+        cases = await self.cases_of_threads(lane)
+        return tuple(replace(a, case=cases.get((a.surface, a.thread))) if a.surface else a for a in acts)
 
     async def save_thread(self, case: Case, place: Address, thread: str) -> None:
         self.threads[case.id, place] = thread

@@ -1,6 +1,7 @@
 """Whole runs of interleavings, in memory and on a real database; each is told by its seed."""
 
 import random
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,19 @@ from bot.dialog.turn import Shop, Understanding
 from bot.dialog.understand import understand
 from bot.engine import Engine
 from bot.handoff import Rules
-from bot.handoff.rota import Person
+from bot.handoff.rota import Person, Queue
 from bot.model.conversations import Conversation
 from bot.model.messages import Address, Inbound
 from bot.store import Store
 from bot.store.group import Group
 from tests.house import HOURS, LEXICON, MODEL, NOON, RENDERER, ZONE, Home, fixed_clock, home
-from tests.models.interleavings import Interleaving, Witness
+from tests.models.interleavings import PLACES, RETURNS, Interleaving, Witness
 from tests.models.memory import MemoryStore
 
 STEPS = 16
 """Steps of one interleaving, before everything comes to rest."""
 SHOP = Shop("Lantern", "CN", "Asia/Shanghai", "en", RENDERER.locales)
-RULES = Rules(HOURS, ZONE, people=(Person("Lee"), Person("Kim")))
+RULES = Rules(HOURS, ZONE, queues=(Queue(RETURNS, frozenset({"anger"})),), people=(Person("Lee"), Person("Kim")))
 
 
 @lru_cache(maxsize=256)
@@ -48,7 +49,7 @@ def _prepared(house: Home) -> Witness:
 
 async def run(store: Any, folder: Path, seed: int, steps: int = STEPS) -> None:
     """One interleaving; an AssertionError names the seed and what was done."""
-    async with home(store, folder, SHOP, rules=RULES) as house:
+    async with home(store, folder, SHOP, rules=RULES, places=PLACES) as house:
         run = Interleaving(house, _prepared(house), random.Random(seed))
         try:
             await run.run(steps)
@@ -56,23 +57,23 @@ async def run(store: Any, folder: Path, seed: int, steps: int = STEPS) -> None:
             raise AssertionError(f"seed {seed}: {error}\n{' '.join(run.steps)}") from error
 
 
-async def in_memory(count: int, seed: int, folder: Path, steps: int = STEPS) -> None:
-    """So many interleavings, each on a store of its own."""
-    for number in range(count):
-        await run(MemoryStore(fixed_clock()), folder, seed + number, steps)
+async def in_memory(seeds: Iterable[int], folder: Path, steps: int = STEPS) -> None:
+    """An interleaving of each seed, each on a store of its own."""
+    for seed in seeds:
+        await run(MemoryStore(fixed_clock()), folder, seed, steps)
 
 
-async def on_database(url: str, count: int, seed: int, folder: Path, steps: int = STEPS) -> None:
-    """So many interleavings on one database, which is emptied before each."""
+async def on_database(url: str, seeds: Iterable[int], folder: Path, steps: int = STEPS) -> None:
+    """An interleaving of each seed on one database, which is emptied before each."""
     store = Store(url, fixed_clock())
     # One send after the other: none waits for others to be marked with.
     store._mark = Group(store._mark_all)
     await store.migrate()
     try:
-        for number in range(count):
+        for seed in seeds:
             await _empty(store)
             store.clock.ahead = fixed_clock().ahead
-            await run(store, folder, seed + number, steps)
+            await run(store, folder, seed, steps)
     finally:
         await store.close()
 

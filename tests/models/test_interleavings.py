@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 async def test_ten_thousand_in_memory(tmp_path: Path) -> None:
-    await in_memory(10_000, SEED, tmp_path)
+    await in_memory(range(SEED, SEED + 10_000), tmp_path)
 
 
 async def test_five_hundred_on_a_real_database(database_url: str, tmp_path: Path) -> None:
-    await on_database(database_url, 500, SEED, tmp_path)
+    await on_database(database_url, range(SEED, SEED + 500), tmp_path)

@@ -1,5 +1,7 @@
 """The inbox and its lanes, on both databases."""
 
+import pytest
+
 from bot.ports import Item
 from bot.store import Store
 from bot.store.queue import Arrival
@@ -63,6 +65,25 @@ async def test_a_person_with_two_names_has_one_lane(store: Store) -> None:
     (claim,) = await store.claim(10)
     assert claim.lane == "c/whatsapp/1/DE.77"
     assert len(claim.events) == 2
+
+
+@pytest.mark.parametrize(
+    ("bad", "lane"),
+    [
+        (arrival("\x00"), CHAT),
+        (arrival("k" + "é" * 3000), CHAT),
+        (arrival("a", "c/telegram/1/\x00"), "x/telegram"),
+        (arrival("a", "c/telegram/1/" + "9" * 3000), "x/telegram"),
+        (arrival("a", chats=("\x00",)), "x/telegram"),
+    ],
+)
+async def test_a_name_that_no_database_keeps_costs_itself_alone(store: Store, bad: Arrival, lane: str) -> None:
+    await store.receive([bad, arrival("good", "c/telegram/1/6")])
+    await store.receive([bad])
+    claims = {claim.lane: claim for claim in await store.claim(10)}
+    assert set(claims) == {lane, "c/telegram/1/6"}
+    assert len(claims[lane].events) == 1
+    assert claims[lane].events[0].item.body == b"{}"
 
 
 async def test_an_album_waits_for_its_other_parts(store: Store) -> None:

@@ -118,6 +118,7 @@ def act_of(item: Item, told: Any, posting: Posting) -> StaffAct | None:
             version=int(about) if about.isdecimal() else None,
             ref=about,
             surface=Address("desk", posting.name, button.place),
+            thread=button.thread,
             by=button.who,
         )
     event = told.get("event") or {}
@@ -131,19 +132,21 @@ def _written(key: str, to: Address, event: Any, posting: Posting) -> StaffAct:
     deleted = event.get("subtype") == "message_deleted"
     written = event["previous_message"] if changed or deleted else event
     who = str(written["user"])
-    surface = Address("desk", posting.name, event["channel"])
+    surface, thread = Address("desk", posting.name, event["channel"]), str(written.get("thread_ts") or "")
     at, name = instant(event.get("event_ts") or event.get("ts")), posting.staff[who]
     first = message_key(event["channel"], str(written["ts"]))
     if deleted:
         kind = "undo" if _REPLY.match(said_to_buyer(written.get("text") or "")) else "note"
-        return StaffAct(key, at, name, to, kind, "(deleted their note)", ref=first, surface=surface, by=who)
+        return StaffAct(
+            key, at, name, to, kind, "(deleted their note)", ref=first, surface=surface, thread=thread, by=who
+        )
     now = event["message"] if changed else event
     text, files = now.get("text") or "", files_of(now)
     reply = _REPLY.match(safe := said_to_buyer(text))
     if changed:
         was = _REPLY.match(said_to_buyer(written.get("text") or ""))
         kind, words = ("edit", unescape(safe[reply.end() :])) if reply and was else ("note", unescape(text))
-        return StaffAct(key, at, name, to, kind, words.strip(), ref=first, surface=surface, by=who)
+        return StaffAct(key, at, name, to, kind, words.strip(), ref=first, surface=surface, thread=thread, by=who)
     words = unescape(safe[reply.end() :]) if reply else unescape(text)
     return StaffAct(
         key,
@@ -154,6 +157,7 @@ def _written(key: str, to: Address, event: Any, posting: Posting) -> StaffAct:
         words.strip() or ("" if reply else _named(files)),
         files if reply else (),
         surface=surface,
+        thread=thread,
         by=who,
         message=str(event["ts"]),
         undo_seconds=UNDO_SECONDS if reply else 0.0,
@@ -188,6 +192,7 @@ def _submitted(key: str, to: Address, told: Any, posting: Posting) -> StaffAct:
         ref=value if act == "snooze" else "",
         whom=value if act in {"assign", "move"} else "",
         surface=Address("desk", posting.name, about["place"]),
+        thread=str(about.get("thread") or ""),
         by=who,
         undo_seconds=UNDO_SECONDS if act == "reply" else 0.0,
     )

@@ -100,6 +100,8 @@ class _SharedClient(BaseRequest):
         response = await call
         if response.is_success and b'"result"' not in response.content:
             raise NetworkError("not an answer of Telegram") from httpx.DecodingError("an answer without a result")
+        if _is_another(response):
+            raise _Elsewhere(f"what answers there is not Telegram: HTTP {response.status_code}")
         return response.status_code, response.content
 
     def _endpoint(self, url: str) -> tuple[httpx.URL, httpx.Headers]:
@@ -115,6 +117,17 @@ class _SharedClient(BaseRequest):
         except msgspec.DecodeError as error:
             raise TelegramError("Telegram's answer is not JSON") from error
         return told if isinstance(told, dict) else {}
+
+
+class _Elsewhere(TelegramError):
+    """A gateway's refusal, which says nothing of the message or the person."""
+
+
+def _is_another(response: httpx.Response) -> bool:
+    """A refusal of Telegram's says why; only a file that is too large is refused by the server before it."""
+    refused = not response.is_success and response.status_code < httpx.codes.INTERNAL_SERVER_ERROR
+    plain = {httpx.codes.REQUEST_ENTITY_TOO_LARGE, httpx.codes.TOO_MANY_REQUESTS}
+    return refused and response.status_code not in plain and b'"description"' not in response.content
 
 
 class Telegram(Channel):
@@ -326,6 +339,8 @@ class Telegram(Channel):
 
     def _error(self, error: TelegramError) -> WismoError:
         """The vendor's exception as what is to be done: by its words, else by its kind."""
+        if isinstance(error, _Elsewhere):
+            return Misconfigured(error.message, key="channels.telegram.base_url")
         told = error.message.lower()
         action = next((a for sign, a in self._actions.items() if sign in told), "") or next(
             self._actions[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in self._actions

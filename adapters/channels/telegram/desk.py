@@ -166,6 +166,7 @@ class TelegramDesk(Desk):
                 version=int(about) if about.isdecimal() else None,
                 ref="" if act == "snooze" else about,
                 surface=Address("desk", self.posting.name, str(query.message.chat.id)),
+                thread=str(told["callback_query"]["message"].get("message_thread_id") or ""),
                 by=who,
             )
         message = update.message or update.edited_message
@@ -191,6 +192,7 @@ class TelegramDesk(Desk):
             (media,) if media and reply and not edited else (),
             ref=_key(place, message.message_id) if edited else "",
             surface=Address("desk", self.posting.name, place),
+            thread=str(message.message_thread_id or ""),
             by=who,
             message=str(message.message_id),
             undo_seconds=UNDO_SECONDS if kind == "reply" else 0.0,

@@ -187,9 +187,9 @@ class WhatsApp(Channel):
         try:
             told = msgspec.json.decode(response.content)
         except msgspec.DecodeError:
-            told = {}
-        if response.is_success and isinstance(told, dict):
-            return told
+            told = None
+        if response.is_success:
+            return told if isinstance(told, dict) else {}
         raise self._error(response.status_code, told, response.headers)
 
     def _error(self, status: int, told: Any, headers: Mapping[str, str]) -> WismoError:
@@ -198,7 +198,7 @@ class WhatsApp(Channel):
         action, seconds = self._actions.get(str(code), ("", 0.0))
         if not action and isinstance(code, int) and 200 <= code < 300:
             action = "operator"
-        action = action or _by_status(status)
+        action = action or _by_status(status, spoken=code is not None)
         text = f"WhatsApp error {code or f'HTTP {status}'}"
         after = float(headers["retry-after"]) if headers.get("retry-after", "").isdecimal() else None
         if action == "grow":
@@ -208,6 +208,8 @@ class WhatsApp(Channel):
         kinds: dict[str, type[WismoError]] = {"unreachable": Unreachable, "closed": Closed}
         if action == "operator":
             return Misconfigured(text, key="channels.whatsapp")
+        if action == "elsewhere":
+            return Misconfigured(f"what answers there is not WhatsApp: HTTP {status}", key="channels.whatsapp.base_url")
         return kinds.get(action, Refused)(text)
 
 
@@ -217,7 +219,11 @@ def _verify(digest: bytes, told: str) -> None:
         raise Temporary("the file did not come through whole: its SHA-256 is another")
 
 
-def _by_status(status: int) -> str:
+def _by_status(status: int, *, spoken: bool) -> str:
+    """Where the table has no word. A refusal of WhatsApp's comes with a code; without one it is a gateway's, which
+    says nothing of the message."""
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return "retry"
-    return "wait" if status == httpx.codes.TOO_MANY_REQUESTS else "refused"
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        return "wait"
+    return "refused" if spoken or status == httpx.codes.REQUEST_ENTITY_TOO_LARGE else "elsewhere"

@@ -133,3 +133,58 @@ def test_an_opt_in_is_as_old_as_its_order_however_often_the_file_is_imported(tmp
     assert [c.at for c in dated.consent] == [datetime(2026, 11, 1, 10, tzinfo=UTC)]
     assert [c.at for c in undated.consent] == [datetime(1970, 1, 1, tzinfo=UTC)]
     assert none.consent == ()
+
+
+def dates(folder: Path, country: str, *written: str) -> list[str]:
+    """How the dates of a file are read, or that they are refused."""
+    path = folder / "orders.csv"
+    path.write_text("order;order date\n" + "".join(f"A{n};{text}\n" for n, text in enumerate(written)))
+    table = load(path)
+    found = list(orders(table, guess_columns(table), NOW, country))
+    told = {o.number: f"{o.placed_at:%Y-%m-%d %H:%M}" for o in found if isinstance(o, Order) and o.placed_at}
+    return [told.get(f"A{n}", "refused") for n in range(len(written))]
+
+
+@pytest.mark.parametrize(
+    ("country", "written", "read_as"),
+    [
+        ("DE", ["03/04/2026"], ["2026-04-03 00:00"]),
+        ("US", ["03/04/2026"], ["2026-03-04 00:00"]),
+        ("DE", ["11/13/2026", "03/04/2026"], ["2026-11-13 00:00", "2026-03-04 00:00"]),
+        ("US", ["13/11/2026", "03/04/2026"], ["2026-11-13 00:00", "2026-04-03 00:00"]),
+        ("US", ["13/11/2026", "11/13/2026", "03/04/2026"], ["2026-11-13 00:00", "2026-11-13 00:00", "refused"]),
+        ("US", ["11/1/26 9:05 PM", "11/1/2026 12:30 AM"], ["2026-11-01 21:05", "2026-11-01 00:30"]),
+        ("DE", ["1.11.2026 09:05", "2026/11/1 9:05:10"], ["2026-11-01 09:05", "2026-11-01 09:05"]),
+        ("DE", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-14:00", "46338"], ["refused"] * 3),
+        ("DE", ["Nov 1, 2026", "2026-11-01 10:00:00 +0800"], ["2026-11-01 00:00", "2026-11-01 02:00"]),
+    ],
+)
+def test_a_day_is_read_as_the_file_and_the_country_write_it(
+    tmp_path: Path, country: str, written: list[str], read_as: list[str]
+) -> None:
+    assert dates(tmp_path, country, *written) == read_as
+
+
+def test_good_rows_are_kept_beside_the_oddest(tmp_path: Path) -> None:
+    text = (
+        "order,title,email\n1,A\u2028B\x0b,\n2,"
+        + "x" * 200_000
+        + ",\n"
+        + "9" * 101
+        + ",C,\n---,D,\n3,E\x00F,\n3,E\x00F,\n"
+    )
+    found = read(tmp_path, text)
+    good = [o for o in found if isinstance(o, Order)]
+    assert [(o.number, [i.title for i in o.items]) for o in good] == [("1", ["A\u2028B"]), ("3", ["EF"])]
+    assert [e.line for e in found if isinstance(e, RowError)] == [3, 4, 5]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_excels_own_encoding_is_known_without_its_mark(tmp_path: Path, encoding: str) -> None:
+    (order,) = read(tmp_path, "Order,Email\n1001,a@example.org\n", encoding)
+    assert isinstance(order, Order)
+
+
+def test_a_file_without_headings_loses_no_order_to_them(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no headings"):
+        read(tmp_path, "1001,a@example.org,DE\n1002,b@example.org,DE\n")

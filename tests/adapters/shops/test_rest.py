@@ -14,7 +14,8 @@ from bot.model.orders import OrderUpdate
 from bot.model.tracks import Status, TrackUpdate
 from bot.ports import Answer, Request
 
-NOW = 1_790_000_000
+NOW = 1_795_516_200
+"""2026-11-24 10:30 UTC."""
 ORDER = {
     "updated_at": "2026-11-24T10:00:00+08:00",
     "email": "a@example.org",
@@ -120,6 +121,61 @@ async def test_a_wrong_field_is_named(rest: Rest) -> None:
     answer = await rest.webhook(request("/api/orders/1", wrong))
     assert answer.status == 422
     assert {f["field"] for f in told(answer)["fields"]} == {"items.0.quantity", "colour", "country"}
+
+
+SCANS = {"updated_at": "2026-11-24T10:00:00Z", "scans": [{"at": "2026-11-24T09:00:00+08:00", "text": "Handed over"}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/api/orders/1", ORDER | {"updated_at": "2026-11-24T10:36:00Z"}, "updated_at"),
+        ("/api/orders/1", ORDER | {"updated_at": "2099-01-01T00:00:00Z"}, "updated_at"),
+        ("/api/orders/1", ORDER | {"updated_at": "0001-01-01T00:00:00+14:00"}, "updated_at"),
+        ("/api/orders/1", ORDER | {"updated_at": 1_795_516_200}, "updated_at"),
+        ("/api/orders/1", ORDER | {"updated_at": "1795516200"}, "updated_at"),
+        ("/api/orders/1", ORDER | {"placed_at": "9999-12-31T23:59:59-14:00"}, "placed_at"),
+        ("/api/orders/1", ORDER | {"cancelled": "yes"}, "cancelled"),
+        ("/api/orders/1", ORDER | {"name": "A\x00B"}, "name"),
+        ("/api/orders/1", ORDER | {"items": [{"title": "Lamp", "quantity": "2"}]}, "items.0.quantity"),
+        ("/api/orders/1", ORDER | {"parcels": [{"number": "RB123", "items": [1]}]}, "parcels.0.items"),
+        ("/api/orders/1", ORDER | {"parcels": [{"number": "RB123", "items": [-1]}]}, "parcels.0.items.0"),
+        ("/api/orders/a%00", ORDER, "number"),
+        ("/api/orders/%20", ORDER, "number"),
+        ("/api/orders/" + "9" * 101, ORDER, "number"),
+        ("/api/parcels/dhl/JD%000001/scans", SCANS, "number"),
+        ("/api/orders/1", ORDER | {"parcels": [{"number": "- - - -"}]}, "parcels.0.number"),
+        ("/api/parcels/dhl/1/scans", SCANS, "number"),
+        ("/api/parcels/" + "d" * 51 + "/JD0001/scans", SCANS, "carrier"),
+        ("/api/parcels/dhl/JD0001/scans", SCANS | {"updated_at": "2026-11-24T10:36:00Z"}, "updated_at"),
+        (
+            "/api/parcels/dhl/JD0001/scans",
+            SCANS | {"scans": [{"at": "2026-11-25T10:31:00Z", "text": "Delivered"}]},
+            "scans.0.at",
+        ),
+    ],
+)
+async def test_what_could_not_be_handled_later_is_refused_at_once(path: str, body: Any, field: str) -> None:
+    keys = [{"key": "shop", "secret": "s3cret", "scopes": ["orders", "scans"]}]
+    answer = await Rest(Settings.model_validate({"keys": keys}), lambda: NOW).webhook(request(path, body))
+    assert answer.status == 422
+    assert [f["field"] for f in told(answer)["fields"]] == [field]
+    assert not answer.items
+
+
+async def test_a_number_is_the_same_however_it_is_spelled(rest: Rest) -> None:
+    answer = await rest.webhook(
+        request("/api/orders/1", ORDER | {"parcels": [{"number": "rb 123456785-cn", "carrier": "China-Post"}]})
+    )
+    order = rest.decode(answer.items[0])
+    assert isinstance(order, OrderUpdate)
+    path = "/api/parcels/China-Post/rb%20123456785cn/scans"
+    scans = await rest.webhook(request(path, SCANS, key="depot", secret="d"))
+    track = rest.decode(scans.items[0])
+    assert isinstance(track, TrackUpdate)
+    shipment = order.order.parcels[0]
+    assert (shipment.carrier, shipment.number) == (track.track.carrier, track.track.number)
+    assert scans.items[0].lane == f"p/{shipment.number}"
 
 
 @pytest.mark.parametrize(
