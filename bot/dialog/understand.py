@@ -5,7 +5,7 @@
 The language whose words say most is believed where the model is unsure, so a short or mixed message counts too.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import exp
 
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from bot.dialog.entities import entities
 from bot.dialog.language import NONE, SURE, LanguageModel, by_script
-from bot.dialog.lexicon import Lexicon, folded, tokens_of
+from bot.dialog.lexicon import COURTESY, Lexicon, folded, tokens_of
 from bot.dialog.romanised import cyrillic
 from bot.dialog.turn import Entity, Understanding
 from bot.model.conversations import Conversation
@@ -136,9 +136,7 @@ def _weighed(intents: tuple[tuple[str, float], ...], read: _Read, lexicon: Lexic
     said = dict(intents)
     chances = lexicon.likeness.chances(read.text, read.concepts)
     votes = {
-        name: chance * exp(TRUST * said.get(name, 0.0))
-        for name, chance in chances
-        if name in said or name not in lexicon.likened or lexicon.likened[name].fits(read.concepts, read.length)
+        name: chance * exp(TRUST * said.get(name, 0.0)) for name, chance in chances if _may(name, said, read, lexicon)
     }
     best = max(votes, key=lambda name: votes[name])
     chance = votes[best] / sum(votes.values())
@@ -149,6 +147,16 @@ def _weighed(intents: tuple[tuple[str, float], ...], read: _Read, lexicon: Lexic
         score = said[best]
     rest = {name: min(was, score - BEHIND) for name, was in intents if name not in {best, "other"}}
     return ((best, score), *sorted(rest.items(), key=lambda pair: -pair[1]))
+
+
+def _may(intent: str, said: Collection[str], read: _Read, lexicon: Lexicon) -> bool:
+    """Whether a message may be taken for this: a rule said so, or likeness alone suffices."""
+    if intent in said:
+        return True
+    if intent == COURTESY and set(said) - {"other"}:
+        return False  # "Any update on 88213? Thanks": courtesy goes along with what is asked, and overrules nothing.
+    rule = lexicon.likened.get(intent)
+    return rule is None or rule.fits(read.concepts, read.length)
 
 
 def _link(start: str) -> Entity:

@@ -181,6 +181,7 @@ SENTENCES = (
     ("received", "Package arrived safely, you can close this"),
     ("delivery_estimate", "will it arrive before Christmas?"),
     ("delivery_estimate", "ETA?"),
+    ("wismo", "Is there any update on 77120, thank you"),
     ("greeting_thanks", "ok"),
     ("greeting_thanks", "👍"),
 )

@@ -3,7 +3,8 @@
 What was said opens the question; what the carrier reports decides the answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -35,6 +36,17 @@ SAYS = {
     "damaged_missing": "the carrier reports damage. Ask for photos before the box is thrown away.",
     "refused": "the carrier says that it was refused. The buyer asks where it is.",
 }
+MOVING = {
+    s.value
+    for s in (
+        Status.ACCEPTED,
+        Status.IN_TRANSIT,
+        Status.DEPARTED_ORIGIN,
+        Status.ARRIVED_DESTINATION,
+        Status.OUT_FOR_DELIVERY,
+    )
+}
+"""Statuses of a parcel on which nothing has gone wrong."""
 FAMILY = {"wismo", "delivery_estimate", "stalled"}
 
 
@@ -46,12 +58,34 @@ def where(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
     record = replace(turn.conversation, focus=dossier.id)
     options = _next_steps(turn, dossier)
     told = order_facts(dossier, turn.facts, turn.now)
+    if _worried(turn) and _as_usual(told):
+        told["as_usual"] = True
     zone = zone_of(dossier.order, turn.facts, turn.now)
     trouble = next((TROUBLE[p.cause] for p in dossier.parcels if p.status in BAD_ENDS and p.cause in TROUBLE), None)
     if trouble is not None and record.case is None and proves(record, dossier, turn.now):
         case = CaseDraft(trouble, f"Order {dossier.order.number}: {SAYS[trouble]}", dossier.id)
         return hand_over(turn, "where", case, told, record=record, zone=zone)
     return answer(turn, "where", told, options=options, record=record, zone=zone)
+
+
+def _worried(turn: Turn) -> bool:
+    """Whether it was asked why it takes so long or whether it is lost, now or before the proof."""
+    pending = turn.conversation.pending
+    return "stalled" in {turn.said.intent, pending.intent if pending else ""}
+
+
+def _as_usual(told: Mapping[str, Any]) -> bool:
+    """Whether all that is known of every parcel says that it moves, in time."""
+    return bool(told["parcels"]) and all(
+        p["status"] in MOVING
+        and p["cause"] != "rerouted"
+        and not (p["stalled"] or p["ended"])
+        and "silent_days" in p
+        and "down_since" not in p
+        and "first" in p
+        and not p["late"]
+        for p in told["parcels"]
+    )
 
 
 def _next_steps(turn: Turn, dossier: Dossier) -> tuple[Option, ...]:
