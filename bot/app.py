@@ -27,9 +27,6 @@ from bot.campaigner import Campaigner
 from bot.catalogue import Catalogue, read_catalogue
 from bot.config import Config, Faults, told
 from bot.courier import KIND, Courier, Office
-from bot.desk.app import build_mark, create_desk, pages_folder, static_files
-from bot.desk.house import DeskHouse, Provider, Settings
-from bot.desk.words import filters
 from bot.dialog.language import LanguageModel
 from bot.dialog.lexicon import Lexicon
 from bot.dialog.turn import Desk, Shop
@@ -42,13 +39,11 @@ from bot.model.clock import Clock
 from bot.model.messages import Address
 from bot.ports import Channel, Port, Posting, TrackingSource
 from bot.proactive.expecting import Expectations
-from bot.render import Pages, Renderer
+from bot.render import Renderer
 from bot.sender import Account, Sender
 from bot.store import Store
-from bot.store.desk import DeskBook
 from bot.store.keeping import Retention
 from bot.store.outbox import Rates
-from bot.store.staff import StaffBook
 from bot.store.store import sqlite_url
 from bot.store.vault import Vault
 from bot.tracker import Tracker
@@ -281,36 +276,6 @@ def desk_at(config: Config, now: datetime) -> Desk:
     )
 
 
-def desk_house(app: App) -> DeskHouse:
-    """What the web desk works with, on the same store."""
-    config, oidc = app.config, app.config.desk.oidc
-    provider = None
-    if oidc is not None:
-        secret = oidc.client_secret.get_secret_value()
-        provider = Provider(oidc.issuer, oidc.client_id, secret, oidc.claim, oidc.title)
-    build = build_mark(static_files())
-    pages = Pages(pages_folder(), {"shop": config.shop.name, "build": build}, filters(config.shop.zone, app.clock.now))
-    return DeskHouse(
-        store=app.store,
-        staff=StaffBook(app.store.database, app.clock, config.desk.idle_hours),
-        reading=DeskBook(app.store.database),
-        clock=app.clock,
-        shop=app.shop,
-        opening=lambda now: desk_at(config, now),
-        zone=config.shop.zone,
-        locale=config.shop.locale,
-        hours=config.shop.hours,
-        renderer=app.renderer,
-        pages=pages,
-        vault=app.vault,
-        limits={c.kind: c.limits for c in app.adapters.channels.values()},
-        decode=lambda port, item: app.adapters.ports[port].decode(item) if port in app.adapters.ports else None,
-        http=app.http,
-        settings=Settings(config.desk.url, provider, config.database.media_bytes),
-        queues=rules_of(config).queue_names,
-    )
-
-
 def rules_of(config: Config) -> Rules:
     """The shop's timetable, queues and staff."""
     desk = config.desk
@@ -341,7 +306,8 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
     """Run a role until `stop`; ends within ten seconds of it."""
     tasks: list[asyncio.Task[Any]] = []
     server: uvicorn.Server | None = None
-    desk = create_desk(desk_house(app)) if role == "desk" else None
+    # Loaded only where it is served: elsewhere it would cost five megabytes.
+    desk = importlib.import_module("bot.staffroom").make_desk(app) if role == "desk" else None
     if role in {"all", "web"}:
         listening = bound(app.config.web.host, app.config.web.port)
         server = make_server(app.web, app.config.web.host, app.config.web.port)

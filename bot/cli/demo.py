@@ -1,7 +1,7 @@
 """`wismo demo`: the bot with emulated platforms on loopback, and a page to use it from.
 
 The same adapters, store, worker and sender as under `run`; only the addresses differ. The sandbox is imported
-here and nowhere else, when the command is typed.
+here and nowhere else, and like the desk only when the command is typed.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import typer
@@ -30,8 +30,6 @@ from bot.cli import logs
 from bot.cli.session import complete, ready, say, stop
 from bot.cli.templates import push_all, wanted
 from bot.config import build
-from bot.desk.app import create_desk
-from bot.desk.house import DeskHouse
 from bot.dialog.identity import e164
 from bot.dialog.telling import worst_first
 from bot.model.clock import Clock
@@ -45,6 +43,9 @@ from bot.ports import Item
 from bot.store.canned import Answer, CannedBook
 from bot.store.codec import pack
 from bot.store.queue import Arrival
+
+if TYPE_CHECKING:
+    from bot.desk.house import DeskHouse
 
 LOOPBACK = "127.0.0.1"
 CATCH_UP_SECONDS = 45.0
@@ -146,12 +147,13 @@ def _page(town: Any, app: composition.App, enter: Entrance) -> Any:
 
 async def _desk(app: composition.App, listening: socket.socket) -> tuple[Starlette, Entrance]:
     """The staff's desk, furnished, and the way in."""
-    house = composition.desk_house(app)
+    staffroom = importlib.import_module("bot.staffroom")
+    house = staffroom.desk_house(app)
     await _furnish(house)
-    return create_desk(house), _entrance(house, listening.getsockname()[1])
+    return staffroom.create_desk(house), _entrance(house, listening.getsockname()[1])
 
 
-async def _furnish(desk: DeskHouse) -> None:
+async def _furnish(desk: "DeskHouse") -> None:
     """The demo's staff, and answers that they keep ready."""
     for name, role in (("Mei", Role.ADMIN), ("Lee", Role.AGENT)):
         await desk.staff.add(name, role)
@@ -162,7 +164,7 @@ async def _furnish(desk: DeskHouse) -> None:
             await book.save(Answer(0, answer["title"], answer["locale"], answer["body"]), "Mei")
 
 
-def _entrance(desk: DeskHouse, port: int) -> Entrance:
+def _entrance(desk: "DeskHouse", port: int) -> Entrance:
     """Signs whoever opens the demo in to its desk as Mei: cookies know no port, and the page is on this machine."""
 
     async def enter(request: Request) -> Response:

@@ -261,7 +261,6 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         "busy_timeout=30000",
-        "cache_size=-4000",
         "cache_spill=OFF",  # a sweep's commit touches more pages than that; written once, at its end
         "wal_autocheckpoint=40000",  # only where nobody calls `checkpoint`
     ):

@@ -1,43 +1,35 @@
-"""Alembic, run by the program itself: `wismo migrate`, and at the start of a SQLite shop."""
+"""Where the tables are and where they should be: asked at every start, so without Alembic.
 
+`bot.store.upgrading` runs the migrations, and is loaded only where one is missing: Alembic costs seven megabytes.
+"""
+
+import importlib
 from pathlib import Path
 
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
-from sqlmodel import SQLModel
+from sqlalchemy import Connection, inspect, text
 
 from bot.store.database import Database
 
-
-def scripts() -> ScriptDirectory:
-    """The migrations that ship with this version."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return ScriptDirectory.from_config(config)
+FOLDER = Path(__file__).parent / "migrations"
 
 
-async def upgrade(database: Database) -> str:
-    """Run what is missing, in one transaction; the revision reached."""
-    directory = scripts()
-    head = directory.get_current_head() or ""
-
-    def run(connection: Connection) -> None:
-        context = EnvironmentContext(
-            Config(),
-            directory,
-            fn=lambda rev, _: directory._upgrade_revs(head, rev),  # noqa: SLF001
-        )
-        context.configure(connection=connection, target_metadata=SQLModel.metadata, render_as_batch=True)
-        with context.begin_transaction():
-            context.run_migrations()
-
-    await database.run_sync(run)
-    return head
+def head() -> str:
+    """The newest revision that ships with this version: its file's name begins with it."""
+    return max(file.name.partition("_")[0] for file in (FOLDER / "versions").glob("[0-9]*.py"))
 
 
 async def current(database: Database) -> str:
     """The revision the database is at; empty where it is new."""
-    return await database.run_sync(lambda c: MigrationContext.configure(c).get_current_revision() or "")
+    return await database.run_sync(_current)
+
+
+def _current(connection: Connection) -> str:
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return connection.scalar(text("SELECT version_num FROM alembic_version")) or ""
+
+
+async def upgrade(database: Database) -> str:
+    """Run what is missing, in one transaction; the revision reached."""
+    await database.run_sync(importlib.import_module("bot.store.upgrading").upgrade)
+    return head()

@@ -107,7 +107,7 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
 
     def head(self) -> str:
         """The revision this version of the program needs."""
-        return migrate.scripts().get_current_head() or ""
+        return migrate.head()
 
     # ---- inbox -------------------------------------------------------------------------------------------
 
