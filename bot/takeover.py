@@ -12,6 +12,7 @@ from bot import handoff
 from bot.dialog.turn import Desk, Shop
 from bot.handoff import files, ladder
 from bot.model.cases import Case, CaseEvent, CaseState
+from bot.model.conversations import Conversation
 from bot.model.events import Notice, StaffAct, Tick
 from bot.model.markup import plain
 from bot.model.messages import (
@@ -33,7 +34,7 @@ from bot.proactive.pushes import SURVEY, UPDATES, kind_of
 from bot.render import Renderer, split
 from bot.store import codec
 from bot.store.desks import Surface
-from bot.store.turns import TakeBack, Worded, Written
+from bot.store.turns import Reword, TakeBack, Worded, Written
 
 READ_ANSWER = "read:answer"
 """The button by which a buyer opens the window for an answer that waits."""
@@ -77,9 +78,10 @@ class Takeover(Struct, frozen=True):
             reasons=(*written.reasons, handed.reason),
         )
         if handed.unsay:
-            done = self._unsaid(done, TakeBack(handed.unsay, act.staff, act.senior), now)
+            done = self._unsaid(done, TakeBack(handed.unsay, act.staff, act.senior, self._deletion(record)), now)
         if handed.reword:
-            done = _reworded(done, handed.reword, act.staff, self._said(handed, act)[0].outbound)
+            out, late = self._said(handed, act)[0].outbound, self._amends(record)
+            done = _reworded(done, Reword(handed.reword, act.staff, act.id, out, late))
         if handed.bridge:
             return self._bridged(done, act, held.get(f"{handed.bridge}:reply", b"").decode())
         if handed.told:
@@ -87,6 +89,15 @@ class Takeover(Struct, frozen=True):
         if act.undo_seconds and handed.say and not handed.reword:
             done = self._undoable(done, act)
         return self._announced(done, handed.template, act.id) if handed.template else done
+
+    def _amends(self, record: Conversation) -> bool:
+        limits = self.limits.get(record.address.channel)
+        return limits is not None and limits.amends
+
+    def _deletion(self, record: Conversation) -> Outbound | None:
+        """What deletes a message that has left, None where the channel cannot."""
+        made = Outbound("", record.address, "", purpose=Purpose.STAFF, holder_version=record.version)
+        return made if self._amends(record) else None
 
     def _unsaid(self, written: Written, wanted: TakeBack, now: datetime) -> Written:
         """Take a reply back: at once where it was written in this same turn, else in the commit, where it is known
@@ -157,7 +168,9 @@ class Takeover(Struct, frozen=True):
         record = handed.conversation
         holder = record.holder.removeprefix(handoff.PERSON)
         owner = handed.case.owner if handed.case else ""
-        facts = {"code": handed.told, "holder": holder, "owner": owner, "text": act.text}
+        facts: dict[str, object] = {"code": handed.told, "holder": holder, "owner": owner, "text": act.text}
+        if handed.told == "no_such_queue":
+            facts["queues"] = list(self.rules.queue_names)
         choices: tuple[Choice, ...] = ()
         if handed.told == "kept_as_note" and handed.case is not None:
             choices = (Choice(f"take:{handed.case.id}:{record.version}", f"take_from:{holder}"),)
@@ -355,13 +368,13 @@ def _says(worded: Worded, act: str) -> bool:
     return worded.key == f"staff:{act}" or worded.key.startswith(f"staff:{act}:")
 
 
-def _reworded(written: Written, act: str, who: str, out: Outbound) -> Written:
+def _reworded(written: Written, changed: Reword) -> Written:
     """Give a reply other words: at once where it was written in this same turn, else in the commit."""
-    if not any(_says(w, act) for w in written.worded):
-        return replace(written, reword=(*written.reword, (act, who, out)))
-    line = CaseEvent("edited", plain(out.text), who, "", act.encode())
-    worded = tuple(replace(w, outbound=out) if w.key == f"staff:{act}" else w for w in written.worded)
-    return replace(written, worded=worded, history=(*written.history, line))
+    first = f"staff:{changed.act}"
+    if not any(w.key == first for w in written.worded):
+        return replace(written, reword=(*written.reword, changed))
+    worded = tuple(replace(w, outbound=changed.out) if w.key == first else w for w in written.worded)
+    return replace(written, worded=worded, history=(*written.history, changed.line("edited")))
 
 
 def _from(line: CaseEvent, act: StaffAct) -> CaseEvent:

@@ -170,6 +170,8 @@ def _worded(visit: Visit, line: CaseLine, done: StaffAct, history: set[str]) -> 
     if done.kind == "bridge" and "too_late" in history:
         return False, "No approved template is there for it: the buyer must write first."
     if done.kind == "undo":
+        if "recalled" in history:
+            return True, "Deleted in the buyer's chat; they may have read it."
         if "not_theirs" in history and "undone" not in history:
             return False, "Not done: only who wrote it, a lead or an admin can take it back."
         return ("undone" in history, "Taken back." if "undone" in history else "Too late: it has left already.")

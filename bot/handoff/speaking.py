@@ -251,7 +251,7 @@ def _given(s: Scene, owner: str) -> Case:
 def _move(s: Scene) -> Handed:
     queue = s.done.whom.strip()
     if queue not in s.rules.queue_names:
-        return Handed(s.record, Reason("staff.no_such_queue", {"queue": queue}), s.case, told="unknown_act")
+        return Handed(s.record, Reason("staff.no_such_queue", {"queue": queue}), s.case, told="no_such_queue")
     if queue == s.case.queue:
         return Handed(s.record, Reason("staff.there_already", {"queue": queue}), s.case, told="there_already")
     case = replace(_given(s, ""), queue=queue)

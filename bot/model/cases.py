@@ -79,8 +79,9 @@ class CaseEvent(Struct, frozen=True):
 
     `what` is opened, again, took, acknowledged, reply, note, push (held back, with a way to send it), push_sent,
     on_its_way, withdrawn, refused, handed_back, resolved, snoozed, woke, assigned, moved, tagged, priority,
-    paged, nobody_there, late, told_buyer, bridged, undone, too_late, not_theirs. `key` makes a repeat of
-    the same thing nothing. `data` belongs to `what`.
+    paged, nobody_there, late, told_buyer, bridged, undone and edited (a reply, before it left), recalled and amended
+    (after), not_amended (the platform would not), too_late, not_theirs. `key` makes a repeat of the same thing nothing.
+    `data` belongs to `what`.
     """
 
     what: str

@@ -221,7 +221,8 @@ class Outbound(Struct, frozen=True):
 
     `ask_contact` is the title of a button by which the person shares their own phone number, or empty.
     `menu` is the title of the list's button where choices become a list. `approved` is sent instead of the text;
-    `fallback` is what says the same where the platform finds that free text is not allowed any more.
+    `fallback` is what says the same where the platform finds that free text is not allowed any more. `amends` is the
+    platform's id of an earlier message of ours: this one takes its place, or deletes it where it has no text.
     """
 
     id: str
@@ -236,6 +237,7 @@ class Outbound(Struct, frozen=True):
     purpose: Purpose = Purpose.ANSWER
     holder_version: int = 0
     expires_at: datetime | None = None
+    amends: str = ""
     desk: DeskPost | None = None
 
 
@@ -253,4 +255,5 @@ class Limits(Struct, frozen=True):
     ask_contact: bool = False
     contact_alone: bool = False  # a message that asks for the contact carries no choices
     window: bool = False  # free text only for a while after the buyer's last message
+    amends: bool = False  # a message can be changed, and deleted, after it was sent
     media_bytes: int = 20 * 1024 * 1024

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from bot.model.clock import Clock
 from bot.model.markup import Run
@@ -113,6 +114,16 @@ class Phone(Struct):
         self.lines.append(line)
         self.changed += 1
         return line
+
+    def theirs(self, number: str) -> Line | None:
+        """A message of the other side that is still there."""
+        return next((line for line in self.lines if line.id == number and not line.mine), None)
+
+    def amend(self, line: Line, shown: tuple[Run, ...] | None) -> None:
+        """Show other words instead, or, with None, nothing any more."""
+        place = self.lines.index(line)
+        self.lines[place : place + 1] = [replace(line, runs=shown)] if shown is not None else []
+        self.changed += 1
 
 
 class Faults(Struct):

@@ -244,6 +244,8 @@ class SlackApi(Platform):
         """What only happens in staff's channels."""
         if method == "views.open":
             return _told(self.staff.open(fields, f"V{self.serial()}"))
+        if (phone := self.phones.get(str(fields["channel"]))) is not None:
+            return self._amend(phone, method, fields)
         if str(fields["channel"]) not in self.staff.rooms:
             return _refused("channel_not_found")
         calls: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
@@ -311,6 +313,14 @@ class SlackApi(Platform):
             message["metadata"] = fields["metadata"]
         self.kept.setdefault(phone.chat, []).insert(0, message)
         return _ok({"channel": phone.chat, "ts": line.id, "message": message})
+
+    def _amend(self, phone: Phone, method: str, fields: dict[str, Any]) -> Response:
+        """chat.update and chat.delete in a direct message: of the app's own alone."""
+        line = phone.theirs(str(fields.get("ts")))
+        if line is None or method not in {"chat.update", "chat.delete"}:
+            return _refused("message_not_found" if line is None else "channel_not_found")
+        phone.amend(line, marks.slack(str(fields.get("text", ""))) if method == "chat.update" else None)
+        return _ok({"channel": phone.chat, "ts": line.id})
 
     def _history(self, fields: dict[str, Any]) -> Response:
         if str(fields["channel"]) in self.staff.rooms:

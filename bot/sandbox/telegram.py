@@ -7,7 +7,7 @@ keyboards and rates are held to the documented limits.
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
@@ -22,6 +22,8 @@ from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Ru
 from bot.sandbox.telegramforum import Forum
 
 TEXT, CAPTION, DATA, BUTTONS = 4096, 1024, 64, 100
+DELETABLE = timedelta(hours=48)
+"""A bot deletes a message of its own within this time."""
 _TAGS = frozenset(
     ["b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "span", "a", "code", "pre", "blockquote", "tg-spoiler"]
 )
@@ -221,6 +223,8 @@ class TelegramApi(Platform):
             return self._in_forum(forum, method, known, sent or {})
         if method in {"sendMessage", "sendPhoto", "sendVideo", "sendAudio", "sendDocument"}:
             return self._send(method, known, sent or {})
+        if method in {"editMessageText", "deleteMessage"}:
+            return self._amend(method, known)
         answers: dict[str, Callable[[], Any]] = {
             "getMe": lambda: self._me() | dict.fromkeys(_ABILITIES, False),
             "setWebhook": lambda: self._set_webhook(known),
@@ -328,6 +332,25 @@ class TelegramApi(Platform):
         line = self._shown(phone, raw if html else _escape(raw), fields.get("reply_markup") or {}, bool(sent))
         message = {"message_id": int(line.id), "date": self._stamp(), "chat": _chat(phone), "from": self._me()}
         return _ok(message | ({"text": words} if method == "sendMessage" else {"caption": words}))
+
+    def _amend(self, method: str, fields: dict[str, Any]) -> Response:
+        phone = self.phones.get(str(fields.get("chat_id")))
+        line = phone.theirs(str(fields.get("message_id"))) if phone else None
+        if phone is None or line is None:
+            return _refused(
+                400, f"Bad Request: message to {'edit' if method == 'editMessageText' else 'delete'} not found"
+            )
+        if method == "deleteMessage":
+            if self.clock.now() - line.at > DELETABLE:
+                return _refused(400, "Bad Request: message can't be deleted")
+            phone.amend(line, None)
+            return _ok(True)
+        if fault := html_fault(raw := str(fields["text"])):
+            return _refused(400, f"Bad Request: {fault}")
+        if (shown := tuple(runs(raw))) == line.runs:
+            return _refused(400, "Bad Request: message is not modified")
+        phone.amend(line, shown)
+        return _ok({"message_id": int(line.id), "date": self._stamp(), "chat": _chat(phone), "text": plain(raw)})
 
     def _shown(self, phone: Phone, text: str, keyboard: dict[str, Any], has_file: bool) -> Line:
         inline = [b for row in keyboard.get("inline_keyboard", ()) for b in row]

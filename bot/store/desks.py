@@ -19,7 +19,7 @@ from bot.store.database import NOW, Database
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Inbox, InboxState, Outbox, OutboxState, core
 
-SHOWN = frozenset({"withdrawn", "on_its_way", "undone", "too_late", "not_theirs", "edited"})
+SHOWN = frozenset({"withdrawn", "on_its_way", "undone", "recalled", "too_late", "not_theirs", "edited", "amended"})
 """Lines of the history that the commit itself adds and a desk shows."""
 
 _outbox = core(Outbox)
@@ -168,6 +168,8 @@ async def outcome(
 ) -> None:
     """Show how far the staff message of this outbox key got. Only the first part of a split one is marked, unless a
     later part failed."""
+    amended = key.startswith(outbox.AMEND)
+    key = key.removeprefix(outbox.AMEND) if amended else key
     act, _, part = key.removeprefix("staff:").rpartition(":")
     act = key.removeprefix("staff:") if not (part.isdecimal() and act and len(part) < 3) else act
     found = (await connection.execute(select(_events).where(_events.c.key == f"{act}:reply"))).first()
@@ -177,6 +179,10 @@ async def outcome(
     if case is None:
         return
     failed = state == State.FAILED.value
+    if amended:
+        if failed:
+            await _not_amended(connection, database, case, CaseEvent("not_amended", reason, "bot", key), now)
+        return
     if failed:
         line = CaseEvent("failed", reason, "bot", f"{key}:failed", act.encode())
         await casebook.remember(connection, database, case, [line], now)
@@ -201,6 +207,17 @@ async def outcome(
         )
     if rows:
         await connection.execute(database.once(_new_post), rows)
+
+
+async def _not_amended(
+    connection: AsyncConnection, database: Database, case: Case, line: CaseEvent, now: datetime
+) -> None:
+    """The platform did not change or delete what it had delivered: staff have to know that it stands as it was."""
+    await casebook.remember(connection, database, case, [line], now)
+    place = await _place(connection, case.id)
+    if place is not None:
+        post = _row(case, line_post(place, line), f"line:{line.key}:{line.what}", now)
+        await connection.execute(database.once(_new_post), [post])
 
 
 async def _place(connection: AsyncConnection, case: int) -> Address | None:

@@ -340,6 +340,18 @@ async def take_back(connection: AsyncConnection, lane: str, key: str) -> bool:
     return bool(taken.rowcount)
 
 
+AMEND = "amend:"
+"""How the key of a message begins that changes or deletes one which has left."""
+
+
+async def delivered(connection: AsyncConnection, lane: str, key: str) -> list[str]:
+    """The platform's ids of a staff reply's parts, in their order; none where a part has not left for certain."""
+    parts = or_(_outbox.c.key == key, _outbox.c.key.startswith(f"{key}:", autoescape=True))
+    rows = select(_outbox.c.platform_id, _outbox.c.state).where(_outbox.c.lane == lane, parts).order_by(_outbox.c.id)
+    found = (await connection.execute(rows)).all()
+    return [r.platform_id for r in found] if all(r.state == OutboxState.SENT and r.platform_id for r in found) else []
+
+
 async def reword(connection: AsyncConnection, lane: str, key: str, body: bytes) -> bool:
     """Give a message that has not left other words; whether it had not left."""
     changed = await connection.execute(

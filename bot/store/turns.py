@@ -48,15 +48,32 @@ class Worded(Struct, frozen=True):
 
 
 class TakeBack(Struct, frozen=True):
-    """A staff reply, by its act's id, that `who` wants back. Only its writer may, or somebody `senior`."""
+    """A staff reply, by its act's id, that `who` wants back. Only its writer may, or somebody `senior`. `late` deletes
+    it where it has left; None where the channel cannot."""
 
     act: str
     who: str
     senior: bool = False
+    late: Outbound | None = None
 
     def line(self, what: str) -> CaseEvent:
         """What came of it, in the case's history: each outcome once."""
         return CaseEvent(what, "", self.who, f"undo:{self.act}:{what}", self.act.encode())
+
+
+class Reword(Struct, frozen=True):
+    """A staff reply, by its act's id, that says `out` instead; `edit` is the act by which `who` changed it. `late`: the
+    channel can still do that where it has left."""
+
+    act: str
+    who: str
+    edit: str
+    out: Outbound
+    late: bool = False
+
+    def line(self, what: str) -> CaseEvent:
+        """What came of it, in the case's history."""
+        return CaseEvent(what, plain(self.out.text), self.who, f"{self.edit}:{what}", self.act.encode())
 
 
 class Written(Struct, frozen=True):
@@ -82,7 +99,7 @@ class Written(Struct, frozen=True):
     found: tuple[CaseEvent, ...] = ()
     unsay: tuple[TakeBack, ...] = ()
     if_undone: Case | None = None
-    reword: tuple[tuple[str, str, Outbound], ...] = ()
+    reword: tuple[Reword, ...] = ()
     posts: tuple[Worded, ...] = ()
     consents: tuple[Consent, ...] = ()
     guessed: str = ""
@@ -174,9 +191,6 @@ async def _write_history(
         taken, flying = await outbox.withdraw(connection, w.claim.lane)
         lines += [CaseEvent("withdrawn", text, key=f"withdrawn:{i}") for i, text in taken]
         lines += [CaseEvent("on_its_way", text, key=f"on_its_way:{i}") for i, text in flying]
-    for act, who, out in w.reword:
-        changed = await outbox.reword(connection, w.claim.lane, f"staff:{act}", codec.encode(out))
-        lines.append(CaseEvent("edited" if changed else "too_late", plain(out.text), who, "", act.encode()))
     case = saved or (await _case_of(connection, w) if lines or w.posts else None)
     if case is not None:
         await casebook.remember(connection, database, case, lines, now)
@@ -185,15 +199,33 @@ async def _write_history(
 
 
 async def _taken_back(connection: AsyncConnection, w: Written) -> Written:
-    """Take back what staff want back; a case whose answer did not leave is unanswered again."""
+    """Take back and change what staff want back or other; a case whose answer did not leave is unanswered again."""
     for wanted in w.unsay:
         if not wanted.senior and await casebook.writer(connection, w.claim.lane, f"{wanted.act}:reply") != wanted.who:
             w = replace(w, found=(*w.found, wanted.line("not_theirs")))
             continue
-        undone = await outbox.take_back(connection, w.claim.lane, f"staff:{wanted.act}")
-        line = wanted.line("undone" if undone else "too_late")
-        w = replace(w, found=(*w.found, line), ticket=(w.if_undone or w.ticket) if undone else w.ticket)
+        key = f"staff:{wanted.act}"
+        if await outbox.take_back(connection, w.claim.lane, key):
+            w = replace(w, found=(*w.found, wanted.line("undone")), ticket=w.if_undone or w.ticket)
+            continue
+        parts = await outbox.delivered(connection, w.claim.lane, key) if wanted.late is not None else []
+        deletions = [replace(wanted.late, amends=part) for part in parts if wanted.late is not None]
+        w = _amending(w, key, deletions, wanted.line("recalled" if parts else "too_late"))
+    for changed in w.reword:
+        key = f"staff:{changed.act}"
+        if await outbox.reword(connection, w.claim.lane, key, codec.encode(changed.out)):
+            w = replace(w, found=(*w.found, changed.line("edited")))
+            continue
+        parts = await outbox.delivered(connection, w.claim.lane, key) if changed.late else []
+        edits = [replace(changed.out, amends=part) for part in parts if len(parts) == 1]
+        w = _amending(w, f"{key}:{changed.edit}", edits, changed.line("amended" if edits else "too_late"))
     return w
+
+
+def _amending(w: Written, key: str, outs: Sequence[Outbound], line: CaseEvent) -> Written:
+    """With what changes messages that have left, and its line in the history."""
+    amending = tuple(Worded(out, f"{outbox.AMEND}{key}:{i}", "amend") for i, out in enumerate(outs))
+    return replace(w, worded=(*w.worded, *amending), found=(*w.found, line))
 
 
 async def _case_of(connection: AsyncConnection, w: Written) -> Case | None:
@@ -201,7 +233,7 @@ async def _case_of(connection: AsyncConnection, w: Written) -> Case | None:
     if known is not None:
         return await casebook.numbered(connection, known)
     # What was said in a case that is resolved since can still be taken back.
-    replies = [f"{act}:reply" for act in (*(u.act for u in w.unsay), *(a for a, _, _ in w.reword))]
+    replies = [f"{act}:reply" for act in (*(u.act for u in w.unsay), *(r.act for r in w.reword))]
     said = await casebook.of_lines(connection, w.claim.lane, replies) if replies else None
     named = next((p.outbound.desk.case for p in w.posts if p.outbound.desk is not None and p.outbound.desk.case), None)
     return said or (await casebook.numbered(connection, named) if named is not None else None)

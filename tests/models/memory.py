@@ -124,7 +124,7 @@ class MemoryStore:
         return True
 
     def _of_reply(self, w: Written) -> Case | None:
-        keys = {f"{act}:reply" for act in (*(u.act for u in w.unsay), *(a for a, _, _ in w.reword))}
+        keys = {f"{act}:reply" for act in (*(u.act for u in w.unsay), *(r.act for r in w.reword))}
         of = (i for i, lines in self.lines.items() for x in lines if x.key in keys)
         told = (d.case for p in w.posts if (d := p.outbound.desk) is not None and d.case)
         return next((self.known[i] for i in (*of, *told) if self.known[i].conversation == w.claim.lane), None)
@@ -158,11 +158,11 @@ class MemoryStore:
             if undone and w.if_undone is not None and w.if_undone.id:
                 self.known[w.if_undone.id] = replace(w.if_undone, version=w.if_undone.version + 1)
             late.append(wanted.line("undone" if undone else "too_late"))
-        for act, who, out in w.reword:
-            free = [r for r in mine if r.key == f"staff:{act}" and r.state == OutboxState.READY]
+        for changed in w.reword:
+            free = [r for r in mine if r.key == f"staff:{changed.act}" and r.state == OutboxState.READY]
             for row in free:
-                row.worded = replace(row.worded, outbound=out)
-            late.append(CaseEvent("edited" if free else "too_late", plain(out.text), who, "", act.encode()))
+                row.worded = replace(row.worded, outbound=changed.out)
+            late.append(changed.line("edited" if free else "too_late"))
         return late
 
     def _remember(self, case: Case, lines: Sequence[CaseEvent]) -> None:

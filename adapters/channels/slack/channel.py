@@ -73,7 +73,7 @@ class Slack(Channel):
     """One bot in one workspace. `clock` is machine time in seconds, for the replay window."""
 
     kind = "slack"
-    limits = Limits(text=4000, caption=3000, buttons=25, button_title=75)
+    limits = Limits(text=4000, caption=3000, buttons=25, button_title=75, amends=True)
 
     def __init__(self, settings: Settings, http: httpx.AsyncClient, clock: Callable[[], float] = time.time) -> None:
         self.settings = settings
@@ -210,6 +210,8 @@ class Slack(Channel):
     # ---- out ---------------------------------------------------------------------------------------------
 
     async def send(self, message: Outbound) -> str:
+        if message.amends:
+            return await self._amend(message)
         if message.media:
             return await self._share(message)
         try:
@@ -219,6 +221,16 @@ class Slack(Channel):
         if not told.get("ts"):
             raise Unknown("Slack took the message and gave no id")
         return str(told["ts"])
+
+    async def _amend(self, message: Outbound) -> str:
+        where = {"channel": message.to.chat, "ts": message.amends}
+        if message.text:
+            await self._calls.call(
+                "chat.update", json={"text": plain_payload(message)["text"], "blocks": blocks(message)} | where
+            )
+        else:
+            await self._calls.call("chat.delete", json=where)
+        return message.amends
 
     async def _share(self, message: Outbound) -> str:
         """The three-step upload. Only the last step can be seen by anybody."""

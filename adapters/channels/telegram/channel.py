@@ -134,7 +134,7 @@ class Telegram(Channel):
     """One bot."""
 
     kind = "telegram"
-    limits = Limits(text=4096, caption=1024, buttons=8, button_title=40, ask_contact=True)
+    limits = Limits(text=4096, caption=1024, buttons=8, button_title=40, ask_contact=True, amends=True)
 
     def __init__(self, settings: Settings, http: httpx.AsyncClient) -> None:
         self.settings = settings
@@ -254,6 +254,8 @@ class Telegram(Channel):
     # ---- out ---------------------------------------------------------------------------------------------
 
     async def send(self, message: Outbound) -> str:
+        if message.amends:
+            return await self._amend(message)
         parts: dict[str, Any] = {"chat_id": message.to.chat, "reply_markup": _keyboard(message)}
         try:
             return await self._sent(message, encode(message.text), parts | {"parse_mode": "HTML"})
@@ -271,6 +273,19 @@ class Telegram(Channel):
             raise self._error(error) from error
         except (KeyError, TypeError) as error:
             raise Unknown("Telegram took the message and gave no id") from error
+
+    async def _amend(self, message: Outbound) -> str:
+        where: dict[str, Any] = {"chat_id": message.to.chat, "message_id": int(message.amends)}
+        try:
+            if message.text:
+                text = {"text": encode(message.text), "parse_mode": "HTML", "link_preview_options": _NO_PREVIEW}
+                await self._bot._post("editMessageText", where | text)  # noqa: SLF001 - as for `sendMessage`
+            else:
+                await self._bot.delete_message(**where)
+        except TelegramError as error:
+            if "not modified" not in str(error):
+                raise self._error(error) from error
+        return message.amends
 
     async def _send_media(self, media: Media, caption: str, parts: dict[str, Any]) -> telegram.Message:
         content = Path(media.path).read_bytes()  # noqa: ASYNC240 - a local file of at most some megabytes

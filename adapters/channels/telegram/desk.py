@@ -1,7 +1,8 @@
 """A Telegram forum as the desk of staff: a supergroup with topics, one topic a case.
 
-There are no forms: a reply is a message in the topic that begins with `r:`, anything else is a note. Nothing can be
-said to one person alone in a group, so a word to one is said in the topic and names them.
+There are no forms: a reply is a message in the topic that begins with `r:`; `/assign NAME` gives the case to a
+colleague, `/move QUEUE` to another queue, and anything else is a note. Nothing can be said to one person alone in a
+group, so a word to one is said in the topic and names them.
 Sources: core.telegram.org/bots/api, "createForumTopic", "editMessageText", "setMessageReaction", "Message"
 (message_thread_id, forward_origin), "MessageEntity"; core.telegram.org/bots/faq (20 messages a minute to a group).
 """
@@ -29,8 +30,12 @@ UNDO_SECONDS = 10.0
 MARKS = {"sent": "👌", "delivered": "👍", "read": "👀", "failed": "😢"}
 """Of the emoji that Telegram lets a bot react with."""
 HOW = "Write into this topic: a message that begins with r: goes to the buyer, any other is a note."
+GIVE = "Write /assign and a colleague's name into this topic, or /move and a queue's."
 NOBODY = "You are not among this desk's staff, so nothing was done."
+_COMMAND = re.compile(r"/(assign|move)(?:@\w+)?(?:\s+(.*?))?\s*", re.IGNORECASE | re.DOTALL)
 _REPLY = re.compile(r"\s*r:\s*", re.IGNORECASE)
+HELP = {"reply": HOW, "note": HOW, "assign": GIVE}
+"""What a button says for which there would be a form elsewhere."""
 _HIDDEN = frozenset({"blockquote", "expandable_blockquote", "code", "pre"})
 
 Call = Callable[[str, dict[str, Any]], Awaitable[Any]]
@@ -142,8 +147,8 @@ class TelegramDesk(Desk):
         act, case, _ = str(query["data"]).split(":", 2)
         if who not in self.posting.staff:
             return Taken(pressed=str(query["id"]), alert=NOBODY)
-        if act in {"reply", "note"}:
-            return Taken(pressed=str(query["id"]), alert=HOW)
+        if act in HELP:
+            return Taken(pressed=str(query["id"]), alert=HELP[act])
         return Taken((Item(f"u:{update}", f"k/{case}", raw),), str(query["id"]))
 
     def act_of(self, item: Item, bot: telegram.Bot) -> StaffAct | None:
@@ -178,6 +183,20 @@ class TelegramDesk(Desk):
         who, place = str(message.from_user.id) if message.from_user else "", str(message.chat.id)
         whole = message.text or message.caption or ""
         safe = "" if message.forward_origin is not None else said_to_buyer(message)
+        if not edited and message.forward_origin is None and (given := _COMMAND.fullmatch(whole)):
+            kind, whom = self._given(given[1].lower(), given[2] or "")
+            return StaffAct(
+                key,
+                message.date,
+                self.posting.staff[who],
+                to,
+                kind,
+                whole,
+                whom=whom,
+                surface=Address("desk", self.posting.name, place),
+                thread=str(message.message_thread_id or ""),
+                by=who,
+            )
         reply = _REPLY.match(safe)
         words = safe[reply.end() :] if reply else whole
         media = media_of(message)
@@ -197,6 +216,14 @@ class TelegramDesk(Desk):
             message=str(message.message_id),
             undo_seconds=UNDO_SECONDS if kind == "reply" else 0.0,
         )
+
+    def _given(self, act: str, wanted: str) -> tuple[str, str]:
+        """What a command does, and the name as we have it. A colleague whom nobody knows is nobody's to get a case."""
+        if act == "move":
+            return act, wanted
+        known = {name.casefold(): name for name in self.posting.staff.values()}
+        name = known.get(wanted.casefold(), "")
+        return (act, name) if name else ("assign to nobody", "")
 
 
 def _key(place: str, message: Any) -> str:

@@ -24,7 +24,10 @@ from bot.sandbox.town import PIXEL, Town
 pytestmark = pytest.mark.filterwarnings("ignore::telegram.warnings.PTBDeprecationWarning")
 LEE, KIM, GUEST = 900, 901, 902
 GROUP = -1001234
-DESK = {"channels": {"telegram": {"queues": {"default": GROUP}, "staff": {LEE: "Lee", KIM: "Kim"}}}}
+DESK = {
+    "queues": {"returns": {"kinds": ["return_refund"]}},
+    "channels": {"telegram": {"queues": {"default": GROUP}, "staff": {LEE: "Lee", KIM: "Kim"}}},
+}
 SECONDS = 25.0
 
 
@@ -150,3 +153,20 @@ async def test_a_reply_is_changed_before_it_leaves_and_files_go_both_ways(shop: 
     await shop.until(lambda: any("📎" in text for text in shop.read()))
     shop.town.telegram.photo(shop.phone, PIXEL, "x")
     await shop.until(lambda: any(p["file"] for p in shop.forum.posts.values()))
+
+
+async def test_a_case_is_given_to_a_colleague_or_to_another_queue_by_a_command(shop: Shop) -> None:
+    topic = await shop.open_case()
+    shop.press(LEE, "assign")
+    await shop.until(lambda: any("/assign" in alert for alert in shop.town.telegram.alerts))
+    say = shop.town.telegram.staff_say
+    say(LEE, shop.forum, topic, "/assign kim")
+    await shop.until(lambda: "Lee gave it to Kim." in shop.texts())
+    say(LEE, shop.forum, topic, "/assign Bob")
+    await shop.until(lambda: any("That is not known here" in t for t in shop.texts()))
+    say(KIM, shop.forum, topic, "/move nowhere")
+    await shop.until(lambda: any("There are: returns, default." in t for t in shop.texts()))
+    say(KIM, shop.forum, topic, "/move@wismo_bot returns")
+    await shop.until(lambda: "Kim moved it to the queue returns." in shop.texts())
+    await shop.until(lambda: "Queue returns" in shop.card())
+    assert not any("/move" in said or "/assign" in said for said in shop.read())

@@ -1,0 +1,71 @@
+"""A reply that staff change or take back after it has left: where the channel can, it changes for the buyer; elsewhere
+staff are told that it stands."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from bot.errors import Refused
+from tests.handoff.test_desk_posts import SURFACE, taken
+from tests.house import Home, sqlite_home
+
+
+@asynccontextmanager
+async def answered(folder: Path, *, amends: bool) -> AsyncIterator[tuple[Home, str]]:
+    """A reply that the buyer has, and its act."""
+    async with sqlite_home(folder) as house:
+        limits = replace(house.wire.limits, amends=amends)
+        house.engine.takeover = replace(house.engine.takeover, limits={"test": limits})
+        await taken(house)
+        act = await house.act("reply", text="Teh answer", **SURFACE)
+        await house.work()
+        await house.send()
+        house.wire.sent.clear()
+        yield house, act
+
+
+async def test_an_edit_changes_what_the_buyer_has(tmp_path: Path) -> None:
+    async with answered(tmp_path, amends=True) as (house, act):
+        for words in ("The answer", "The whole answer"):
+            await house.act("edit", text=words, ref=act, **SURFACE)
+            await house.work()
+            (changed,) = await house.send()
+            assert (changed.text, changed.amends) == (words, "p2")
+        board = await house.show()
+        assert board.texts()[-1] == "Changed in the buyer's chat: The whole answer"
+
+
+async def test_a_deletion_deletes_it_and_says_that_it_may_have_been_read(tmp_path: Path) -> None:
+    async with answered(tmp_path, amends=True) as (house, act):
+        await house.act("undo", ref=act, **SURFACE)
+        await house.act("undo", ref=act, **SURFACE)
+        await house.work()
+        (gone,) = await house.send()
+        assert (gone.text, gone.amends) == ("", "p2")
+        board = await house.show()
+        assert board.texts()[-1] == "Deleted in the buyer's chat; they may have read it."
+        await house.act("undo", "Kim", ref=act, **SURFACE)
+        await house.work()
+        assert await house.send() == []
+
+
+async def test_where_the_channel_cannot_staff_hear_that_it_stands(tmp_path: Path) -> None:
+    async with answered(tmp_path, amends=False) as (house, act):
+        await house.act("edit", text="The answer", ref=act, **SURFACE)
+        await house.act("undo", ref=act, **SURFACE)
+        await house.work()
+        assert await house.send() == []
+        board = await house.show()
+        assert [t[:9] for t in board.texts()[-2:]] == ["Too late:", "Too late:"]
+
+
+async def test_a_platform_that_refuses_is_told_to_staff(tmp_path: Path) -> None:
+    async with answered(tmp_path, amends=True) as (house, act):
+        await house.act("undo", ref=act, **SURFACE)
+        await house.work()
+        house.wire.failing.append(Refused("too old to be deleted"))
+        await house.send()
+        board = await house.show()
+        assert "stands in the buyer's chat as it was: Refused: too old to be deleted" in board.texts()[-1]
