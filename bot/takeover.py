@@ -40,6 +40,8 @@ READ_ANSWER = "read:answer"
 """The button by which a buyer opens the window for an answer that waits."""
 NAME = 40
 """A button holds 64 bytes on the narrowest platform; its kind and the case's number take the rest."""
+PUSH = "push:"
+"""How the line of a push that was held back is named; nothing else can be sent by its name."""
 SURVEY_AFTER = timedelta(minutes=30)
 """So long after a case was resolved the buyer is asked whether they were satisfied."""
 BRIDGED = 99
@@ -407,13 +409,13 @@ def _card(place: Address, kind: str, case: int = 0) -> Outbound:
 
 def _line_key(notice: Notice) -> str:
     """The name of a push that was held back: short enough that a button can hold it whole."""
-    name = f"push:{notice.id}"
-    return name if len(name) <= NAME else f"push:{sha256(name.encode()).hexdigest()[: NAME - 5]}"
+    name = f"{PUSH}{notice.id}"
+    return name if len(name) <= NAME else f"{PUSH}{sha256(name.encode()).hexdigest()[: NAME - 5]}"
 
 
 def _released(data: bytes, key: str, act: StaffAct, version: int) -> tuple[tuple[Worded, ...], CaseEvent]:
     """What a held push says, as the staff's own act: exactly as they saw it, and once."""
-    if not data:
+    if not data or not key.startswith(PUSH):
         return (), CaseEvent("too_late", "", act.staff, f"{act.id}:push", key.encode())
     messages = codec.decode(data, tuple[Outbound, ...])
     worded = tuple(

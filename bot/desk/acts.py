@@ -47,6 +47,8 @@ KINDS = frozenset(
 )
 OF_OPEN = frozenset({"snooze", "assign", "move", "ack", "tag", "priority"})
 """What is done to an open case alone; a reply or a note to one that is over opens a new one."""
+ENDS = frozenset({"handback", "resolve"})
+"""What is done to the case of the page alone; where that was over already, nothing was."""
 PATIENCE = 4.0
 LONGEST = 8000
 NAP = re.compile(r"(\d{1,3})([hd])")
@@ -96,6 +98,7 @@ async def _act(house: DeskHouse, form: FormData, visit: Visit, line: CaseLine, k
         ref=str(form.get("ref", ""))[:200],
         whom=await _colleague(house, whom) if kind == "assign" else whom if kind == "move" else "",
         undo_seconds=house.settings.undo_seconds if kind == "reply" else 0.0,
+        case=line.case.id,
         senior=visit.role.may(Role.LEAD),
         until=nap(str(form.get("nap", "")), house.now(), house.zone) if kind == "snooze" else None,
     )
@@ -151,7 +154,7 @@ async def _outcome(house: DeskHouse, visit: Visit, case: int, done: StaffAct) ->
     line = await house.reading.line(case)
     if line is None:
         return False, "The case is gone."
-    about = f"undo:{done.ref}" if done.kind == "undo" else done.id
+    about = {"undo": f"undo:{done.ref}", "send_push": done.ref}.get(done.kind, done.id)
     history = {h.what for h in await house.reading.act_history(case, about)}
     return _worded(visit, line, done, history)
 
@@ -166,17 +169,16 @@ def _worded(visit: Visit, line: CaseLine, done: StaffAct, history: set[str]) -> 
         taken = (True, "You speak now. The bot is silent.")
         return (False, f"{speaker(line)} was faster and speaks now.") if other else taken
     if done.kind == "send_push":
-        return True, "Sent."
+        not_sent = f"Not sent: {speaker(line)} speaks now." if other else "Not sent: its case is over."
+        return (True, "Sent.") if "push_sent" in history else (False, not_sent)
     if done.kind == "bridge" and "too_late" in history:
         return False, "No approved template is there for it: the buyer must write first."
     if done.kind == "undo":
-        if "recalled" in history:
-            return True, "Deleted in the buyer's chat; they may have read it."
-        if "not_theirs" in history and "undone" not in history:
-            return False, "Not done: only who wrote it, a lead or an admin can take it back."
-        return ("undone" in history, "Taken back." if "undone" in history else "Too late: it has left already.")
+        return _taken_back(history)
     if not history:
-        return False, f"Not done: {speaker(line)} speaks now." if other else "Nothing changed."
+        over = done.kind in ENDS and line.case.closed_at is not None
+        nothing = "Not done: this case is resolved." if over else "Nothing changed."
+        return False, f"Not done: {speaker(line)} speaks now." if other else nothing
     words = {
         "reply": f"It goes to the buyer. {'' if 'took' not in history else 'You speak now.'}".strip(),
         "note": "Noted. Only staff see it.",
@@ -189,6 +191,14 @@ def _worded(visit: Visit, line: CaseLine, done: StaffAct, history: set[str]) -> 
         "bridge": "The buyer is told that an answer waits; it goes when they open the window.",
     }
     return True, words.get(done.kind, "Done.")
+
+
+def _taken_back(history: set[str]) -> tuple[bool, str]:
+    if "recalled" in history:
+        return True, "Deleted in the buyer's chat; they may have read it."
+    if "not_theirs" in history and "undone" not in history:
+        return False, "Not done: only who wrote it, a lead or an admin can take it back."
+    return ("undone" in history, "Taken back." if "undone" in history else "Too late: it has left already.")
 
 
 def _told(request: Request, case: int, text: str, *, ok: bool) -> Response:

@@ -181,11 +181,12 @@ class DeskBook:
         return await self.database.view(work) in {InboxState.DONE, InboxState.DEAD}
 
     async def act_history(self, case: int, act: str) -> list[HistoryRow]:
-        """What the history says of one staff act."""
+        """What the history says of one staff act at a case: of another one of its conversation, where it was over."""
 
         async def work(connection: AsyncConnection) -> list[HistoryRow]:
+            lane = select(_cases.c.lane).where(_cases.c.id == case).scalar_subquery()
             rows = select(_events).where(
-                _events.c.case_id == case, or_(_events.c.key == act, _events.c.key.like(f"{act}:%"))
+                _events.c.lane == lane, or_(_events.c.key == act, _events.c.key.startswith(f"{act}:", autoescape=True))
             )
             return [_history(r) for r in await connection.execute(rows)]
 

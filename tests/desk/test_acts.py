@@ -45,6 +45,24 @@ async def act(browser: Browser, kind: str, text: str = "", **more: str) -> httpx
     return await browser.post("/desk/cases/1/act", {"kind": kind, "text": text, **more}, headers=JSON)
 
 
+async def test_what_is_done_on_the_page_of_a_case_that_is_over_never_touches_the_buyers_next_one(
+    desk: DeskHome,
+) -> None:
+    await desk.home.say("I want to talk to a human")
+    await desk.home.act("resolve", "Lee")
+    await desk.home.work()
+    await desk.home.say("I want to talk to a human")
+    mei = await desk.visitor("Mei")
+    async with at_work(desk):
+        for kind in ("resolve", "handback"):
+            told = (await act(mei, kind)).json()
+            assert told == {"ok": False, "told": "Not done: this case is resolved."}
+        assert [c.id for c in await desk.home.store.cases()] == [2]
+        assert (await act(mei, "reply", "Hello again")).json()["told"] == "It goes to the buyer. You speak now."
+        assert (await act(mei, "send_push", ref="x:reply")).status_code == 409
+    assert "Hello again" in [m.text for m in await desk.home.send()]
+
+
 @pytest.fixture
 async def waiting(desk: DeskHome) -> DeskHome:
     """A buyer waits for a person."""
