@@ -102,7 +102,8 @@ class Worker:
         claims = claims or await self.store.claim(LANES)
         if claims:
             await self.engine.handle(claims)
-            self._handled_at = asyncio.get_running_loop().time()
+            if any(event.port != "wismo" for claim in claims for event in claim.events):
+                self._handled_at = asyncio.get_running_loop().time()
         return len(claims)
 
     async def _lanes(self) -> None:

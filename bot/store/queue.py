@@ -9,7 +9,7 @@ Everything here runs inside a transaction that the caller opened.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Select, bindparam, case, func, or_, select, update
+from sqlalchemy import Select, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -33,6 +33,10 @@ STRAY = "x/desk/"
 LONGEST_NAME = 512
 """Characters of a key, a lane or a chat's name. PostgreSQL indexes no text of more than some 2,700 bytes and keeps none
 with a NUL in it: one such name would fail its whole batch, for as long as the platform repeats it."""
+PATIENCE_SECONDS = 60.0
+"""So long a lane in which there are only notices lets others go first: a morning's pushes to two hundred thousand
+buyers must not stand before the one who asks."""
+_NOTICE = b"Notice\n"
 TOGETHER = 16
 """At most so many waiting messages of one chat are understood together."""
 
@@ -174,7 +178,9 @@ async def receive(connection: AsyncConnection, database: Database, arrivals: Seq
     ]
     stored = (await connection.execute(database.once(_new_event), rows)).all()
     quiet = {lanes.get(a.item.lane, a.item.lane): a.item.quiet for a in arrivals if a.item.quiet}
-    await ready(connection, database, Counter(r.lane for r in stored if r.state == InboxState.READY), quiet)
+    asked = {lanes.get(a.item.lane, a.item.lane) for a in arrivals if not a.item.body.startswith(_NOTICE)}
+    counts = Counter(r.lane for r in stored if r.state == InboxState.READY)
+    await ready(connection, database, counts, quiet, counts.keys() - asked)
     return len(stored)
 
 
@@ -195,11 +201,24 @@ def _new_event(database: Database) -> Any:
 
 
 async def ready(
-    connection: AsyncConnection, database: Database, counts: Mapping[str, int], quiet: Mapping[str, float]
+    connection: AsyncConnection,
+    database: Database,
+    counts: Mapping[str, int],
+    quiet: Mapping[str, float],
+    patient: Set[str] = frozenset(),
 ) -> None:
-    """Count new events onto their lanes. Sorted, so that two processes take the rows in one order."""
+    """Count new events onto their lanes; nobody waits for what came for the `patient` ones. Sorted, so that two
+    processes take the rows in one order."""
     if counts:
-        rows = [{"lane": lane, "more": counts[lane], "quiet": quiet.get(lane, 0.0)} for lane in sorted(counts)]
+        rows = [
+            {
+                "lane": lane,
+                "more": counts[lane],
+                "quiet": quiet.get(lane, 0.0),
+                "patience": PATIENCE_SECONDS if lane in patient else 0.0,
+            }
+            for lane in sorted(counts)
+        ]
         await connection.execute(database.once(_more_ready), rows)
 
 
@@ -207,7 +226,7 @@ def _more_ready(database: Database) -> Any:
     upsert = database.insert(_lane).values(
         key=bindparam("lane"),
         ready=bindparam("more"),
-        since=NOW,
+        since=NOW + bindparam("patience"),
         not_before=NOW + bindparam("quiet"),
         lease_until=0.0,
         owner="",
@@ -217,7 +236,10 @@ def _more_ready(database: Database) -> Any:
         index_elements=[_lane.c.key],
         set_={
             "ready": _lane.c.ready + upsert.excluded.ready,
-            "since": case((_lane.c.ready > 0, _lane.c.since), else_=upsert.excluded.since),
+            "since": case(
+                (and_(_lane.c.ready > 0, _lane.c.since < upsert.excluded.since), _lane.c.since),
+                else_=upsert.excluded.since,
+            ),
             # An album's next part starts its quiet anew; anything else never delays what is there.
             "not_before": case((bindparam("quiet") > 0, upsert.excluded.not_before), else_=_lane.c.not_before),
         },
@@ -232,7 +254,7 @@ async def wake(connection: AsyncConnection, database: Database, now: datetime) -
         update(_inbox).where(_inbox.c.id.in_(due)).values(state=InboxState.READY).returning(_inbox.c.lane)
     )
     counts = Counter(woken.scalars())
-    await ready(connection, database, counts, {})
+    await ready(connection, database, counts, {}, counts.keys())
     return sum(counts.values())
 
 

@@ -2,8 +2,11 @@
 
 import pytest
 
+from bot.model.events import Notice
+from bot.model.messages import Address
 from bot.ports import Item
 from bot.store import Store
+from bot.store.codec import pack
 from bot.store.queue import Arrival
 from bot.store.turns import Written
 
@@ -35,6 +38,19 @@ async def test_a_finished_event_does_not_come_back(store: Store) -> None:
     await store.receive([arrival("b")])
     (again,) = await store.claim(10)
     assert [e.item.key for e in again.events] == ["b"]
+
+
+def notice(key: str, lane: str) -> Arrival:
+    told = Notice(key, Address.parse(lane.removeprefix("c/")), "warned", "link_used", "security")
+    return Arrival("wismo", Item(key=key, lane=lane, body=pack(told)))
+
+
+async def test_who_asks_goes_before_those_who_are_only_told(store: Store) -> None:
+    await store.receive([notice(f"n{n}", f"c/telegram/1/{n}") for n in range(20)])
+    await store.receive([arrival("asks")])
+    await store.receive([arrival("asks too", "c/telegram/1/7")])
+    assert {claim.lane for claim in await store.claim(2)} == {CHAT, "c/telegram/1/7"}
+    assert len(await store.claim(100)) == 18, "whoever is only told is not forgotten"
 
 
 async def test_whoever_lost_the_lane_writes_nothing(store: Store) -> None:
