@@ -89,6 +89,7 @@ def secrets(folder: str) -> int:
     """Look for credentials: by their own rules and by the shapes of those that Wismo is given (`secrets.yml`)."""
     asked = ["--no-validate", "--no-update-check", "--redact", "--confidence", "medium", "--format", "jsonl"]
     asked += ["--rules-path", str(HERE / "secrets.yml"), "--git-history", "none" if folder else "full"]
+    asked += ["--exclude", ".venv"]  # other people's packages, with what looks like secrets in their data
     for word in INVENTED:
         asked += ["--skip-word", word]
     ran = _run([str(TOOLS / "kingfisher"), "scan", folder or ".", *asked])

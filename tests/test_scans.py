@@ -63,6 +63,13 @@ def test_every_kind_of_credential_is_seen_and_none_is_printed(tmp_path: Path) ->
     assert not any(line.split()[-1] in told.stdout for line in PLANTED.values())
 
 
+def test_other_peoples_packages_are_not_looked_at(tmp_path: Path) -> None:
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "data.yaml").write_text(f"{PLANTED['slack bot']}\n")
+    told = secrets_in(tmp_path)
+    assert (told.returncode, told.stdout) == (0, "secrets: none\n")
+
+
 def test_a_reference_to_a_secret_is_none(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("token: ${TELEGRAM_TOKEN}\nurl: postgresql://wismo:${PASSWORD}@db/wismo\n")
     told = secrets_in(tmp_path)
