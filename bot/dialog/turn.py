@@ -40,7 +40,8 @@ class Understanding(Struct, frozen=True):
     `choice` is the value of a pressed button, or of the offered one whose number or title was typed.
     `yes` tells an affirmation from a refusal, None where it is neither. `locale` is what the message itself
     shows with confidence, else empty; `asked_locale` a language that was asked for by name, `words_of` the
-    language whose words were read, which may be a guess. `angry` tells a small sign of anger.
+    language whose words were read, which may be a guess. `angry` tells a small sign of anger, `greets` a hello that
+    thanks for nothing.
     """
 
     text: str = ""
@@ -52,6 +53,7 @@ class Understanding(Struct, frozen=True):
     asked_locale: str = ""
     words_of: str = ""
     angry: bool = False
+    greets: bool = False
 
     @property
     def intent(self) -> str:

@@ -109,6 +109,7 @@ def understand(
         entities=(*links, *found),
         yes=yes,
         angry=bool(read.concepts & ANGER) or _shouted(text),
+        greets="greet" in read.concepts and "thanks" not in read.concepts,
         locale=locale,
         asked_locale=asked,
     )

@@ -45,8 +45,9 @@ def help_(turn: Turn) -> Decision:
 
 
 def thanks(turn: Turn) -> Decision:
-    """A short word back."""
-    return answer(turn, "thanks" if turn.conversation.greeted else "help", {"shop": turn.facts.shop.name})
+    """A short word back; to a hello, what the bot can do."""
+    thanked = turn.conversation.greeted and not turn.said.greets
+    return answer(turn, "thanks" if thanked else "help", {"shop": turn.facts.shop.name})
 
 
 def rated(turn: Turn, verdict: str) -> Decision:
