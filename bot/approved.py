@@ -29,6 +29,9 @@ VALUE = 120
 """Characters of a parameter's value, so that a body with six of them stays within `LONGEST` when it is filled in."""
 BUTTON = 25
 """Characters of a quick reply's title."""
+TRIED_SECONDS = {"UTILITY": 12 * 3600}
+"""So long the platform tries to deliver to a phone that is off, by category: the longest that it lets one set. Left to
+itself it tries for 30 days, and a date of last week would arrive as news."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HERE = re.compile(r"\{\{([a-z0-9_]+)\}\}")
 _APART = re.compile(r"\}\}\W*\{\{")
@@ -60,7 +63,8 @@ class Approvals:
         example = _blank(entry, locale, {**entry.always, **entry.sometimes, **form.when})
         buttons = tuple(self._renderer.phrase("choice", c, locale) for c in entry.choices)
         text = PLACED.sub(lambda m: "{{" + m[1] + "}}", self._raw(entry, form, locale))
-        return Body(form.name, form.category, self._code(locale), text, self._values(example, form, locale), buttons)
+        values, tried = self._values(example, form, locale), TRIED_SECONDS.get(form.category, 0)
+        return Body(form.name, form.category, self._code(locale), text, values, buttons, tried)
 
     def bodies(self, locale: str) -> Iterator[Body]:
         """All that is to be approved in a language."""
@@ -143,5 +147,11 @@ def _told(body: Body, found: ListedTemplate) -> Iterator[tuple[str, str]]:
         yield "text", "the text there is another"
     if found.buttons != body.buttons:
         yield "buttons", f"the buttons there are {', '.join(found.buttons) or 'none'}"
+    if body.tried and found.tried != body.tried:
+        yield "tried", f"WhatsApp tries to deliver it for {_hours(found.tried)} and was asked for {_hours(body.tried)}"
     if found.quality == "RED":
         yield "quality", "buyers complain of it: its quality is RED, and WhatsApp may pause it"
+
+
+def _hours(seconds: int) -> str:
+    return f"{seconds / 3600:g} h" if seconds > 0 else "its 30 days"

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bot.approved import Approvals, body_faults
+from bot.approved import Approvals, body_faults, deviations
 from bot.catalogue import Entry, read_catalogue
 from bot.model.markup import plain
 from bot.model.messages import Address, Approved, Reply
-from bot.model.templates import Body
+from bot.model.templates import Body, ListedTemplate
 from bot.render import Renderer
 from tests.house import TEMPLATES
 
@@ -140,3 +140,12 @@ GOOD = Body("wismo_x", "UTILITY", "en", "Order {{number}} is here.", (("number",
 def test_what_the_platform_refuses_is_named(body: Body, fault: str) -> None:
     assert not list(body_faults(GOOD))
     assert any(fault in found for found in body_faults(body))
+
+
+def test_no_notice_is_tried_for_longer_than_half_a_day() -> None:
+    assert {b.tried for b in APPROVALS.bodies("en")} == {12 * 3600}
+    there = ListedTemplate("wismo_x", "en", "APPROVED", "UTILITY", GOOD.text, GOOD.buttons, tried=3600)
+    asked = replace(GOOD, tried=12 * 3600)
+    (told,) = deviations([asked], [there])
+    assert (told.what, told.detail) == ("tried", "WhatsApp tries to deliver it for 1 h and was asked for 12 h")
+    assert not list(deviations([asked], [replace(there, tried=12 * 3600)]))

@@ -1,7 +1,7 @@
 """The approved templates of a WhatsApp Business Account: listed page by page, and handed in.
 
 Source: Meta's Business Management API pages "Message templates" (fields, named parameters, cursors) and "Time-to-live"
-(`message_send_ttl_seconds`, 30 to 43,200 for utility).
+(`message_send_ttl_seconds`, 30 to 43,200 for utility), and the Graph API's "WhatsApp Business HSM" (what is listed).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,12 +11,9 @@ from bot.errors import Refused
 from bot.model.templates import Body, ListedTemplate
 from bot.ports import TemplateRegistry
 
-FIELDS = "name,language,status,category,quality_score,components"
+FIELDS = "name,language,status,category,quality_score,message_send_ttl_seconds,components"
 PAGE = 100
 """Templates a page."""
-TRIED_SECONDS = {"UTILITY": 12 * 3600}
-"""So long WhatsApp tries to deliver to a phone that is off, by category: the longest that it lets one set. Left to
-itself it tries for 30 days, and a date of last week would arrive as news."""
 
 
 class Templates(TemplateRegistry):
@@ -61,7 +58,7 @@ def submission(body: Body) -> dict[str, Any]:
         "category": body.category,
         "parameter_format": "NAMED",
         "components": components,
-    } | ({"message_send_ttl_seconds": tried} if (tried := TRIED_SECONDS.get(body.category)) else {})
+    } | ({"message_send_ttl_seconds": body.tried} if body.tried else {})
 
 
 def _next(paging: Any) -> str | None:
@@ -84,6 +81,7 @@ def _listed(told: dict[str, Any]) -> ListedTemplate:
         text=str(parts.get("BODY", {}).get("text") or ""),
         buttons=tuple(str(b.get("text") or "") for b in buttons if isinstance(b, dict)),
         quality=str(quality.get("score") or "") if isinstance(quality, dict) else "",
+        tried=tried if isinstance(tried := told.get("message_send_ttl_seconds"), int) else 0,
     )
 
 

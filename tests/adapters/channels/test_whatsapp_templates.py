@@ -18,8 +18,15 @@ from bot.model.templates import Body, ListedTemplate
 from bot.ports import Alarm, Answer, Request
 from bot.sandbox.town import Town
 
+HALF_A_DAY = 12 * 3600
 BODY = Body(
-    "wismo_x", "UTILITY", "en_US", "Order {{number}} is here.", (("number", "1042"),), ("Yes, all good", "A problem")
+    name="wismo_x",
+    category="UTILITY",
+    language="en_US",
+    text="Order {{number}} is here.",
+    samples=(("number", "1042"),),
+    buttons=("Yes, all good", "A problem"),
+    tried=HALF_A_DAY,
 )
 
 
@@ -44,16 +51,16 @@ async def test_what_is_handed_in_is_listed_as_it_is(town: Town) -> None:
         quiet = Body("wismo_y", "UTILITY", "de", "Guten Tag.", (), ())
         await registry.submit(quiet)
         assert await registry.listed() == [
-            ListedTemplate("wismo_x", "en_US", "APPROVED", "UTILITY", BODY.text, BODY.buttons, "RED"),
+            ListedTemplate("wismo_x", "en_US", "APPROVED", "UTILITY", BODY.text, BODY.buttons, "RED", HALF_A_DAY),
             ListedTemplate("wismo_y", "de", "APPROVED", "UTILITY", "Guten Tag.", (), "UNKNOWN"),
         ]
         with pytest.raises(Refused):
             await registry.submit(BODY)
 
 
-def test_a_notice_is_not_tried_for_longer_than_half_a_day() -> None:
-    assert submission(BODY)["message_send_ttl_seconds"] == 12 * 3600
-    assert "message_send_ttl_seconds" not in submission(replace(BODY, category="MARKETING"))
+def test_how_long_it_is_tried_is_asked_for_where_we_care() -> None:
+    assert submission(BODY)["message_send_ttl_seconds"] == HALF_A_DAY
+    assert "message_send_ttl_seconds" not in submission(replace(BODY, tried=0))
 
 
 async def test_a_long_list_is_read_to_its_end(town: Town) -> None:
