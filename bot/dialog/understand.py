@@ -34,6 +34,9 @@ PLAIN, BRIEF = 0.9, 5
 """A rule at this score is right without a second opinion about a message of so few words, or of known words alone."""
 FEWEST = 2
 """Words that are like anything: a yes, a name or a number alone is not."""
+FIRM = 0.95
+"""A rule at this score that hears a stop, or a person asked for, is overruled by nothing: to go on sending, or not to
+fetch anybody, is worse than to have misread."""
 BEHIND = 0.12
 """How far what is less likely stands behind what is acted on: more than the lead that `decide` asks for."""
 LONG = 3
@@ -100,7 +103,7 @@ def understand(
         intents = _unsaid(found, len(tokens))
     yes = _yes(left, tokens, read, lexicon)
     answered = yes is not None and conversation.pending is not None
-    if read.length >= FEWEST and not read.plain and not asked and not answered:
+    if read.length >= FEWEST and not read.plain and not asked and not answered and not _firm(intents):
         intents = _weighed(intents, read, lexicon)
     return Understanding(
         text=text,
@@ -129,6 +132,10 @@ def _unsaid(found: Sequence[Entity], length: int) -> tuple[tuple[str, float], ..
         return (("wismo", BARE_NUMBER),)
     numbers = any(e.kind in {"number", "tracking"} for e in found)
     return (("wismo", BARE_NUMBER),) if numbers and length < LONG else (("other", OTHER),)
+
+
+def _firm(intents: tuple[tuple[str, float], ...]) -> bool:
+    return bool(intents) and intents[0][0] in {"notify_off", "human"} and intents[0][1] >= FIRM
 
 
 def _weighed(intents: tuple[tuple[str, float], ...], read: _Read, lexicon: Lexicon) -> tuple[tuple[str, float], ...]:
