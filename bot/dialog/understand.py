@@ -37,6 +37,8 @@ FEWEST = 2
 FIRM = 0.95
 """A rule at this score that hears a stop, or a person asked for, is overruled by nothing: to go on sending, or not to
 fetch anybody, is worse than to have misread."""
+DECLARED = frozenset({"notify_on", "received"})
+"""What is written down as the buyer's own word, a consent or that it came: likeness alone may only ask about it."""
 BEHIND = 0.12
 """How far what is less likely stands behind what is acted on: more than the lead that `decide` asks for."""
 LONG = 3
@@ -148,6 +150,10 @@ def _weighed(intents: tuple[tuple[str, float], ...], read: _Read, lexicon: Lexic
     best = max(votes, key=lambda name: votes[name])
     chance = votes[best] / sum(votes.values())
     score = ALIKE if chance >= LIKELY else GUESSED if chance >= MAYBE else 0.0
+    if best in DECLARED and (not intents or best != intents[0][0]):
+        if best in said:
+            return intents
+        score = min(score, GUESSED)
     if said.get(best, 0.0) >= score or not score:
         if not intents or best == intents[0][0] or not score:
             return intents

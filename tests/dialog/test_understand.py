@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.dialog.decide import ACT
 from bot.dialog.entities import entities
 from bot.dialog.turn import Understanding
 from bot.dialog.understand import understand
@@ -321,3 +322,16 @@ def test_an_ordinary_small_packet_is_known_by_its_number(carrier: str, number: s
 )
 def test_a_stop_and_a_person_asked_for_stand_whatever_the_message_is_like(intent: str, text: str) -> None:
     assert read(text).intent == intent
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tell me why the courier lies about the attempt",
+        "keep the package at the post office please",
+        "did you notify the courier that the address changed",
+    ],
+)
+def test_nobody_has_consented_or_received_it_because_their_words_are_like_it(text: str) -> None:
+    (intent, score), *_ = read(text).intents
+    assert intent not in {"notify_on", "received"} or score < ACT
