@@ -50,6 +50,7 @@ HAPPENED: Mapping[str, str] = {
     "recalled": "{who} deleted a reply in the buyer's chat, who may have read it",
     "amended": "{who} changed a reply in the buyer's chat",
     "not_amended": "The platform did not change or delete a reply: it stands as it was",
+    "in_parts": "{who} wanted to change a reply; it stands as it was: its words take more than one message",
     "too_late": "{who} was too late",
     "not_theirs": "{who} wanted to take back what a colleague wrote; only a lead or an admin can",
     "push_sent": "{who} sent what was held back",

@@ -19,7 +19,9 @@ from bot.store.database import NOW, Database
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Inbox, InboxState, Outbox, OutboxState, core
 
-SHOWN = frozenset({"withdrawn", "on_its_way", "undone", "recalled", "too_late", "not_theirs", "edited", "amended"})
+SHOWN = frozenset(
+    {"withdrawn", "on_its_way", "undone", "recalled", "too_late", "not_theirs", "edited", "amended", "in_parts"}
+)
 """Lines of the history that the commit itself adds and a desk shows."""
 
 _outbox = core(Outbox)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from bot.errors import Refused
@@ -69,3 +70,27 @@ async def test_a_platform_that_refuses_is_told_to_staff(tmp_path: Path) -> None:
         await house.send()
         board = await house.show()
         assert "stands in the buyer's chat as it was: Refused: too old to be deleted" in board.texts()[-1]
+
+
+LONG = "one two three four five six seven eight nine ten eleven twelve thirteen"
+
+
+@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize(("said", "instead"), [(LONG, "short"), ("short", LONG)])
+async def test_a_reply_of_several_messages_is_changed_whole_or_not_at_all(
+    tmp_path: Path, said: str, instead: str, left: bool
+) -> None:
+    async with sqlite_home(tmp_path) as house:
+        limits = {"test": replace(house.wire.limits, amends=True, text=40)}
+        house.engine.takeover = replace(house.engine.takeover, limits=limits)
+        await taken(house)
+        act = await house.act("reply", text=said, **SURFACE)
+        await house.work()
+        before = [m.text.strip() for m in await house.send()] if left else []
+        house.wire.sent.clear()
+        await house.act("edit", text=instead, ref=act, **SURFACE)
+        await house.work()
+        after = [m.text.strip() for m in await house.send()]
+        assert " ".join(before + after) == said
+        board = await house.show()
+        assert board.texts()[-1].startswith("Not changed:")
