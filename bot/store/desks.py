@@ -291,7 +291,10 @@ async def transcript(connection: AsyncConnection, lane: str, most: int) -> list[
         .limit(most)
     )
     told = await connection.execute(
-        select(_outbox).where(_outbox.c.lane == lane).order_by(_outbox.c.id.desc()).limit(most)
+        select(_outbox)
+        .where(_outbox.c.lane == lane, ~_outbox.c.key.startswith(outbox.AMEND))
+        .order_by(_outbox.c.id.desc())
+        .limit(most)
     )
     said = [Said(r.received_at, "buyer", port=r.port, item=Item(r.key, r.lane, r.body)) for r in heard if r.body]
     said += [

@@ -212,7 +212,9 @@ async def _taken_back(connection: AsyncConnection, w: Written) -> Written:
         parts = await outbox.delivered(connection, w.claim.lane, key) if wanted.late is not None else []
         deletions = [replace(wanted.late, amends=part) for part in parts if wanted.late is not None]
         w = _amending(w, key, deletions, wanted.line("recalled" if parts else "too_late"))
-    for changed in w.reword:
+    # What is taken back in the same turn says nothing any more.
+    gone = {line.data for line in (*w.history, *w.found) if line.what in {"undone", "recalled"}}
+    for changed in [x for x in w.reword if x.act.encode() not in gone]:
         key = f"staff:{changed.act}"
         if not changed.whole or await outbox.in_parts(connection, w.claim.lane, key):
             # Changed in part it would say neither what it said nor what it should.
