@@ -87,6 +87,7 @@ def _as_usual(told: Mapping[str, Any]) -> bool:
             and not (p["stalled"] or p["ended"])
             and "silent_days" in p
             and "down_since" not in p
+            and "untracked" not in p
             and "first" in p
             and not p["late"]
             and latest([promised, p["last"]]) == promised
