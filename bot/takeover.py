@@ -82,8 +82,9 @@ class Takeover(Struct, frozen=True):
         if handed.unsay:
             done = self._unsaid(done, TakeBack(handed.unsay, act.staff, act.senior, self._deletion(record)), now)
         if handed.reword:
-            out, late = self._said(handed, act)[0].outbound, self._amends(record)
-            done = _reworded(done, Reword(handed.reword, act.staff, act.id, out, late))
+            first, *rest = self._said(handed, act)
+            changed = Reword(handed.reword, act.staff, act.id, first.outbound, self._amends(record), whole=not rest)
+            done = _reworded(done, changed)
         if handed.bridge:
             return self._bridged(done, act, held.get(f"{handed.bridge}:reply", b"").decode())
         if handed.told:
@@ -373,8 +374,11 @@ def _says(worded: Worded, act: str) -> bool:
 def _reworded(written: Written, changed: Reword) -> Written:
     """Give a reply other words: at once where it was written in this same turn, else in the commit."""
     first = f"staff:{changed.act}"
-    if not any(w.key == first for w in written.worded):
+    parts = [w for w in written.worded if _says(w, changed.act)]
+    if not parts:
         return replace(written, reword=(*written.reword, changed))
+    if not changed.whole or any(w.outbound.text for w in parts if w.key != first):
+        return replace(written, history=(*written.history, changed.line("in_parts")))
     worded = tuple(replace(w, outbound=changed.out) if w.key == first else w for w in written.worded)
     return replace(written, worded=worded, history=(*written.history, changed.line("edited")))
 

@@ -15,6 +15,7 @@ from bot.model.messages import Inbound, Kind
 from bot.ports import Item
 from bot.store import codec
 from bot.store.desk import HistoryRow, Paper, SaidRow, WrittenRow
+from bot.store.outbox import AMEND
 from bot.store.tables import InboxState, OutboxState
 
 SENDS = {
@@ -50,6 +51,7 @@ HAPPENED: Mapping[str, str] = {
     "recalled": "{who} deleted a reply in the buyer's chat, who may have read it",
     "amended": "{who} changed a reply in the buyer's chat",
     "not_amended": "The platform did not change or delete a reply: it stands as it was",
+    "in_parts": "{who} wanted to change a reply; it stands as it was: its words take more than one message",
     "too_late": "{who} was too late",
     "not_theirs": "{who} wanted to take back what a colleague wrote; only a lead or an admin can",
     "push_sent": "{who} sent what was held back",
@@ -121,7 +123,9 @@ def read(paper: Paper, decode: Decode) -> list[Line]:
     shut = {f"staff:{h.data.decode()}" for h in paper.history if h.what == "failed" and h.text == "closed"}
     shut -= {f"staff:{act}" for act in bridged}
     undone = {f"staff:{h.data.decode()}" for h in paper.history if h.what == "undone"}
-    lines += [_said(row, said_by, shut, undone, paper) for row in paper.said if row.body]
+    # What changes a message says nothing new: its line of the history tells of it.
+    said = [row for row in paper.said if row.body and not row.key.startswith(AMEND)]
+    lines += [_said(row, said_by, shut, undone, paper) for row in said]
     lines += [line for row in paper.history if (line := _happened(row, released)) is not None]
     return sorted(lines, key=lambda line: (line.at, line.side == "event", line.key))
 

@@ -34,6 +34,11 @@ PLAIN, BRIEF = 0.9, 5
 """A rule at this score is right without a second opinion about a message of so few words, or of known words alone."""
 FEWEST = 2
 """Words that are like anything: a yes, a name or a number alone is not."""
+FIRM = 0.95
+"""A rule at this score that hears a stop, or a person asked for, is overruled by nothing: to go on sending, or not to
+fetch anybody, is worse than to have misread."""
+DECLARED = frozenset({"notify_on", "received"})
+"""What is written down as the buyer's own word, a consent or that it came: likeness alone may only ask about it."""
 BEHIND = 0.12
 """How far what is less likely stands behind what is acted on: more than the lead that `decide` asks for."""
 LONG = 3
@@ -100,7 +105,7 @@ def understand(
         intents = _unsaid(found, len(tokens))
     yes = _yes(left, tokens, read, lexicon)
     answered = yes is not None and conversation.pending is not None
-    if read.length >= FEWEST and not read.plain and not asked and not answered:
+    if read.length >= FEWEST and not read.plain and not asked and not answered and not _firm(intents):
         intents = _weighed(intents, read, lexicon)
     return Understanding(
         text=text,
@@ -132,6 +137,10 @@ def _unsaid(found: Sequence[Entity], length: int) -> tuple[tuple[str, float], ..
     return (("wismo", BARE_NUMBER),) if numbers and length < LONG else (("other", OTHER),)
 
 
+def _firm(intents: tuple[tuple[str, float], ...]) -> bool:
+    return bool(intents) and intents[0][0] in {"notify_off", "human"} and intents[0][1] >= FIRM
+
+
 def _weighed(intents: tuple[tuple[str, float], ...], read: _Read, lexicon: Lexicon) -> tuple[tuple[str, float], ...]:
     """The intents of the rules, put right by what the message is most like where that is far more likely."""
     said = dict(intents)
@@ -142,6 +151,10 @@ def _weighed(intents: tuple[tuple[str, float], ...], read: _Read, lexicon: Lexic
     best = max(votes, key=lambda name: votes[name])
     chance = votes[best] / sum(votes.values())
     score = ALIKE if chance >= LIKELY else GUESSED if chance >= MAYBE else 0.0
+    if best in DECLARED and (not intents or best != intents[0][0]):
+        if best in said:
+            return intents
+        score = min(score, GUESSED)
     if said.get(best, 0.0) >= score or not score:
         if not intents or best == intents[0][0] or not score:
             return intents

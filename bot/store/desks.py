@@ -19,7 +19,9 @@ from bot.store.database import NOW, Database
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Inbox, InboxState, Outbox, OutboxState, core
 
-SHOWN = frozenset({"withdrawn", "on_its_way", "undone", "recalled", "too_late", "not_theirs", "edited", "amended"})
+SHOWN = frozenset(
+    {"withdrawn", "on_its_way", "undone", "recalled", "too_late", "not_theirs", "edited", "amended", "in_parts"}
+)
 """Lines of the history that the commit itself adds and a desk shows."""
 
 _outbox = core(Outbox)
@@ -289,7 +291,10 @@ async def transcript(connection: AsyncConnection, lane: str, most: int) -> list[
         .limit(most)
     )
     told = await connection.execute(
-        select(_outbox).where(_outbox.c.lane == lane).order_by(_outbox.c.id.desc()).limit(most)
+        select(_outbox)
+        .where(_outbox.c.lane == lane, ~_outbox.c.key.startswith(outbox.AMEND))
+        .order_by(_outbox.c.id.desc())
+        .limit(most)
     )
     said = [Said(r.received_at, "buyer", port=r.port, item=Item(r.key, r.lane, r.body)) for r in heard if r.body]
     said += [

@@ -315,10 +315,10 @@ async def _lanes_naming(connection: AsyncConnection, buyer: int) -> set[str]:
 
 def _any_of(values: Iterable[str], shortest: int, *, whole: bool = False) -> re.Pattern[str]:
     """Finds the longer ones in a body in lower case, written out or as JSON that keeps to ASCII; as whole words where
-    they might stand within an id."""
+    they might stand within an id, or be one: a bare number of the JSON is the platform's own."""
     long = [v.strip() for v in values if len(v.strip()) > shortest]
     spelled = sorted({re.escape(s.lower()) for v in long for s in (v, json.dumps(v)[1:-1])})
-    edge = (r"(?<![^\W_])", r"(?![^\W_])") if whole else ("", "")
+    edge = (r"""(?<![^\W_])(?<!":)(?<!": )""", r"(?![^\W_])") if whole else ("", "")
     return re.compile(f"{edge[0]}(?:{'|'.join(spelled)}){edge[1]}" if spelled else r"(?!)")
 
 

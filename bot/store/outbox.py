@@ -352,6 +352,12 @@ async def delivered(connection: AsyncConnection, lane: str, key: str) -> list[st
     return [r.platform_id for r in found] if all(r.state == OutboxState.SENT and r.platform_id for r in found) else []
 
 
+async def in_parts(connection: AsyncConnection, lane: str, key: str) -> bool:
+    """Whether a staff reply's words were too many for one message; files beside them are messages of their own."""
+    others = select(_outbox.c.body).where(_outbox.c.lane == lane, _outbox.c.key.startswith(f"{key}:", autoescape=True))
+    return any(text_of(body) for body in (await connection.execute(others)).scalars())
+
+
 async def reword(connection: AsyncConnection, lane: str, key: str, body: bytes) -> bool:
     """Give a message that has not left other words; whether it had not left."""
     changed = await connection.execute(

@@ -63,13 +63,14 @@ class TakeBack(Struct, frozen=True):
 
 class Reword(Struct, frozen=True):
     """A staff reply, by its act's id, that says `out` instead; `edit` is the act by which `who` changed it. `late`: the
-    channel can still do that where it has left."""
+    channel can still do that where it has left. `whole`: what it should say fits into this one message."""
 
     act: str
     who: str
     edit: str
     out: Outbound
     late: bool = False
+    whole: bool = True
 
     def line(self, what: str) -> CaseEvent:
         """What came of it, in the case's history."""
@@ -211,8 +212,14 @@ async def _taken_back(connection: AsyncConnection, w: Written) -> Written:
         parts = await outbox.delivered(connection, w.claim.lane, key) if wanted.late is not None else []
         deletions = [replace(wanted.late, amends=part) for part in parts if wanted.late is not None]
         w = _amending(w, key, deletions, wanted.line("recalled" if parts else "too_late"))
-    for changed in w.reword:
+    # What is taken back in the same turn says nothing any more.
+    gone = {line.data for line in (*w.history, *w.found) if line.what in {"undone", "recalled"}}
+    for changed in [x for x in w.reword if x.act.encode() not in gone]:
         key = f"staff:{changed.act}"
+        if not changed.whole or await outbox.in_parts(connection, w.claim.lane, key):
+            # Changed in part it would say neither what it said nor what it should.
+            w = replace(w, found=(*w.found, changed.line("in_parts")))
+            continue
         if await outbox.reword(connection, w.claim.lane, key, codec.encode(changed.out)):
             w = replace(w, found=(*w.found, changed.line("edited")))
             continue

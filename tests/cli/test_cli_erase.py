@@ -208,10 +208,11 @@ def test_nobody_is_erased_without_a_yes_or_by_a_wrong_name(shop: str, wismo: Cal
     assert names_seen([GONE.name, STAYS.name], everything(shop)) == {GONE.name, STAYS.name}
 
 
-async def hear_a_stranger(url: str, text: str) -> None:
+async def hear_a_stranger(url: str, text: str, message: int = 1) -> None:
     store = Store(url, Clock())
     lane = conversation_lane(Address("telegram", "1", "stranger-5150"))
-    await store.receive([Arrival("telegram", Item("stranger", lane, json.dumps({"text": text}).encode()))])
+    told = {"message_id": message, "text": text}
+    await store.receive([Arrival("telegram", Item("stranger", lane, json.dumps(told).encode()))])
     await store.close()
 
 
@@ -238,5 +239,11 @@ def test_a_chat_that_told_who_they_are_in_other_words_goes_too(shop: str, wismo:
 @pytest.mark.parametrize("text", [f"zebra-stranger lives at {GONE.postcode}", "where is 7001, asks zebra-stranger"])
 def test_a_chat_that_only_shares_a_postcode_or_a_number_stays(shop: str, wismo: Callable[..., Any], text: str) -> None:
     asyncio.run(hear_a_stranger(shop, text))
+    assert wismo("erase", GONE.email, "--yes").exit_code == 0
+    assert names_seen(["zebra-stranger"], everything(shop))
+
+
+def test_a_platforms_own_number_for_a_message_is_no_order_that_was_named(shop: str, wismo: Callable[..., Any]) -> None:
+    asyncio.run(hear_a_stranger(shop, f"zebra-stranger asks: do you send to {GONE.city}?", message=7001))
     assert wismo("erase", GONE.email, "--yes").exit_code == 0
     assert names_seen(["zebra-stranger"], everything(shop))

@@ -7,8 +7,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec.structs import replace
 
+from bot.dialog.flows.status import where
 from bot.dialog.telling import latest, order_facts, public_facts
-from bot.dialog.turn import Desk, Dossier, Facts, Shop
+from bot.dialog.turn import Desk, Dossier, Facts, Shop, Turn, Understanding
+from bot.model.conversations import Conversation, Proof
+from bot.model.messages import Address
 from bot.model.orders import Order, Shipment
 from bot.model.parcels import Parcel
 from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track, Window
@@ -92,3 +95,27 @@ async def test_the_answer_says_what_its_window_rests_on(tmp_path: Path, locale: 
         first = await house.ask(asked[locale])
         assert words not in first
         assert words in await house.ask("anna@example.com")
+
+
+@pytest.mark.parametrize(
+    ("promised", "reassured"),
+    [(None, True), (date(2026, 12, 20), True), (date(2026, 11, 10), False), (date(2026, 10, 31), False)],
+)
+def test_nothing_points_to_a_delay_only_where_the_shops_promise_holds(promised: date | None, reassured: bool) -> None:
+    some = dossier()
+    some = replace(some, order=replace(some.order, promised=promised))
+    proved = Conversation(Address("test", "shop", "anna"), focus=1, proofs=(Proof("email", NOW, order=1),))
+    worried = Understanding("is it lost?", (("stalled", 0.9),))
+    facts = Facts(SHOP, DESK, {1: some}, tables=learned())
+    said = where(Turn("1", proved, (), worried, facts, NOW), [some])
+    assert ("as_usual" in said.replies[0].facts) is reassured
+
+
+def test_of_a_packet_that_is_not_scanned_all_the_way_nobody_says_that_it_moves() -> None:
+    some = dossier()
+    some = replace(some, parcels=(replace(some.parcels[0], carrier="ems", number="UA123456785CN"),))
+    proved = Conversation(Address("test", "shop", "anna"), focus=1, proofs=(Proof("email", NOW, order=1),))
+    facts = Facts(SHOP, DESK, {1: some}, tables=learned())
+    said = where(Turn("1", proved, (), Understanding("is it lost?", (("stalled", 0.9),)), facts, NOW), [some])
+    assert "untracked" in said.replies[0].facts["parcels"][0]
+    assert "as_usual" not in said.replies[0].facts

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.dialog.decide import ACT
 from bot.dialog.entities import entities
 from bot.dialog.turn import Understanding
 from bot.dialog.understand import understand
@@ -307,3 +308,30 @@ def test_check_digits() -> None:
 def test_an_ordinary_small_packet_is_known_by_its_number(carrier: str, number: str, ordinary: bool) -> None:
     assert not_tracked_through(carrier, number) is ordinary
     assert not not_tracked_through("tnt", "123456789")
+
+
+@pytest.mark.parametrize(
+    ("intent", "text"),
+    [
+        ("notify_off", "unsubscribe me from these shipping updates please, the parcel arrived long ago"),
+        ("notify_off", "no quiero recibir más avisos del envío de mi paquete"),
+        ("human", "where is my order? I want to speak to an agent now"),
+        ("human", "I need to talk to a real person about my package being lost since last month"),
+        ("human", "je veux parler à quelqu'un, mon colis est perdu depuis trois semaines"),
+    ],
+)
+def test_a_stop_and_a_person_asked_for_stand_whatever_the_message_is_like(intent: str, text: str) -> None:
+    assert read(text).intent == intent
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tell me why the courier lies about the attempt",
+        "keep the package at the post office please",
+        "did you notify the courier that the address changed",
+    ],
+)
+def test_nobody_has_consented_or_received_it_because_their_words_are_like_it(text: str) -> None:
+    (intent, score), *_ = read(text).intents
+    assert intent not in {"notify_on", "received"} or score < ACT

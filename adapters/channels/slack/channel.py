@@ -228,8 +228,13 @@ class Slack(Channel):
             await self._calls.call(
                 "chat.update", json={"text": plain_payload(message)["text"], "blocks": blocks(message)} | where
             )
-        else:
+            return message.amends
+        try:
             await self._calls.call("chat.delete", json=where)
+        except Refused as error:
+            # A deletion whose outcome was not known went through; of a file we have its id and no message's.
+            if "." not in message.amends or "message_not_found" not in str(error):
+                raise
         return message.amends
 
     async def _share(self, message: Outbound) -> str:

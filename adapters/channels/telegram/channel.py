@@ -283,7 +283,7 @@ class Telegram(Channel):
             else:
                 await self._bot.delete_message(**where)
         except TelegramError as error:
-            if "not modified" not in str(error):
+            if not any(done in str(error) for done in _DONE):
                 raise self._error(error) from error
         return message.amends
 
@@ -377,6 +377,8 @@ class _Malformed(Refused):
     """Telegram did not understand our markup; the same words may pass without any."""
 
 
+_DONE = ("not modified", "to delete not found")
+"""What is said to a change or a deletion that went through before, when its outcome was not known."""
 _NO_PREVIEW = telegram.LinkPreviewOptions(is_disabled=True)
 
 

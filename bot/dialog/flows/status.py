@@ -4,6 +4,7 @@ What was said opens the question; what the carrier reports decides the answer.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from msgspec.structs import replace
@@ -75,16 +76,23 @@ def _worried(turn: Turn) -> bool:
 
 
 def _as_usual(told: Mapping[str, Any]) -> bool:
-    """Whether all that is known of every parcel says that it moves, in time."""
-    return bool(told["parcels"]) and all(
-        p["status"] in MOVING
-        and p["cause"] != "rerouted"
-        and not (p["stalled"] or p["ended"])
-        and "silent_days" in p
-        and "down_since" not in p
-        and "first" in p
-        and not p["late"]
-        for p in told["parcels"]
+    """Whether all that is known of every parcel says that it moves, in time: also by the day that the shop promised."""
+    promised = told.get("promised", date.max)
+    return (
+        bool(told["parcels"])
+        and not told.get("promise_passed")
+        and all(
+            p["status"] in MOVING
+            and p["cause"] != "rerouted"
+            and not (p["stalled"] or p["ended"])
+            and "silent_days" in p
+            and "down_since" not in p
+            and "untracked" not in p
+            and "first" in p
+            and not p["late"]
+            and latest([promised, p["last"]]) == promised
+            for p in told["parcels"]
+        )
     )
 
 

@@ -52,8 +52,10 @@ async def test_it_changes_and_goes_where_the_buyer_reads_it(buyer: tuple[Channel
     await channel.send(Outbound("4", to, "The &lt;answer&gt;", amends=first))
     assert await channel.send(Outbound("5", to, "", amends=first)) == first
     assert shown(phone) == ["More"]
+    # Whether the first deletion went through may be unknown: sent again, what is not there any more is deleted.
+    assert await channel.send(Outbound("5", to, "", amends=first)) == first
     with pytest.raises(Refused):
-        await channel.send(Outbound("6", to, "", amends=first))
+        await channel.send(Outbound("6", to, "The answer", amends=first))
 
 
 async def test_telegram_lets_nothing_be_deleted_after_two_days(town: Town, http: httpx.AsyncClient) -> None:
@@ -64,3 +66,10 @@ async def test_telegram_lets_nothing_be_deleted_after_two_days(town: Town, http:
     town.clock.forward(timedelta(hours=49))
     with pytest.raises(Refused, match="can't be deleted"):
         await channel.send(Outbound("2", to, "", amends=first))
+
+
+async def test_a_file_on_slack_is_not_said_to_be_deleted(town: Town, http: httpx.AsyncClient) -> None:
+    channel = channel_of("slack", town, http)
+    to = Address("slack", "shop", town.phone(town.slack).chat)
+    with pytest.raises(Refused):
+        await channel.send(Outbound("1", to, "", amends="F0123ABCD"))
