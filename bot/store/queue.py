@@ -33,7 +33,7 @@ STRAY = "x/desk/"
 LONGEST_NAME = 512
 """Characters of a key, a lane or a chat's name. PostgreSQL indexes no text of more than some 2,700 bytes and keeps none
 with a NUL in it: one such name would fail its whole batch, for as long as the platform repeats it."""
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 600.0
 """So long a lane in which there are only notices lets others go first: a morning's pushes to two hundred thousand
 buyers must not stand before the one who asks."""
 _NOTICE = b"Notice\n"

@@ -133,8 +133,8 @@ class Inbox(SQLModel, table=True):
 
 
 class Lane(SQLModel, table=True):
-    """What gives order: a lane is leased as a whole. `since` is when its oldest waiting event came, and a minute later
-    where nobody waits for that one."""
+    """What gives order: a lane is leased as a whole. `since` is when its oldest waiting event came, and ten minutes
+    later where nobody waits for that one."""
 
     __table_args__ = (Index("lane_ready", "since", sqlite_where=text("ready > 0"), postgresql_where=text("ready > 0")),)
     key: str = Field(sa_column=Column(String, primary_key=True))
