@@ -315,6 +315,10 @@ def test_an_ordinary_small_packet_is_known_by_its_number(carrier: str, number: s
     [
         ("notify_off", "unsubscribe me from these shipping updates please, the parcel arrived long ago"),
         ("notify_off", "no quiero recibir más avisos del envío de mi paquete"),
+        ("notify_off", "I don't want to receive any more notifications about the delivery of my order"),
+        ("notify_off", "I no longer wish to be notified about this order"),
+        ("notify_off", "我不想再收到关于订单的通知了"),
+        ("notify_off", "لا أريد المزيد من الرسائل عن طلبي"),
         ("human", "where is my order? I want to speak to an agent now"),
         ("human", "I need to talk to a real person about my package being lost since last month"),
         ("human", "je veux parler à quelqu'un, mon colis est perdu depuis trois semaines"),
@@ -322,6 +326,11 @@ def test_an_ordinary_small_packet_is_known_by_its_number(carrier: str, number: s
 )
 def test_a_stop_and_a_person_asked_for_stand_whatever_the_message_is_like(intent: str, text: str) -> None:
     assert read(text).intent == intent
+
+
+def test_who_is_tired_of_waiting_and_asks_to_be_told_stops_nothing() -> None:
+    assert read("please notify me, I don't want to wait anymore").intent != "notify_off"
+    assert read("i no longer want to wait, notify me when it ships").intent != "notify_off"
 
 
 @pytest.mark.parametrize(
