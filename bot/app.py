@@ -189,15 +189,8 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
     )
     office = Office(store, renderer, shop, house.desk, clock, lambda port, item: adapters.ports[port].decode(item))
     engine = Engine(house)
-    sending = {
-        name: Account(name, channel, adapters.rates.get(name, Rates(0, 0)))
-        for name, channel in adapters.channels.items()
-    }
-    sending |= {
-        f"{KIND}:{name}": Account(f"{KIND}:{name}", courier, _pace(courier, adapters.rates.get(name)))
-        for name, courier in _couriers(config, adapters, office).items()
-    }
-    sender = Sender(store, sending, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
+    accounts = _accounts(config, adapters, office)
+    sender = Sender(store, accounts, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
     listeners = {name: port for name, port in adapters.ports.items() if port.listens}
     campaigner = Campaigner(store, announcer, clock)
     unasked = (announcer.look, campaigner.step) if config.proactive.enabled else ()
@@ -230,6 +223,18 @@ def places_of(config: Config) -> dict[str, Address]:
         queue: Address(KIND, name, chat)
         for name, part in config.desk.channels.items()
         for queue, chat in part.queues.items()
+    }
+
+
+def _accounts(config: Config, adapters: Adapters, office: Office) -> dict[str, Account]:
+    """All that messages are sent by: the channels, and the desks on them."""
+    accounts = {
+        name: Account(name, channel, adapters.rates.get(name, Rates(0, 0)))
+        for name, channel in adapters.channels.items()
+    }
+    return accounts | {
+        f"{KIND}:{name}": Account(f"{KIND}:{name}", courier, _pace(courier, adapters.rates.get(name)))
+        for name, courier in _couriers(config, adapters, office).items()
     }
 
 

@@ -80,7 +80,7 @@ class Courier(Channel):
         if post is None:
             raise Refused("a desk takes posts alone")
         if post.kind == "mark":
-            await self._desk.mark(message.to.chat, "", post.message, post.mark)
+            await self._desk.mark(message.to.chat, post.message, post.mark)
             return post.message
         file = await self.office.store.case_file(post.case, LAST_SAID)
         if file is None:

@@ -24,7 +24,7 @@ from bot.elsewhere import told_elsewhere, unreached
 from bot.errors import Refused, describe
 from bot.fetching import Fetching
 from bot.handoff import Rules
-from bot.hearing import followed, heard, refreshed, switched
+from bot.hearing import followed, heard, in_threads, refreshed, switched
 from bot.journeys import Journeys
 from bot.model.cases import Case
 from bot.model.clock import Clock
@@ -247,8 +247,9 @@ class Engine:
                 await self._failed(turn.claim, outcome)
 
     async def _with_cases(self, lanes: Sequence[Lane]) -> Sequence[Lane]:
-        in_threads = self.house.store.in_threads
-        lanes = [replace(x, acts=await in_threads(x.claim.lane, x.acts)) if x.acts else x for x in lanes]
+        threads = {x.claim.lane for x in lanes if any(a.thread for a in x.acts)}
+        known = {lane: await self.house.store.cases_of_threads(lane) for lane in threads}
+        lanes = [replace(x, acts=in_threads(x.acts, known.get(x.claim.lane, {}))) if x.acts else x for x in lanes]
         ids = [lane.conversation.case for lane in lanes if lane.conversation.case is not None]
         if not ids:
             return lanes

@@ -1,13 +1,14 @@
 """A conversation's record after hearing from its person, and what a turn knows after hearing from a carrier. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from bot.dialog.identity import e164
 from bot.model.conversations import Conversation
-from bot.model.messages import Inbound, Kind
+from bot.model.events import StaffAct
+from bot.model.messages import Address, Inbound, Kind
 from bot.model.orders import Consent
 from bot.model.tracks import TrackUpdate
 from bot.proactive.pushes import ADVERTISING, UPDATES
@@ -54,6 +55,12 @@ def followed(record: Conversation, consents: Sequence[Consent]) -> tuple[int, ..
     if not any(c.given and c.purpose == UPDATES for c in consents):
         return ()
     return tuple(p.order for p in record.proofs if p.order is not None)
+
+
+def in_threads(acts: Sequence[StaffAct], cases: Mapping[tuple[Address, str], int]) -> tuple[StaffAct, ...]:
+    """Acts of staff, those from a chat platform with the case in whose thread they were done; `cases` by channel and
+    thread."""
+    return tuple([replace(a, case=cases.get((a.surface, a.thread))) if a.surface else a for a in acts])
 
 
 def _another(conversation: Conversation) -> Conversation:

@@ -136,7 +136,7 @@ class Desk(ABC):
         """Add a line to a case's thread, with files and buttons; the line's id. `mention` are names of staff."""
 
     @abstractmethod
-    async def mark(self, place: str, thread: str, message: str, state: str) -> None:
+    async def mark(self, place: str, message: str, state: str) -> None:
         """Show how far a staff message got, on that message: sent, delivered, read or failed."""
 
     @abstractmethod

@@ -143,7 +143,7 @@ class Board(Desk):
         self.lines.append((thread, note, tuple(mention)))
         return f"l{len(self.lines)}"
 
-    async def mark(self, place: str, thread: str, message: str, state: str) -> None:
+    async def mark(self, place: str, message: str, state: str) -> None:
         self._reached()
         self.marked.append((message, state))
 

@@ -114,17 +114,10 @@ def _shop(questions: Questions) -> dict[str, Any]:
             values[key] = questions.ask(f"shop.{key}", prompt, default)
         if isinstance(values["hours"], str):
             values["hours"] = _timetable(values["hours"])
-        try:
-            ShopPart.model_validate(values)
-        except ValidationError as error:
-            faults = told(error, "shop")
-            if not questions.patient:
-                raise Faults(faults) from None
-            for fault in faults:
-                complain(f"✗ {fault}")
-            open_keys = [key for key in SHOP if any(f.startswith(f"shop.{key}:") for f in faults)]
-            continue
-        return values
+        faults = _refused(ShopPart, values, "shop", questions)
+        if not faults:
+            return values
+        open_keys = [key for key in SHOP if any(f.startswith(f"shop.{key}:") for f in faults)]
 
 
 def _web(questions: Questions) -> dict[str, Any]:
@@ -133,16 +126,24 @@ def _web(questions: Questions) -> dict[str, Any]:
             "web.public_url", "Where the world reaches this machine, https://... (nothing: nowhere)", ""
         )
         given = {k: v for k in ("host", "port") if (v := questions.optional(f"web.{k}")) is not None}
-        try:
-            WebPart.model_validate({"public_url": url} | given)
-        except ValidationError as error:
-            faults = told(error, "web")
-            if not questions.patient:
-                raise Faults(faults) from None
-            for fault in faults:
-                complain(f"✗ {fault}")
-            continue
-        return {"public_url": url} | given
+        values = {"public_url": url} | given
+        if not _refused(WebPart, values, "web", questions):
+            return values
+
+
+def _refused(part: type[BaseModel], values: Mapping[str, Any], name: str, questions: Questions) -> list[str]:
+    """What is wrong with a part of the config, which whoever answers by hand is told and asked again; raises `Faults`
+    where the answers came in a file."""
+    try:
+        part.model_validate(values)
+    except ValidationError as error:
+        faults = told(error, name)
+        if not questions.patient:
+            raise Faults(faults) from None
+        for fault in faults:
+            complain(f"✗ {fault}")
+        return faults
+    return []
 
 
 def _timetable(text: str) -> dict[str, str]:

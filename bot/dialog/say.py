@@ -12,11 +12,6 @@ from bot.model.conversations import QUEUE, Conversation, Pending
 from bot.model.messages import Option, Reply
 
 
-def locale_of(turn: Turn) -> str:
-    """The language of the answer: what was chosen, else the conversation's, else the shop's."""
-    return turn.conversation.locale or turn.facts.shop.locale
-
-
 def answer(  # noqa: PLR0913 - one call says all there is to an answer
     turn: Turn,
     template: str,

@@ -10,6 +10,7 @@ from itertools import pairwise
 from math import exp
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.dialog.entities import entities
 from bot.dialog.language import NONE, SURE, LanguageModel, by_script
@@ -59,6 +60,16 @@ SHAKES = "👎❌🚫🙅"
 """Said without a word, and meant as a no."""
 
 
+class Spoken(Struct, frozen=True):
+    """A message without what was taken out of it: as it was typed, its `words` folded, and these one by one. `beside`
+    are the concepts of what was taken out."""
+
+    text: str
+    words: str
+    tokens: Sequence[str]
+    beside: frozenset[str] = frozenset()
+
+
 class _Read(Struct, frozen=True):
     """What one language makes of a text."""
 
@@ -92,18 +103,16 @@ def understand(
         return Understanding(text=text, choice=choice, entities=links)
     asked_which = conversation.pending is not None and conversation.pending.kind == "order"
     found, left = entities(text, lexicon, asked=asked_which) if text else ((), "")
-    words = folded(left)
-    tokens = tokens_of(words)
-    beside = carried(found)
-    read, locale = heard(left, words, tokens, conversation.locale, lexicon, model, beside)
-    asked = _asked(words, tokens, lexicon) if text else ""
+    said = spoken(left, found)
+    read, locale = heard(said, conversation.locale, lexicon, model)
+    asked = _asked(said, lexicon) if text else ""
     intents = read.intents
     if asked:
         concepts = set(read.concepts) | {"language_name"}
-        intents = lexicon.intents(concepts, len(tokens))
+        intents = lexicon.intents(concepts, len(said.tokens))
     if text and not intents:
-        intents = _unsaid(found, len(tokens))
-    yes = _yes(left, tokens, read, lexicon)
+        intents = _unsaid(found, len(said.tokens))
+    yes = _yes(said, read, lexicon)
     answered = yes is not None and conversation.pending is not None
     if read.length >= FEWEST and not read.plain and not asked and not answered and not _firm(intents):
         intents = _weighed(intents, read, lexicon)
@@ -189,66 +198,48 @@ def _typed_choice(text: str, conversation: Conversation) -> str | None:
     return next((c.value for c in conversation.offered if folded(c.title) == wanted), None)
 
 
-def carried(found: Sequence[Entity]) -> frozenset[str]:
-    """The concepts of what was taken out of a text."""
-    return frozenset(BESIDE[e.kind] for e in found if e.kind in BESIDE)
+def spoken(left: str, found: Sequence[Entity]) -> Spoken:
+    """What is `left` of a text from which these were taken."""
+    words = folded(left)
+    return Spoken(left, words, tokens_of(words), frozenset(BESIDE[e.kind] for e in found if e.kind in BESIDE))
 
 
-def heard(
-    text: str,
-    words: str,
-    tokens: Sequence[str],
-    prior: str,
-    lexicon: Lexicon,
-    model: LanguageModel,
-    beside: frozenset[str] = frozenset(),
-) -> tuple[_Read, str]:
-    """What a text means, also given as folded `words`, and the language it shows with confidence, or empty.
-
-    `beside` are the concepts of what was taken out of it.
-    """
+def heard(said: Spoken, prior: str, lexicon: Lexicon, model: LanguageModel) -> tuple[_Read, str]:
+    """What it means, and the language that it shows with confidence, or empty."""
     nothing = _Read("", frozenset(), 0, ())
-    if not tokens:
-        nod = frozenset({"ok", "affirm"}) if any(c in NODS for c in text) else frozenset[str]()
-        nod |= frozenset({"refuse"}) if any(c in SHAKES for c in text) else frozenset()
+    if not said.tokens:
+        nod = frozenset({"ok", "affirm"}) if any(c in NODS for c in said.text) else frozenset[str]()
+        nod |= frozenset({"refuse"}) if any(c in SHAKES for c in said.text) else frozenset()
         return _Read("", nod, len(nod), lexicon.intents(set(nod), 1)), ""
-    script = by_script(text)
+    script = by_script(said.text)
     if script == NONE:
         return nothing, ""
     if script == "zh" and prior == "ja":
         script = prior  # Japanese in Han alone ("返品希望") looks Chinese
     if script:
-        return _in(script, words, tokens, lexicon, beside), script
-    return _read_latin(text, words, tokens, prior, lexicon, model, beside)
+        return _in(script, said, lexicon), script
+    return _read_latin(said, prior, lexicon, model)
 
 
-def _read_latin(
-    text: str,
-    words: str,
-    tokens: Sequence[str],
-    prior: str,
-    lexicon: Lexicon,
-    model: LanguageModel,
-    beside: frozenset[str],
-) -> tuple[_Read, str]:
-    """The same of a text in Latin letters, which are those of many languages."""
-    guess, sure = model.guess(text) if len(words) > 3 else ("", 0.0)
-    long = len(tokens) >= LONG
+def _read_latin(said: Spoken, prior: str, lexicon: Lexicon, model: LanguageModel) -> tuple[_Read, str]:
+    """The same in Latin letters, which are those of many languages."""
+    words, long = said.words, len(said.tokens) >= LONG
+    guess, sure = model.guess(said.text) if len(words) > 3 else ("", 0.0)
     if long and sure >= SURE and guess in lexicon.words:
-        first = _in(guess, words, tokens, lexicon, beside)
+        first = _in(guess, said, lexicon)
         if first.intents and first.intents[0][1] >= STRONG:
             return first, guess
     latin = [c for c, w in lexicon.words.items() if c not in {"ru", "ar"} and not w.joined]
-    reads = [_in(c, words, tokens, lexicon, beside) for c in latin]
+    reads = [_in(c, said, lexicon) for c in latin]
     believed = (0.5 if long else 0.3) * sure
     liked = {guess: believed, prior: 0.1} if guess != prior else {prior: believed + 0.1}
     best = max(reads, key=lambda r: r.weight[0] + 0.1 * r.known + liked.get(r.locale, 0.0))
     if words.isascii() and (best.weight[0] < CLEAR or sure < SURE):
-        other = max(_romanised(words, tokens, lexicon, beside), key=lambda r: r.known)
+        other = max(_romanised(said, lexicon), key=lambda r: r.known)
         if other.weight[0] >= BARE_NUMBER and other.known > best.known:
             return other, other.locale if long else ""
     if not best.known:
-        slipped = (_slipped(c, words, tokens, lexicon, beside) for c in latin)
+        slipped = (_slipped(c, said, lexicon) for c in latin)
         best = max(slipped, key=lambda r: r.weight[0] + 0.1 * r.known + liked.get(r.locale, 0.0))
     if not best.known:
         return best, guess if long and sure >= SURE and guess in lexicon.words else ""
@@ -259,34 +250,36 @@ def _read_latin(
     return best, ""
 
 
-def _romanised(words: str, tokens: Sequence[str], lexicon: Lexicon, beside: frozenset[str]) -> Iterator[_Read]:
+def _romanised(said: Spoken, lexicon: Lexicon) -> Iterator[_Read]:
     """What it means as Russian or Arabic in Latin letters; of Arabic the words themselves are listed so."""
-    text = cyrillic(words)
-    yield _in("ru", text, tokens_of(text), lexicon, beside)
-    yield _in("ar", words, tokens, lexicon, beside)
+    text = cyrillic(said.words)
+    yield _in("ru", replace(said, words=text, tokens=tokens_of(text)), lexicon)
+    yield _in("ar", said, lexicon)
 
 
-def _in(locale: str, words: str, tokens: Sequence[str], lexicon: Lexicon, beside: frozenset[str]) -> _Read:
+def _in(locale: str, said: Spoken, lexicon: Lexicon) -> _Read:
     """What one language makes of it; only where nothing is clear are one-letter slips forgiven."""
     language = lexicon.words[locale]
-    length = -(-len(words) // language.letters) if language.letters else len(tokens)
-    concepts, known = language.concepts(words, tokens)
-    concepts |= beside
+    length = -(-len(said.words) // language.letters) if language.letters else len(said.tokens)
+    concepts, known = language.concepts(said.words, said.tokens)
+    concepts |= said.beside
     intents = lexicon.intents(concepts, length)
     if known and not (intents and intents[0][1] >= CLEAR) and not language.joined:
-        return _slipped(locale, words, tokens, lexicon, beside)
-    return _Read(locale, frozenset(concepts), known, intents, words, length)
+        return _slipped(locale, said, lexicon)
+    return _Read(locale, frozenset(concepts), known, intents, said.words, length)
 
 
-def _slipped(locale: str, words: str, tokens: Sequence[str], lexicon: Lexicon, beside: frozenset[str]) -> _Read:
+def _slipped(locale: str, said: Spoken, lexicon: Lexicon) -> _Read:
     """The same with one-letter slips forgiven."""
-    concepts, known = lexicon.words[locale].concepts(words, tokens, slips=True)
-    concepts |= beside
-    return _Read(locale, frozenset(concepts), known, lexicon.intents(concepts, len(tokens)), words, len(tokens))
+    length = len(said.tokens)
+    concepts, known = lexicon.words[locale].concepts(said.words, said.tokens, slips=True)
+    concepts |= said.beside
+    return _Read(locale, frozenset(concepts), known, lexicon.intents(concepts, length), said.words, length)
 
 
-def _asked(words: str, tokens: Sequence[str], lexicon: Lexicon) -> str:
+def _asked(said: Spoken, lexicon: Lexicon) -> str:
     """The language that is asked for by name."""
+    words, tokens = said.words, said.tokens
     if len(tokens) > 8:
         return ""
     pairs = (f"{a} {b}" for a, b in pairwise(tokens))
@@ -298,11 +291,11 @@ def _asked(words: str, tokens: Sequence[str], lexicon: Lexicon) -> str:
     return next((code for name, code in lexicon.joined_languages.items() if name in words), "")
 
 
-def _yes(text: str, tokens: Sequence[str], read: _Read, lexicon: Lexicon) -> bool | None:
-    joined = bool(read.locale) and lexicon.words[read.locale].joined
+def _yes(said: Spoken, read: _Read, lexicon: Lexicon) -> bool | None:
+    tokens, joined = said.tokens, bool(read.locale) and lexicon.words[read.locale].joined
     if not tokens and not read.concepts:
         return None
-    if len(tokens) > (2 if joined else 4) or (joined and len(text.strip()) > _YES[read.locale]):
+    if len(tokens) > (2 if joined else 4) or (joined and len(said.text.strip()) > _YES[read.locale]):
         return None
     sides = read.concepts & {"affirm", "refuse"}
     if not sides and read.locale:

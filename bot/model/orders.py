@@ -7,7 +7,6 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from bot.model.messages import Media
-from bot.model.tracks import Track
 
 
 class Item(Struct, frozen=True):
@@ -91,11 +90,3 @@ class OrderUpdate(Struct, frozen=True):
     at: datetime
     order: Order
     link: str = ""
-
-
-class ScansUpdate(Struct, frozen=True):
-    """A shop or forwarder reports scans of its own for one number."""
-
-    id: str
-    at: datetime
-    track: Track

@@ -235,34 +235,18 @@ _NUMBERED = (
 
 def order_value(row: Any) -> Order:
     """An order's row as the shop's order."""
+    person = {"name": row.name, "email": row.email, "phone": row.phone, "address": row.address, "city": row.city}
     detail = _read_detail(row.detail)
-    return Order(
-        number=row.number,
-        updated_at=row.updated_at,
-        source=row.source,
-        shop=row.shop,
-        placed_at=row.placed_at,
-        name=row.name,
-        email=row.email,
-        phone=row.phone,
-        address=row.address,
-        postcode=row.postcode,
-        city=row.city,
-        country=row.country,
-        locale=detail.locale,
-        items=detail.items,
-        incoterm=detail.incoterm,
-        duties=detail.duties,
-        promised=detail.promised,
-        cancelled=detail.cancelled,
-        evidence=detail.evidence,
-    )
+    return _order(row, detail, evidence=detail.evidence, **person)
 
 
 def spoken_of(row: Any) -> Order:
     """An order's row as the shop's order, with what a message may tell of it and nothing of the person; for who read
     `SPOKEN` of it."""
-    detail = _read_detail(row.detail)
+    return _order(row, _read_detail(row.detail))
+
+
+def _order(row: Any, detail: Detail, **more: Any) -> Order:
     return Order(
         number=row.number,
         updated_at=row.updated_at,
@@ -277,6 +261,7 @@ def spoken_of(row: Any) -> Order:
         duties=detail.duties,
         promised=detail.promised,
         cancelled=detail.cancelled,
+        **more,
     )
 
 

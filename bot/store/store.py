@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from msgspec.structs import replace
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +12,6 @@ from bot.dialog.turn import Dossier, Wants
 from bot.model.cases import Case, CaseEvent
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
-from bot.model.events import StaffAct
 from bot.model.messages import Address
 from bot.model.orders import Consent, Order
 from bot.model.parcels import Parcel
@@ -373,11 +371,6 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
     async def cases_of_threads(self, lane: str) -> dict[tuple[Address, str], int]:
         """The cases of the threads in which desks show a conversation."""
         return await self.database.view(lambda c: desks.cases_of_threads(c, lane))
-
-    async def in_threads(self, lane: str, acts: tuple[StaffAct, ...]) -> tuple[StaffAct, ...]:
-        """Acts of staff in a conversation, each with the case in whose thread it was done."""
-        cases = await self.cases_of_threads(lane) if any(a.thread for a in acts) else {}
-        return tuple(replace(a, case=cases.get((a.surface, a.thread))) if a.surface else a for a in acts)
 
     async def save_thread(self, case: Case, place: Address, thread: str) -> None:
         """Remember where a desk shows a case."""

@@ -17,9 +17,9 @@ import yaml
 
 from bot.dialog.entities import entities
 from bot.dialog.language import LanguageModel
-from bot.dialog.lexicon import Lexicon, folded, tokens_of
+from bot.dialog.lexicon import Lexicon
 from bot.dialog.likeness import CONCEPT, MARK, packed, pieces_of
-from bot.dialog.understand import carried, heard
+from bot.dialog.understand import heard, spoken
 
 HERE = Path(__file__).parent
 LEARNT = tuple(HERE / name for name in ("sentences.txt", "chatty.txt", "indirect.txt"))
@@ -55,8 +55,7 @@ def checksum(paths: Iterable[Path] = (*LEARNT, *TUNED)) -> int:
 def features(text: str, lexicon: Lexicon, model: LanguageModel) -> dict[str, int]:
     """What the model sees of a message, read as the bot reads it, and what it weighs."""
     found, left = entities(text, lexicon)
-    words = folded(left)
-    read, _ = heard(left, words, tokens_of(words), "", lexicon, model, carried(found))
+    read, _ = heard(spoken(left, found), "", lexicon, model)
     return dict.fromkeys(sorted(pieces_of(read.text)), 1) | {MARK + c: CONCEPT for c in sorted(read.concepts)}
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from bot.model.cases import Case, CaseEvent, CaseState
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation
-from bot.model.events import StaffAct, conversation_lane
+from bot.model.events import conversation_lane
 from bot.model.markup import plain
 from bot.model.messages import Address
 from bot.ports import Item
@@ -275,10 +275,6 @@ class MemoryStore:
     async def cases_of_threads(self, lane: str) -> dict[tuple[Address, str], int]:
         ours = {case for case, known in self.known.items() if known.conversation == lane}
         return {(place, thread): case for (case, place), thread in self.threads.items() if case in ours}
-
-    async def in_threads(self, lane: str, acts: tuple[StaffAct, ...]) -> tuple[StaffAct, ...]:
-        cases = await self.cases_of_threads(lane)
-        return tuple(replace(a, case=cases.get((a.surface, a.thread))) if a.surface else a for a in acts)
 
     async def save_thread(self, case: Case, place: Address, thread: str) -> None:
         self.threads[case.id, place] = thread

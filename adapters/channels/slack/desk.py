@@ -61,7 +61,7 @@ class SlackDesk(Desk):
         await self._told(self._calls.call("files.completeUploadExternal", data=form), place)
         return uploaded[0]["id"]
 
-    async def mark(self, place: str, thread: str, message: str, state: str) -> None:
+    async def mark(self, place: str, message: str, state: str) -> None:
         body = {"channel": place, "timestamp": message, "name": MARKS.get(state, "grey_question")}
         try:
             await self._call("reactions.add", body)

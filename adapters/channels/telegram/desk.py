@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import telegram
 from msgspec import Struct
+from msgspec.structs import replace
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Update
 
 from adapters.channels.telegram.reading import media_of
@@ -94,7 +95,7 @@ class TelegramDesk(Desk):
         except Unreachable as error:
             raise Misconfigured(f"the desk's group {parts['chat_id']}: {error}", key="desk.channels") from error
 
-    async def mark(self, place: str, thread: str, message: str, state: str) -> None:
+    async def mark(self, place: str, message: str, state: str) -> None:
         reaction = [{"type": "emoji", "emoji": MARKS.get(state, "🤔")}]
         await self._told("setMessageReaction", {"chat_id": place, "message_id": int(message), "reaction": reaction})
 
@@ -183,36 +184,29 @@ class TelegramDesk(Desk):
         who, place = str(message.from_user.id) if message.from_user else "", str(message.chat.id)
         whole = message.text or message.caption or ""
         safe = "" if message.forward_origin is not None else said_to_buyer(message)
-        if not edited and message.forward_origin is None and (given := _COMMAND.fullmatch(whole)):
-            kind, whom = self._given(given[1].lower(), given[2] or "")
-            return StaffAct(
-                key,
-                message.date,
-                self.posting.staff[who],
-                to,
-                kind,
-                whole,
-                whom=whom,
-                surface=Address("desk", self.posting.name, place),
-                thread=str(message.message_thread_id or ""),
-                by=who,
-            )
-        reply = _REPLY.match(safe)
-        words = safe[reply.end() :] if reply else whole
-        media = media_of(message)
-        kind = ("edit" if edited else "reply") if reply else "note"
-        return StaffAct(
+        made = StaffAct(
             key,
             message.date,
             self.posting.staff[who],
             to,
-            kind,
-            words.strip() or (f"📎 {media.name or media.kind.value}" if media and not reply else ""),
-            (media,) if media and reply and not edited else (),
-            ref=_key(place, message.message_id) if edited else "",
+            "note",
             surface=Address("desk", self.posting.name, place),
             thread=str(message.message_thread_id or ""),
             by=who,
+        )
+        if not edited and message.forward_origin is None and (given := _COMMAND.fullmatch(whole)):
+            kind, whom = self._given(given[1].lower(), given[2] or "")
+            return replace(made, kind=kind, text=whole, whom=whom)
+        reply = _REPLY.match(safe)
+        words = safe[reply.end() :] if reply else whole
+        media = media_of(message)
+        kind = ("edit" if edited else "reply") if reply else "note"
+        return replace(
+            made,
+            kind=kind,
+            text=words.strip() or (f"📎 {media.name or media.kind.value}" if media and not reply else ""),
+            media=(media,) if media and reply and not edited else (),
+            ref=_key(place, message.message_id) if edited else "",
             message=str(message.message_id),
             undo_seconds=UNDO_SECONDS if kind == "reply" else 0.0,
         )
