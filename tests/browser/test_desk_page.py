@@ -221,6 +221,19 @@ def test_nothing_is_cut_off_at_phone_width(browser: Browser, mei: Page, shots: P
     context.close()
 
 
+def test_a_phone_shows_what_was_said_last(browser: Browser, mei: Page) -> None:
+    state = mei.context.storage_state()
+    context = browser.new_context(viewport={"width": 390, "height": 640}, storage_state=state)
+    small = context.new_page()
+    small.goto(mei.url.split("/desk")[0] + "/desk/cases/1")
+    small.wait_for_timeout(600)
+    last, field = small.locator("#lines > li").last.bounding_box(), small.locator("#write").bounding_box()
+    assert last is not None
+    assert field is not None
+    assert 0 <= last["y"] + last["height"] <= field["y"] + 1, "the newest line is out of sight"
+    context.close()
+
+
 NAMELESS = """() => [...document.querySelectorAll(
     'input:not([type=hidden]), select, textarea, button, a, img, svg[role=img]')].filter(e => !(
         e.getAttribute('aria-label') || e.labels?.length || e.textContent.trim() || e.title ||

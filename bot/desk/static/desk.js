@@ -42,16 +42,21 @@
     const version = $("[data-version]", old);
     if (version && $("#version")) $("#version").value = version.dataset.version;
   }
+  // Beside the list the lines scroll in their own box; on a phone the page scrolls, and the field covers its end.
+  const own = () => getComputedStyle(lines).overflowY !== "visible";
+  const left = () => own() ? lines.scrollHeight - lines.scrollTop - lines.clientHeight
+    : lines.getBoundingClientRect().bottom + (write?.offsetHeight || 0) - innerHeight;
+  const newest = () => own() ? lines.scrollTop = lines.scrollHeight : scrollBy(0, left());
   function line(id, html) {
     const fresh = made(html), old = document.getElementById(id);
-    const low = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 140;
+    const low = left() < 140;
     if (old) { const open = $("details", old)?.open; old.className = fresh.className; old.innerHTML = fresh.innerHTML; if (open) $("details", old).open = true; }
     else {
       const after = $$("li.line", lines).filter((l) => l.dataset.at <= fresh.dataset.at).pop();
       fresh.classList.add("new");
       if (after) after.after(fresh); else lines.prepend(fresh);
     }
-    if (low) lines.scrollTop = lines.scrollHeight;
+    if (low) newest();
   }
   document.addEventListener("focusout", () => setTimeout(() => {
     for (const [name, html] of [...waiting]) { waiting.delete(name); part(name, html); }
@@ -149,7 +154,7 @@
       text.value = "";
       sessionStorage.removeItem(kept);
       text.focus();
-      if (await sending) { if (file.files === files) file.value = ""; lines.scrollTop = lines.scrollHeight; return; }
+      if (await sending) { if (file.files === files) file.value = ""; newest(); return; }
       text.value = said + (text.value ? "\n" + text.value : "");
       sessionStorage.setItem(kept, text.value);
       // What was meant for colleagues never comes back as a reply.
@@ -169,7 +174,7 @@
     window.wismo_again = (said) => { text.value = (text.value ? text.value.trimEnd() + "\n" : "") + said; sessionStorage.setItem(kept, text.value); set("reply"); text.focus(); };
     window.wismo_mode = (kind) => { set(kind); text.focus(); };
     shown();
-    lines.scrollTop = lines.scrollHeight;
+    newest();
   }
 
   // ---- keys
