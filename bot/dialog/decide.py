@@ -10,6 +10,7 @@ else                           ask, and the second time hand over
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -40,7 +41,7 @@ ANYTIME: Mapping[str, Callable[[Turn], Decision]] = {
 OF_ORDER: Mapping[str, Flow] = {
     "wismo": status.where,
     "delivery_estimate": status.where,
-    "stalled": status.where,
+    "stalled": partial(status.where, worried=True),
     "not_received": status.not_received,
     "customs": status.customs,
     "packing_list": status.packing_list,
@@ -223,6 +224,10 @@ def of_order(turn: Turn, intent: str) -> Decision:
         return _checked(turn, intent, order, offered) if offered else proving.ask_proof(turn, intent, order)
     if trackings:
         return status.public(turn, trackings[0])
+    pending = turn.conversation.pending
+    if pending is not None and pending.kind == "prove":
+        # "Why does it take so long?" while 1042 waits for its proof is asked about 1042.
+        return proving.ask_proof(turn, intent, str(pending.data.get("order", "")))
     return proving.ask_order(turn, intent)
 
 

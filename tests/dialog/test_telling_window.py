@@ -107,7 +107,7 @@ def test_nothing_points_to_a_delay_only_where_the_shops_promise_holds(promised: 
     proved = Conversation(Address("test", "shop", "anna"), focus=1, proofs=(Proof("email", NOW, order=1),))
     worried = Understanding("is it lost?", (("stalled", 0.9),))
     facts = Facts(SHOP, DESK, {1: some}, tables=learned())
-    said = where(Turn("1", proved, (), worried, facts, NOW), [some])
+    said = where(Turn("1", proved, (), worried, facts, NOW), [some], worried=True)
     assert ("as_usual" in said.replies[0].facts) is reassured
 
 
@@ -116,6 +116,7 @@ def test_of_a_packet_that_is_not_scanned_all_the_way_nobody_says_that_it_moves()
     some = replace(some, parcels=(replace(some.parcels[0], carrier="ems", number="UA123456785CN"),))
     proved = Conversation(Address("test", "shop", "anna"), focus=1, proofs=(Proof("email", NOW, order=1),))
     facts = Facts(SHOP, DESK, {1: some}, tables=learned())
-    said = where(Turn("1", proved, (), Understanding("is it lost?", (("stalled", 0.9),)), facts, NOW), [some])
+    asked = Turn("1", proved, (), Understanding("is it lost?", (("stalled", 0.9),)), facts, NOW)
+    said = where(asked, [some], worried=True)
     assert "untracked" in said.replies[0].facts["parcels"][0]
     assert "as_usual" not in said.replies[0].facts

@@ -51,15 +51,16 @@ MOVING = {
 FAMILY = {"wismo", "delivery_estimate", "stalled"}
 
 
-def where(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
-    """Where the parcels of one order are; of several orders, a list."""
+def where(turn: Turn, dossiers: Sequence[Dossier], *, worried: bool = False) -> Decision:
+    """Where the parcels of one order are; of several orders, a list. `worried`: it was asked why it takes so long, or
+    whether it is lost."""
     if len(dossiers) > 1:
         return several(turn, dossiers)
     dossier = dossiers[0]
     record = replace(turn.conversation, focus=dossier.id)
     options = _next_steps(turn, dossier)
     told = order_facts(dossier, turn.facts, turn.now)
-    if _worried(turn) and _as_usual(told):
+    if worried and _as_usual(told):
         told["as_usual"] = True
     zone = zone_of(dossier.order, turn.facts, turn.now)
     trouble = next((TROUBLE[p.cause] for p in dossier.parcels if p.status in BAD_ENDS and p.cause in TROUBLE), None)
@@ -67,12 +68,6 @@ def where(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
         case = CaseDraft(trouble, f"Order {dossier.order.number}: {SAYS[trouble]}", dossier.id)
         return hand_over(turn, "where", case, told, record=record, zone=zone)
     return answer(turn, "where", told, options=options, record=record, zone=zone)
-
-
-def _worried(turn: Turn) -> bool:
-    """Whether it was asked why it takes so long or whether it is lost, now or before the proof."""
-    pending = turn.conversation.pending
-    return "stalled" in {turn.said.intent, pending.intent if pending else ""}
 
 
 def _as_usual(told: Mapping[str, Any]) -> bool:
