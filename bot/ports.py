@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bot.model.events import Event
 from bot.model.messages import Limits, Media, Outbound
-from bot.model.orders import Order
 from bot.model.templates import Body, ListedTemplate
 from bot.model.tracks import Track, TrackRef
 
@@ -260,11 +259,3 @@ class TrackingSource(Port):
     async def missed(self, since: datetime) -> Sequence[TrackRef]:
         """Numbers of which the source had news since then and could not push them."""
         return ()
-
-
-class OrderSource(Port):
-    """A shop whose orders we can look up."""
-
-    async def find(self, number: str) -> Order | None:
-        """The order by the number the buyer typed, where the shop can be asked."""
-        return None
