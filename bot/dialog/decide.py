@@ -149,7 +149,7 @@ def _proved_by_answer(turn: Turn) -> Decision | None:
     pending = turn.conversation.pending
     assert pending is not None  # noqa: S101 - the caller looked
     order = str(pending.data.get("order", ""))
-    renamed = [n for n in turn.said.values("order") if n != order]
+    renamed = [n for n in turn.said.values("order") if n != order] or _corrected(turn, order)
     offered = proving.offered_factor(turn, (order,))
     if renamed or not offered:
         return None
@@ -161,6 +161,12 @@ def _proved_by_answer(turn: Turn) -> Decision | None:
         asked = proving.ask_proof(turn, intent, others[0])
         return replace(asked, guessed=checked.guessed, misses=checked.misses, say_after=checked.say_after)
     return checked
+
+
+def _corrected(turn: Turn, order: str) -> list[str]:
+    """Another number of the same length with a detail beside it: "1042 10115" while 1024 waits for its proof."""
+    alike = [n for n in turn.said.values("number") if n != order and len(n) == len(order)]
+    return alike[:1] if alike and proving.offered_factor(turn, (order, alike[0])) else []
 
 
 def _checked(turn: Turn, intent: str, order: str, offered: Sequence[tuple[str, str]]) -> Decision:

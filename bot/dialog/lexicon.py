@@ -17,6 +17,10 @@ from bot.dialog.likeness import Likeness
 
 CUES = ("order_cue", "tracking_cue", "phone_cue", "postcode_cue", "email_cue", "counted_cue")
 COURTESY = "greeting_thanks"
+TAKEN_BACK = "taken_back"
+"""The rules of a clause that is not meant; no intent."""
+AGAINST = "but"
+"""The concept of words that begin a clause against the one before."""
 FIRST_JAMO, LAST_JAMO = 0x1100, 0x11FF
 FIRST_JOINED = 0x2E80
 """From here on in Unicode stand scripts that put no spaces between words."""
@@ -87,6 +91,7 @@ class Words(Struct):
     `prefixes` are what the language writes together with the word that follows (Arabic's "and", "the", "to").
     `spelled` are letters that people write otherwise where their keyboard lacks them (German "ue" for "ü"),
     `variants` the other form of a character and its plain one (traditional and simplified Chinese).
+    `against` finds the words that begin a clause against the one before ("but").
     """
 
     locale: str
@@ -103,6 +108,7 @@ class Words(Struct):
     slips: dict[str, str] = field(default_factory=dict)
     languages: Mapping[str, str] = field(default_factory=dict)
     shortest: int = 99
+    against: re.Pattern[str] | None = None
 
     def add(self, concept: str, written: str) -> None:
         """Take one word, stem or phrase for a concept."""
@@ -245,6 +251,8 @@ class Lexicon(Struct, frozen=True):
     cues: Mapping[str, "Cue"]
     likened: Mapping[str, Rule]
     """Of an intent what must hold that it is told by likeness alone; of most nothing must."""
+    taken_back: Sequence[Rule]
+    """Of what a clause must hold that is said and not meant."""
     likeness: Likeness
 
     @classmethod
@@ -259,8 +267,9 @@ class Lexicon(Struct, frozen=True):
         begins: dict[str, list[Rule]] = {}
         rank = {intent: place for place, intent in enumerate(read["intents"])}
         rules = list(_rules(read.pop("intents")))
+        taken_back = [rule for rule in rules if rule.intent == TAKEN_BACK]
         for rule in rules:
-            for concept in rule.every[0] if rule.score else ():
+            for concept in rule.every[0] if rule.score and rule.intent != TAKEN_BACK else ():
                 begins.setdefault(concept, []).append(rule)
         likened = {rule.intent: rule for rule in rules if not rule.score}
         words = {locale: _words(locale, raw) for locale, raw in sorted(read.items())}
@@ -271,7 +280,7 @@ class Lexicon(Struct, frozen=True):
             for name in names
         }
         joined = {name: code for name, code in languages.items() if _unspaced(name[0])}
-        return cls(words, begins, rank, languages, joined, _cues(read.values()), likened, Likeness.load())
+        return cls(words, begins, rank, languages, joined, _cues(read.values()), likened, taken_back, Likeness.load())
 
     def intents(self, concepts: Collection[str], words: int) -> tuple[tuple[str, float], ...]:
         """The intents that the concepts carry, likeliest first; of one intent its best rule counts."""
@@ -310,7 +319,15 @@ def _words(locale: str, raw: Mapping[str, object]) -> Words:
             if written.strip():
                 words.add(str(concept), written.strip())
     words.index()
+    words.against = _between(str(concepts.get(AGAINST, "")), joined=words.joined)
     return words
+
+
+def _between(listed: str, *, joined: bool) -> re.Pattern[str] | None:
+    """Finds the listed words in a folded text."""
+    words = [re.escape(folded(word.strip())) for word in listed.split(",") if word.strip()]
+    edge = "" if joined else r"\b"
+    return re.compile(f"{edge}(?:{'|'.join(words)}){edge}") if words else None
 
 
 class Cue:

@@ -12,6 +12,7 @@ from math import exp
 from msgspec import Struct
 from msgspec.structs import replace
 
+from bot.dialog.clauses import standing
 from bot.dialog.entities import entities
 from bot.dialog.language import NONE, SURE, LanguageModel, by_script
 from bot.dialog.lexicon import COURTESY, Lexicon, folded, tokens_of
@@ -105,6 +106,7 @@ def understand(
     found, left = entities(text, lexicon, asked=asked_which) if text else ((), "")
     said = spoken(left, found)
     read, locale = heard(said, conversation.locale, lexicon, model)
+    read = meant(read, said, lexicon)
     asked = _asked(said, lexicon) if text else ""
     intents = read.intents
     if asked:
@@ -219,6 +221,15 @@ def heard(said: Spoken, prior: str, lexicon: Lexicon, model: LanguageModel) -> t
     if script:
         return _in(script, said, lexicon), script
     return _read_latin(said, prior, lexicon, model)
+
+
+def meant(read: _Read, said: Spoken, lexicon: Lexicon) -> _Read:
+    """What was heard without what the message itself takes back, where anything else is said."""
+    if not any(rule.fits(read.concepts, read.length) for rule in lexicon.taken_back):
+        return read
+    words = standing(read.text, read.locale, lexicon)
+    rest = _in(read.locale, replace(said, words=words, tokens=tokens_of(words)), lexicon)
+    return rest if rest.length >= FEWEST else read
 
 
 def _read_latin(said: Spoken, prior: str, lexicon: Lexicon, model: LanguageModel) -> tuple[_Read, str]:

@@ -19,7 +19,7 @@ from bot.dialog.entities import entities
 from bot.dialog.language import LanguageModel
 from bot.dialog.lexicon import Lexicon
 from bot.dialog.likeness import CONCEPT, MARK, packed, pieces_of
-from bot.dialog.understand import heard, spoken
+from bot.dialog.understand import heard, meant, spoken
 
 HERE = Path(__file__).parent
 LEARNT = tuple(HERE / name for name in ("sentences.txt", "chatty.txt", "indirect.txt"))
@@ -55,7 +55,8 @@ def checksum(paths: Iterable[Path] = (*LEARNT, *TUNED)) -> int:
 def features(text: str, lexicon: Lexicon, model: LanguageModel) -> dict[str, int]:
     """What the model sees of a message, read as the bot reads it, and what it weighs."""
     found, left = entities(text, lexicon)
-    read, _ = heard(spoken(left, found), "", lexicon, model)
+    said = spoken(left, found)
+    read = meant(heard(said, "", lexicon, model)[0], said, lexicon)
     return dict.fromkeys(sorted(pieces_of(read.text)), 1) | {MARK + c: CONCEPT for c in sorted(read.concepts)}
 
 
@@ -71,8 +72,8 @@ def learn(listed: Sequence[tuple[str, Mapping[str, int]]]) -> tuple[list[str], l
     shuffle = Random(SEED).shuffle
     for _ in range(ROUNDS):
         shuffle(seen)
-        for meant, found in seen:
-            _step(table, spent, found, meant)
+        for intent, found in seen:
+            _step(table, spent, found, intent)
     return intents, table.pop(own), table
 
 
