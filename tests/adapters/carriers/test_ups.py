@@ -273,7 +273,7 @@ def test_a_number_that_ups_does_not_know_is_named_so() -> None:
         (b'{"trackResponse":{"shipment":[{"warnings":[{"code":"TW0001"}]}]}}', "UPS: TW0001"),
         (b'{"trackResponse":{"shipment":[{"package":[{"activity":[]}]}]}}', "UPS: a package"),
         (b'{"activityStatus":{}}', "UPS: a push"),
-        (b"[1]", "UPS: a push"),
+        (b"[1]", "UPS: neither"),
         (b"[]", "UPS: neither"),
         (b"null", "UPS: neither"),
     ],
