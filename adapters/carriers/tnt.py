@@ -6,6 +6,7 @@ the event whose time the consignment gives as its delivery's. Times are local wi
 and delivery have a country that is told. No push.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -27,6 +28,8 @@ KIND = "tnt"
 WHO = "TNT"
 KEY = "carriers.tnt.password"
 BATCH = 10
+_MENDING = re.compile(r"(?:RECOVERY|FOLLOW UP) ACTIONS? UNDERWAY$")
+"""How TNT ends the sentence of anything that went wrong; which it was the rest of the words may say."""
 NOBODYS = "000000000"
 """A number that no consignment has; asked to try the credentials."""
 
@@ -66,7 +69,8 @@ def read_code(code: str, text: str) -> tuple[Code, bool]:
     other = (
         said.replace("CONSIGNMENT", "SHIPMENT") if "CONSIGNMENT" in said else said.replace("SHIPMENT", "CONSIGNMENT")
     )
-    return table.get(said) or table.get(other, NOTHING), False
+    told = Code(Status.EXCEPTION) if _MENDING.search(said) else NOTHING
+    return table.get(said) or table.get(other, told), False
 
 
 def read_scan(event: Node, countries: Mapping[str, str]) -> Scan:

@@ -18,6 +18,7 @@ from bot.model.codes import codes
 from bot.model.tracks import OffsetFrom, Status, Track, TrackRef, Window
 from bot.model.xml import parse_xml
 from bot.ports import Item, Request
+from bot.tracking.phrases import refine
 from bot.tracking.vocabulary import known
 
 RECORDED = Path(__file__).parents[2] / "recorded/carriers/tnt"
@@ -137,6 +138,14 @@ def test_a_sentence_under_an_unknown_code_is_never_a_delivery() -> None:
     assert not any(code.status in ends for code in codes("tnt_text").values())
     code, has = read_code("ZZ", "Shipment Delivered In Good Condition.")
     assert (code.status, has) == (Status.UNKNOWN, False)
+
+
+def test_what_tnt_is_mending_went_wrong_and_its_words_say_what() -> None:
+    text = "Shipment Damaged In Depot. Recovery Actions Underway."
+    (track,) = read(consignment(events=event("QQ", text)))
+    assert (track.scans[0].status, track.scans[0].known) == (Status.EXCEPTION, False)
+    assert refine(track.scans[0]).cause == "damaged"
+    assert read_code("QQ", "Recovery Actions Underway Were Ended")[0].status is Status.UNKNOWN
 
 
 @given(st.text(max_size=4), st.text(max_size=30))
