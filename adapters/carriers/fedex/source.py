@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import httpx
 import msgspec
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from adapters.carriers.fedex.reading import KIND, NEVER, WHO, read, read_track, results, sent_at
 from bot.errors import Temporary
@@ -26,7 +26,8 @@ AROUND = timedelta(days=15)
 
 
 class Settings(BaseModel):
-    """The project's API key and secret; `webhook_secret` is the token of Advanced Integrated Visibility's pushes."""
+    """The project's API key and secret; `webhook_secret` is the token of Advanced Integrated Visibility's pushes.
+    FedEx's page on the API names 100,000 calls a day and no rate: one call a second."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,6 +36,7 @@ class Settings(BaseModel):
     webhook_secret: SecretStr | None = None
     base_url: str = "https://apis.fedex.com"
     rate: Rate = Rate(per_second=1)
+    per_day: int = Field(default=100_000, ge=1)
 
 
 def connect(settings: Settings, http: httpx.AsyncClient) -> "FedEx":
@@ -54,6 +56,7 @@ class FedEx(TrackingSource):
             push=settings.webhook_secret is not None,
             batch=BATCH,
             per_second=settings.rate.per_second or 1,
+            per_day=settings.per_day,
         )
 
     async def _token(self) -> httpx.Response:

@@ -109,6 +109,11 @@ async def test_a_number_used_twice_is_the_shipment_of_our_day() -> None:
     assert asked["shipDateBegin"] == "2024-02-16"
 
 
+def test_a_days_calls_are_fedexs_own_number() -> None:
+    capabilities = Wire(httpx.Response(500)).port().capabilities
+    assert (capabilities.batch, capabilities.per_day, capabilities.push) == (30, 100_000, False)
+
+
 async def test_a_token_is_fetched_once_and_renewed_after_a_refusal() -> None:
     fine = httpx.Response(200, content=recorded("trackingnumbers"))
     wire = Wire(fine, fine, httpx.Response(401), fine)
