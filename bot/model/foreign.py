@@ -78,14 +78,14 @@ def a_text(value: object) -> str:
     return str(value) if whole else ""
 
 
-def uncapped(value: Any) -> Any:
+def uncapped(value: Any, deepest: int = 64) -> Any:
     """The same with names that begin small, as APIs of today spell what their XML began with capitals: "Activity"
-    is "activity", "GMTDate" is "gmtDate"."""
-    if isinstance(value, list):
-        return [uncapped(v) for v in value]
-    if not isinstance(value, dict):
-        return value
-    return {_CAPITALS.sub(lambda m: m[0].lower(), k): uncapped(v) for k, v in value.items()}
+    is "activity", "GMTDate" is "gmtDate". What is nested deeper than any answer stays as it is."""
+    if deepest and isinstance(value, list):
+        return [uncapped(v, deepest - 1) for v in value]
+    if deepest and isinstance(value, dict):
+        return {_CAPITALS.sub(lambda m: m[0].lower(), k): uncapped(v, deepest - 1) for k, v in value.items()}
+    return value
 
 
 def read_each(parts: Sequence[Any], read: Callable[[Any], Sequence[T]]) -> list[T]:

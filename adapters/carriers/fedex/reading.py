@@ -151,9 +151,14 @@ def read_track(result: Map, number: str) -> Track:
         legs=_legs(number, a_map(result.get("additionalTrackingInfo"))),
         origin=ends[0],
         destination=ends[1],
-        proof_of_delivery="" if "SIGNATURE" not in str(a_list(result.get("availableImages"))) else "SPOD",
+        proof_of_delivery=_proof(result),
         source=KIND,
     )
+
+
+def _proof(result: Map) -> str:
+    kinds = (first_text(a_map(image).get("type"), image) for image in a_list(result.get("availableImages")))
+    return "SPOD" if any("SIGNATURE" in kind.upper() for kind in kinds) else ""
 
 
 def _refused(fault: Map) -> str:
@@ -281,13 +286,9 @@ def _results(top: Map) -> list[tuple[str, Map]]:
 def read(body: bytes) -> list[Track]:
     """Every shipment in a raw answer, push or older reply; ValueError where it is none of FedEx's."""
     told = parse_either(body, WHO)
-    try:
-        found = results(told)
-        if found:
-            return read_each(found, lambda pair: [read_track(pair[1], pair[0])])
-        raise ValueError(f"{WHO}: {_complaint(a_map(told)) or 'neither an answer nor a push'}")
-    except RecursionError as error:
-        raise ValueError(f"{WHO}: nested deeper than any answer") from error
+    if found := results(told):
+        return read_each(found, lambda pair: [read_track(pair[1], pair[0])])
+    raise ValueError(f"{WHO}: {_complaint(a_map(told)) or 'neither an answer nor a push'}")
 
 
 def _complaint(told: Map) -> str:

@@ -299,10 +299,7 @@ def read_view(view: Map) -> list[Track]:
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer of Track v1 or of an older service, or in a raw push; ValueError where it is none."""
     told = parse_either(body, WHO)
-    try:
-        return read_each(told if isinstance(told, list) and told else [told], _read)
-    except RecursionError as error:
-        raise ValueError(f"{WHO}: nested deeper than any answer") from error
+    return read_each(told if isinstance(told, list) and told else [told], _read)
 
 
 def _read(one: object) -> list[Track]:

@@ -162,6 +162,13 @@ async def test_a_signed_push_becomes_the_parcels_events(count: int) -> None:
     assert all(port.decode(i) is not None for i in answer.items)
 
 
+async def test_a_push_nested_deeper_than_any_answer_is_kept_and_costs_nothing_else() -> None:
+    deep = b'{"output":' + b"[" * 800 + b"]" * 800 + b"}"
+    assert (await Wire(httpx.Response(500)).port("hook").webhook(signed(deep))).items[0].lane == "x/fedex"
+    (track,) = read(_result(availableImages=json.loads(b"[" * 500 + b"]" * 500)))
+    assert track.proof_of_delivery == ""
+
+
 async def test_a_forged_push_is_refused_and_a_signed_riddle_is_kept() -> None:
     port = Wire(httpx.Response(500)).port("hook")
     assert (await port.webhook(signed(b"{}", "other"))).status == 401

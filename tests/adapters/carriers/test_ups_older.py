@@ -136,7 +136,7 @@ def test_quantum_views_records_are_each_packages_timeline() -> None:
         ),
         (b"<html><body>busy</body></html>", "UPS: this is a web page and no answer"),
         (b'<!DOCTYPE html><html lang="en">', "UPS: this is a web page and no answer"),
-        (b'{"TrackResponse":' + b"[" * 900 + b"]" * 900 + b"}", "UPS: nested deeper than any answer"),
+        (b'{"TrackResponse":' + b"[" * 900 + b"]" * 900 + b"}", "UPS: neither an answer nor a push"),
     ],
 )
 def test_a_fault_of_any_age_is_one_clear_line(body: bytes, line: str) -> None:
