@@ -170,7 +170,7 @@ def _refused(fault: Map) -> str:
 
 
 def _company(result: Map) -> str:
-    """FedEx's company that carries it, by its code or by the end of the unique id ("2459024000~123456789012~FDEG")."""
+    """FedEx's company that carries it, by its code or by the end of the unique id ("245822~123456789012~FDEG")."""
     info = a_map(result.get("trackingNumberInfo"))
     unique = a_text(info.get("trackingNumberUniqueId")).rpartition("~")[2]
     return first_text(info.get("carrierCode"), unique if unique.isalpha() else "").upper()

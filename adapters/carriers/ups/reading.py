@@ -46,6 +46,8 @@ DELIVERED = "delivered"
 """Of the three things that type D can mean the one that UPS words so, in this one word. The older services have no
 numbers, and more letters for it than any list: "D KB", "D KM", "D FS"."""
 _OFFSET = re.compile(r"([+-])([0-9]{1,2})(?:[:.]?([0-5][0-9]))?")
+_NOT_FOUND = re.compile(r"TW0001|\bnot found\b|\bno (?:tracking )?information\b", re.IGNORECASE)
+"""In a warning; another one, as of a service that failed, says nothing of the number."""
 _POST = re.compile(r"USPS|POSTAL", re.IGNORECASE)
 _USPS = re.compile(r"(?:420[0-9]{5}(?:[0-9]{4})?)?9[1-5][0-9]{18,24}")
 
@@ -266,9 +268,10 @@ def read_shipment(raw: Map) -> list[Track]:
     if packages:
         named = [p for p in packages if number or a_text(p.get("trackingNumber"))] or packages
         return [read_package(_whole(raw, p), number) for p in named]
+    why = complaint(raw.get("warnings"))
     if number:
-        return [Track(KIND, number, cause="not_found", source=KIND)]
-    raise ValueError(f"{WHO}: {complaint(raw.get('warnings')) or 'a shipment without number and packages'}")
+        return [Track(KIND, number, cause="not_found" if not why or _NOT_FOUND.search(why) else "", source=KIND)]
+    raise ValueError(f"{WHO}: {why or 'a shipment without number and packages'}")
 
 
 def _whole(shipment: Map, package: Map) -> Map:

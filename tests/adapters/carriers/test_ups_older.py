@@ -144,6 +144,20 @@ def test_a_fault_of_any_age_is_one_clear_line(body: bytes, line: str) -> None:
         read(body)
 
 
+@pytest.mark.parametrize(
+    ("warnings", "cause"),
+    [
+        (None, "not_found"),
+        ([{"code": "TW0001", "message": "Tracking Information Not Found"}], "not_found"),
+        ({"code": "TV9000", "message": "The service failed"}, ""),
+    ],
+)
+def test_a_warning_that_a_service_failed_says_nothing_of_the_number(warnings: Any, cause: str) -> None:
+    shipment = {"inquiryNumber": "1ZA", "warnings": warnings}
+    (track,) = read(json.dumps({"trackResponse": {"shipment": [shipment]}}).encode())
+    assert (track.status, track.cause) == (Status.UNKNOWN, cause)
+
+
 def test_of_a_list_what_cannot_be_read_costs_itself_only() -> None:
     good = {"trackingNumber": "1ZA", "activityStatus": {"type": "I", "code": "OT"}}
     tracks = read(
