@@ -38,7 +38,16 @@ _NOT_THE_BUYER = re.compile(
     r"\b(?:agent|sender|shipper|hold|held|return|not (?:be )?deliver)|locker|pick|attempt", re.IGNORECASE
 )
 """Words beside a delivery, where no scan tells more, that may mean another one than the buyer's."""
-_TO_A_COUNTER = re.compile(r"\b(?:hold|held)\b.*\b(?:location|pick-?up|station)", re.IGNORECASE)
+_ELSEWHERE = (
+    (
+        re.compile(
+            r"^(?!.*\b(?:picked up|collected)\b).*\b(?:hold|held)\b.*\b(?:location|pick-?up|station)", re.IGNORECASE
+        ),
+        Code(Status.PICKUP_READY),
+    ),
+    (re.compile(r"\bbroker", re.IGNORECASE), Code(Status.CUSTOMS)),
+)
+"""To whom a delivery was made that was not the buyer's, by its words or by the kind of FedEx's commitment message."""
 
 
 def read_code(event: str, derived: str, text: str, country: str, ends: tuple[str, str]) -> tuple[Code, bool]:
@@ -50,8 +59,8 @@ def read_code(event: str, derived: str, text: str, country: str, ends: tuple[str
     if event == "CA" and "cancel" in said:
         return Code(Status.EXCEPTION, "cancelled"), True
     code = table.get(event) or table.get(derived) or NOTHING
-    if code.status is Status.DELIVERED and _TO_A_COUNTER.search(text):
-        code = Code(Status.PICKUP_READY)
+    if code.status is Status.DELIVERED:
+        code = next((other for words, other in _ELSEWHERE if words.search(text)), code)
     abroad = bool(ends[0] and ends[1]) and ends[0] != ends[1]
     if code.status is Status.DEPARTED_ORIGIN and not (abroad and country in {"", ends[0]}):
         code = Code(Status.IN_TRANSIT, "hub_departed")
@@ -98,14 +107,14 @@ def _place(address: Map) -> Place:
     return Place(", ".join(n for n in named if n), _country(address))
 
 
-def read_scan(event: Map, ends: tuple[str, str], company: str = "") -> Scan:
+def read_scan(event: Map, ends: tuple[str, str], company: str = "", commitment: str = "") -> Scan:
     """One scan event. The reason of an exception is part of what was said."""
     place = _place(a_map(event.get("scanLocation")))
     reason = a_text(event.get("exceptionDescription"))
     text = ": ".join(dict.fromkeys(t for t in (a_text(event.get("eventDescription")), reason) if t))
     kind = a_text(event.get("eventType")).upper()
     derived = a_text(event.get("derivedStatusCode")).upper()
-    code, known = read_code(kind, derived, text, place.country, ends)
+    code, known = read_code(kind, derived, f"{text} {commitment}", place.country, ends)
     code = _because(code, company, reason, a_text(event.get("exceptionCode")), _delay(event))
     return Scan(
         raw_code=kind or derived,
@@ -132,10 +141,10 @@ def read_track(result: Map, number: str) -> Track:
     if first_text(fault.get("code"), fault.get("message")) and not events and not a_text(latest.get("code")):
         return Track(KIND, number, cause=_refused(fault), source=KIND)
     ends = (_end(result, "origin", "shipper"), _end(result, "destination", "recipient"))
-    company = _company(result)
-    scans = [read_scan(event, ends, company) for event in reversed(events)]
+    company, commitment = _company(result), _commitment(result)
+    scans = [read_scan(event, ends, company, commitment) for event in reversed(events)]
     scans.sort(key=lambda s: s.at or NEVER)
-    code = _summary(latest, ends, company)
+    code = _summary(latest, ends, company, commitment)
     if not scans and code.status is Status.DELIVERED and _NOT_THE_BUYER.search(_words(latest)):
         code = NOTHING
     if scans and scans[-1].status is Status.UNKNOWN and not scans[-1].known:
@@ -176,9 +185,14 @@ def _company(result: Map) -> str:
     return first_text(info.get("carrierCode"), unique if unique.isalpha() else "").upper()
 
 
-def _summary(latest: Map, ends: tuple[str, str], company: str) -> Code:
+def _commitment(result: Map) -> str:
+    """The kind of FedEx's commitment message ("BROKER_DELIVERED_DESCRIPTION") as words."""
+    return a_text(a_map(result.get("serviceCommitMessage")).get("type")).replace("_", " ").lower()
+
+
+def _summary(latest: Map, ends: tuple[str, str], company: str, commitment: str) -> Code:
     word, derived = (a_text(latest.get(name)).upper() for name in ("code", "derivedCode"))
-    code, _ = read_code(word, derived, a_text(latest.get("description")), "", ends)
+    code, _ = read_code(word, derived, f"{a_text(latest.get('description'))} {commitment}", "", ends)
     reasons = maps(latest.get("ancillaryDetails"))
     words = first_text(*(d.get("reasonDescription") for d in reasons))
     return _because(code, company, words, *(a_text(d.get("reason")) for d in reasons), _delay(latest))

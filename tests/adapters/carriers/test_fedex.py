@@ -255,7 +255,7 @@ def test_a_reason_that_both_companies_number_alike_needs_no_company() -> None:
     ("event", "text", "country", "ends", "word"),
     [
         ("DL", "Delivered: held at location for pickup", "US", ABROAD, ("pickup_ready", "")),
-        ("DL", "Delivered", "US", ABROAD, ("delivered", "")),
+        ("DL", "Delivered: picked up by the recipient at the hold location", "US", ABROAD, ("delivered", "")),
         ("FD", "At destination sort facility", "US", ABROAD, ("arrived_destination", "")),
         ("FD", "At destination sort facility", "US", ("US", "US"), ("in_transit", "hub_arrived")),
         ("FD", "At destination sort facility", "US", ("", ""), ("in_transit", "hub_arrived")),
