@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from string import ascii_uppercase
 from typing import Any, NamedTuple, TypeVar
@@ -84,8 +84,13 @@ def uncapped(value: Any, deepest: int = 64) -> Any:
     if deepest and isinstance(value, list):
         return [uncapped(v, deepest - 1) for v in value]
     if deepest and isinstance(value, dict):
-        return {_CAPITALS.sub(lambda m: m[0].lower(), k): uncapped(v, deepest - 1) for k, v in value.items()}
+        return {_begun_small(name): uncapped(v, deepest - 1) for name, v in value.items()}
     return value
+
+
+@lru_cache(maxsize=1024)
+def _begun_small(name: str) -> str:
+    return _CAPITALS.sub(lambda found: found[0].lower(), name)
 
 
 def read_each(parts: Sequence[Any], read: Callable[[Any], Sequence[T]]) -> list[T]:

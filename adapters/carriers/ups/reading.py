@@ -149,7 +149,7 @@ def _scan(status: Map, time: When, place: Place, *, logical: bool) -> Scan:
 def read_activity(event: Map) -> Scan:
     """One activity of Track v1."""
     status = status_of(a_map(event.get("status")) or {"description": event.get("description")})
-    location = a_map(event.get("location")) or a_map(event.get("activityLocation"))
+    location = next(iter((*maps(event.get("location")), *maps(event.get("activityLocation")))), {})
     place = _place(a_map(location.get("address")) or location)
     flags = (event.get("logicalScan"), status.get("logicalScan"))
     logical = any(flag is True or a_text(flag).lower() == "true" for flag in flags)
