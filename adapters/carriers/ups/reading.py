@@ -302,7 +302,24 @@ def read_view(view: Map) -> list[Track]:
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer of Track v1 or of an older service, or in a raw push; ValueError where it is none."""
     told = parse_either(body, WHO)
-    return read_each(told if isinstance(told, list) and told else [told], _read)
+    if not isinstance(told, list) or not told:
+        return _read(told)
+    tracks = read_each(told, _read)
+    return _together(tracks) if all("activityStatus" in a_map(one) for one in told) else tracks
+
+
+def _together(alerts: Sequence[Track]) -> list[Track]:
+    """Pushes by number: those of one parcel are one timeline, which stands as the newest of them says."""
+    numbered: dict[str, list[Track]] = {}
+    for alert in alerts:
+        numbered.setdefault(alert.number, []).append(alert)
+    whole = []
+    for some in numbered.values():
+        scans = sorted((scan for alert in some for scan in alert.scans), key=_instant)
+        legs = dict.fromkeys(leg for alert in some for leg in alert.legs)
+        newest = next(alert for alert in reversed(some) if scans[-1] in alert.scans)
+        whole.append(replace(newest, scans=tuple(scans), legs=tuple(legs)))
+    return whole
 
 
 def _read(one: object) -> list[Track]:

@@ -253,7 +253,8 @@ def test_a_push_is_a_track_of_one_scan() -> None:
     assert track.eta is not None
     assert (track.eta.first.hour, track.eta.last.hour) == (15, 17)
     assert one(recorded("alert_delivered")).eta is None
-    assert len(read(b"[" + recorded("alert") + b"," + recorded("alert_delivered") + b"]")) == 2
+    whole = one(b"[" + recorded("alert") + b"," + recorded("alert_delivered") + b"]")
+    assert (len(whole.scans), whole.status, whole.eta) == (2, Status.DELIVERED, None)
 
 
 # ---- what cannot be read

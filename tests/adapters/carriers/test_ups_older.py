@@ -166,3 +166,21 @@ def test_of_a_list_what_cannot_be_read_costs_itself_only() -> None:
         ).encode()
     )
     assert [t.number for t in tracks] == ["1ZA", "1ZB"]
+
+
+def test_a_list_of_pushes_is_one_timeline_a_parcel() -> None:
+    def push(number: str, code: str, clock: str, **more: str) -> dict[str, Any]:
+        when = {"gmtActivityDate": "20261120", "gmtActivityTime": clock}
+        return {"trackingNumber": number, "activityStatus": {"type": "I", "code": code}} | when | more
+
+    pushes = [
+        push("1ZA", "OT", "131519", scheduledDeliveryDate="20261121"),
+        push("1ZB", "DP", "101500"),
+        push("1ZA", "DP", "081500", scheduledDeliveryDate="20261120", alternateTrackingNumber="9" + "2" * 21),
+    ]
+    first, second = read(json.dumps(pushes).encode())
+    assert (first.number, said(first)) == ("1ZA", ["in_transit/hub_departed", "out_for_delivery"])
+    assert (first.status, second.number) == (Status.OUT_FOR_DELIVERY, "1ZB")
+    assert first.eta is not None
+    assert first.eta.first.day == 21
+    assert [leg.carrier for leg in first.legs] == ["ups", "usps"]
