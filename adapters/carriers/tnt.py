@@ -1,10 +1,12 @@
 """TNT, now FedEx: ExpressConnect Tracking v3.1, an XML request in the form field `xml_in` with Basic authentication.
 
 A consignment has one summary code, of which the schema names four; the codes of its events are not listed there. An
-event's code is looked up first, TNT's fixed English sentence second, and the sentence never makes a delivery. Times are
-local without zone: only the depots of origin and delivery have a country that is told. No push.
+event's code is looked up first, TNT's fixed English sentence second, and the sentence never makes a delivery: that is
+the event whose time the consignment gives as its delivery's. Times are local without zone: only the depots of origin
+and delivery have a country that is told. No push.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -16,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.errors import Misconfigured, Temporary
 from bot.model.codes import NOTHING, Code, codes
-from bot.model.foreign import a_country, a_moment, day_and_clock, when, zone_of
+from bot.model.foreign import a_country, a_moment, country_named, day_and_clock, when, zone_of
 from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window
 from bot.model.xml import Node, parse_xml
 from bot.ports import Capabilities, Item, Rate, TrackingSource
@@ -26,6 +28,8 @@ KIND = "tnt"
 WHO = "TNT"
 KEY = "carriers.tnt.password"
 BATCH = 10
+_MENDING = re.compile(r"(?:RECOVERY|FOLLOW UP) ACTIONS? UNDERWAY$")
+"""How TNT ends the sentence of anything that went wrong; which it was the rest of the words may say."""
 NOBODYS = "000000000"
 """A number that no consignment has; asked to try the credentials."""
 
@@ -60,7 +64,13 @@ def read_code(code: str, text: str) -> tuple[Code, bool]:
     """What an event says, and whether the table has its code. A sentence alone is no delivery."""
     if (found := codes("tnt_status").get(code.upper())) is not None:
         return found, True
-    return codes("tnt_text").get(sentence(text), NOTHING), False
+    said, table = sentence(text), codes("tnt_text")
+    # TNT calls the same thing a shipment here and a consignment there.
+    other = (
+        said.replace("CONSIGNMENT", "SHIPMENT") if "CONSIGNMENT" in said else said.replace("SHIPMENT", "CONSIGNMENT")
+    )
+    told = Code(Status.EXCEPTION) if _MENDING.search(said) else NOTHING
+    return table.get(said) or table.get(other, told), False
 
 
 def read_scan(event: Node, countries: Mapping[str, str]) -> Scan:
@@ -92,27 +102,53 @@ def read_track(raw: Node) -> Track:
     number = next(iter(numbers(raw)), "")
     if not number:
         raise ValueError(f"{WHO}: a consignment without a number")
-    origin, destination = (a_country(raw.text(f"{end}Country", "CountryCode")) for end in ("Origin", "Destination"))
+    origin = _country(raw.first("OriginCountry")) or _party(raw, "Sender", "Collection")
+    destination = _country(raw.first("DestinationCountry")) or _party(raw, "Delivery", "Receiver")
     countries = depot_countries(raw, origin, destination)
     summary = codes("tnt_summary").get(raw.text("SummaryCode").upper(), NOTHING)
     # TNT lists the newest first; equal times keep that order's reverse.
     scans = sorted((read_scan(event, countries) for event in reversed(raw.all("StatusData"))), key=_instant)
-    untold = bool(scans) and scans[-1].status is Status.UNKNOWN and not scans[-1].known
-    if untold and summary.status is not Status.UNKNOWN:
-        # No list of TNT's codes is public: the newest event that none of our tables has is what the summary says.
-        scans[-1] = replace(scans[-1], status=summary.status, cause=summary.cause)
+    place = _summed_up(scans, summary, f"{raw.text('DeliveryDate')} {raw.text('DeliveryTime')}".strip())
+    if place is not None:
+        scans[place] = replace(scans[place], status=summary.status, cause=summary.cause)
     return Track(
         carrier=KIND,
         number=number,
         scans=tuple(scans),
         status=summary.status,
         cause=summary.cause,
-        eta=_due(raw.text("ShipmentSummary", "DueDate"), destination),
+        eta=None if summary.status is Status.DELIVERED else _due(raw.text("ShipmentSummary", "DueDate"), destination),
         origin=origin,
         destination=destination,
         proof_of_delivery=raw.text("POD"),
         source=KIND,
     )
+
+
+def _summed_up(scans: Sequence[Scan], summary: Code, delivered: str) -> int | None:
+    """The place of the event that the summary tells of, where none of our tables has that event: no list of TNT's codes
+    is public. For a delivery it is the one of the delivery's own time, else it is the newest."""
+    if not scans or summary.status is Status.UNKNOWN:
+        return None
+    untold = [i for i, scan in enumerate(scans) if scan.status is Status.UNKNOWN and not scan.known]
+    if summary.status is Status.DELIVERED and delivered:
+        if any(scan.status is Status.DELIVERED for scan in scans):
+            return None
+        if at_the_time := [i for i in untold if scans[i].raw_time == delivered]:
+            return at_the_time[-1]
+    newest = len(scans) - 1
+    return newest if newest in untold else None
+
+
+def _country(told: Node) -> str:
+    return a_country(told.text("CountryCode")) or country_named(told.text("CountryName"))
+
+
+def _party(raw: Node, *parties: str) -> str:
+    """The country of the first of these addresses that is told."""
+    addresses = {a.told.get("addressParty"): a for a in reversed(raw.first("Addresses").all("Address"))}
+    told = (_country(addresses[party].first("Country")) for party in parties if party in addresses)
+    return next((country for country in told if country), "")
 
 
 def depot_countries(raw: Node, origin: str, destination: str) -> Mapping[str, str]:

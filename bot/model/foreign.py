@@ -6,12 +6,12 @@ built from these takes what is there and reads nothing into what is not.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from string import ascii_uppercase
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from bot.model.moments import moment_of
@@ -28,9 +28,11 @@ THIS_AGE = (1990, 2200)
 """Years from and to which a time can be meant; others are filler."""
 
 Map = Mapping[str, Any]
+T = TypeVar("T")
 
 _COUNTRIES = frozenset(a + b for a in ascii_uppercase for b in ascii_uppercase)
 _MISSPELT = {"UK": "GB", "EL": "GR"}
+_CAPITALS = re.compile(r"^(?:[A-Z]+(?=[A-Z][a-z])|[A-Z])")
 _CLOCK = re.compile(r"(\d{1,2})[:.]?(\d{2})(?:[:.]?(\d{2}))?")
 _DAY = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})")
 
@@ -74,6 +76,36 @@ def a_text(value: object) -> str:
         return str(int(value))
     whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < HUGE
     return str(value) if whole else ""
+
+
+def uncapped(value: Any, deepest: int = 64) -> Any:
+    """The same with names that begin small, as APIs of today spell what their XML began with capitals: "Activity"
+    is "activity", "GMTDate" is "gmtDate". What is nested deeper than any answer stays as it is."""
+    if deepest and isinstance(value, list):
+        return [uncapped(v, deepest - 1) for v in value]
+    if deepest and isinstance(value, dict):
+        return {_begun_small(name): uncapped(v, deepest - 1) for name, v in value.items()}
+    return value
+
+
+@lru_cache(maxsize=1024)
+def _begun_small(name: str) -> str:
+    return _CAPITALS.sub(lambda found: found[0].lower(), name)
+
+
+def read_each(parts: Sequence[Any], read: Callable[[Any], Sequence[T]]) -> list[T]:
+    """All that `read` finds in the parts of an answer. A part that cannot be read costs itself only; where none can
+    the first one's ValueError stands."""
+    found: list[T] = []
+    faults: list[ValueError] = []
+    for part in parts:
+        try:
+            found += read(part)
+        except ValueError as error:
+            faults.append(error)
+    if faults and not found:
+        raise faults[0]
+    return found
 
 
 def first_text(*values: object) -> str:

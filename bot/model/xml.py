@@ -1,12 +1,12 @@
 """XML that nobody here wrote: elements by their local names; what declares, nests or repeats too much is refused."""
 
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 from xml.parsers import expat
 
 from msgspec import Struct, field
 
-from bot.model.foreign import LONGEST, a_text
+from bot.model.foreign import LONGEST, a_text, parse_json
 
 DEEPEST = 32
 LARGEST = 4_000_000
@@ -85,3 +85,28 @@ def parse_xml(body: bytes, who: str) -> Node:
         ours = str(error).startswith(f"{who}: ")
         raise ValueError(str(error) if ours else f"{who}: this is not XML") from error
     return reader.root.inner[0]
+
+
+_BEFORE_MARKUP = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
+"""Byte order marks, the other half of a wide character, and white space."""
+
+
+def parse_either(body: bytes, who: str) -> Any:
+    """The JSON of a body, or its XML as JSON would have it; ValueError with one clear line where it is neither."""
+    head = body[:64].lstrip(_BEFORE_MARKUP)
+    if not head.startswith(b"<"):
+        return parse_json(body, who)
+    if head.lower().startswith((b"<html", b"<!doctype html")):
+        raise ValueError(f"{who}: this is a web page and no answer")
+    root = parse_xml(body, who)
+    return {root.name: plain(root)}
+
+
+def plain(node: Node) -> Any:
+    """An element as JSON would have it: its text, or the elements in it by name, several of one name as a list."""
+    if not node.inner:
+        return a_text(" ".join("".join(node.words).split()))
+    found: dict[str, Any] = {}
+    for inner in node.inner:
+        found.setdefault(inner.name, []).append(plain(inner))
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}

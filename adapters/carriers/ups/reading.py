@@ -3,10 +3,11 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from adapters.carriers.ups.older import activity_of, days_of, records, status_of, unwrapped
 from bot.model.codes import NOTHING, Code, codes
 from bot.model.foreign import (
     THIS_AGE,
@@ -19,21 +20,35 @@ from bot.model.foreign import (
     day_and_clock,
     first_text,
     maps,
-    parse_json,
+    read_each,
     utc,
     when,
     zone_of,
 )
 from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, Window
+from bot.model.xml import parse_either
 
 KIND = "ups"
 WHO = "UPS"
 TIME = ("date", "time", "gmtDate", "gmtTime", "gmtOffset")
+SHARED = (
+    "scheduledDeliveryDate",
+    "deliveryDetail",
+    "alternateTrackingNumber",
+    "alternateTrackingInfo",
+    "shipper",
+    "shipTo",
+)
 ALERT_TIME = ("localActivityDate", "localActivityTime", "gmtActivityDate", "gmtActivityTime", "gmtOffset")
 
-_CAPITALS = re.compile(r"^(?:[A-Z]+(?=[A-Z][a-z])|[A-Z])")
 _STATUS_NUMBER = re.compile(r"[0-9]{1,4}")
-_OFFSET = re.compile(r"([+-])([0-9]{1,2})[:.]?([0-5][0-9])")
+DELIVERED = "delivered"
+"""Of the three things that type D can mean the one that UPS words so, in this one word. The older services have no
+numbers, and more letters for it than any list: "D KB", "D KM", "D FS"."""
+_OFFSET = re.compile(r"([+-])([0-9]{1,2})(?:[:.]?([0-5][0-9]))?")
+_NOT_FOUND = re.compile(r"TW0001|\bnot found\b|\bno (?:tracking )?information\b", re.IGNORECASE)
+"""In a warning; another one, as of a service that failed, says nothing of the number."""
+_POST = re.compile(r"USPS|POSTAL", re.IGNORECASE)
 _USPS = re.compile(r"(?:420[0-9]{5}(?:[0-9]{4})?)?9[1-5][0-9]{18,24}")
 
 
@@ -55,11 +70,14 @@ def read_status(status: Map) -> Said:
     pair = f"{kind} {letters}" if kind and letters else ""
     if number.strip("0") and (code := codes("ups_number").get(number.lstrip("0"))):
         return Said(number, code, known=True)
-    if pair and (code := codes("ups_code").get(pair)):
-        return Said(pair, code, known=True)
+    if code := codes("ups_code").get(pair or kind):
+        return Said(pair or kind, code, known=True)
     if number and not number.strip("0") and not pair:
         return Said(number, codes("ups_number")["0"], known=True)
-    return Said(number or pair or kind or letters, codes("ups_type").get(kind, NOTHING), known=False)
+    code = codes("ups_type").get(kind, NOTHING)
+    if kind == "D" and not number and a_text(status.get("description")).casefold() == DELIVERED:
+        code = Code(Status.DELIVERED)
+    return Said(number or pair or kind or letters, code, known=False)
 
 
 def _number(status: Map, letters: str) -> str:
@@ -94,7 +112,7 @@ def _iso(day: str, clock: str) -> str:
 
 def _offset(text: str) -> str:
     found = _OFFSET.fullmatch(text)
-    return f"{found[1]}{int(found[2]):02d}:{found[3]}" if found else ""
+    return f"{found[1]}{int(found[2]):02d}:{found[3] or '00'}" if found else ""
 
 
 def _shifted(at: datetime, offset: str) -> datetime | None:
@@ -106,7 +124,8 @@ def _shifted(at: datetime, offset: str) -> datetime | None:
 
 def _place(address: Map) -> Place:
     country = a_country(address.get("countryCode")) or a_country(address.get("country"))
-    parts = (a_text(address.get("city")), a_text(address.get("stateProvince")), country)
+    state = first_text(address.get("stateProvince"), address.get("stateProvinceCode"))
+    parts = (a_text(address.get("city")), state, country)
     return Place(", ".join(p for p in parts if p), country)
 
 
@@ -129,8 +148,9 @@ def _scan(status: Map, time: When, place: Place, *, logical: bool) -> Scan:
 
 def read_activity(event: Map) -> Scan:
     """One activity of Track v1."""
-    status = a_map(event.get("status"))
-    place = _place(a_map(a_map(event.get("location") or event.get("activityLocation")).get("address")))
+    status = status_of(a_map(event.get("status")) or {"description": event.get("description")})
+    location = next(iter((*maps(event.get("location")), *maps(event.get("activityLocation")))), {})
+    place = _place(a_map(location.get("address")) or location)
     flags = (event.get("logicalScan"), status.get("logicalScan"))
     logical = any(flag is True or a_text(flag).lower() == "true" for flag in flags)
     return _scan(status, read_time(event, TIME, place.country), place, logical=logical)
@@ -165,23 +185,22 @@ def read_package(raw: Map, inquired: str) -> Track:
     if not number:
         raise ValueError(f"{WHO}: a package without a number")
     scans = [read_activity(event) for event in reversed(maps(raw.get("activity")))]
-    scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
-    said = read_status(a_map(raw.get("currentStatus")) or {"statusCode": raw.get("statusCode")})
+    scans.sort(key=_instant)
+    said = read_status(status_of(a_map(raw.get("currentStatus"))) or {"statusCode": raw.get("statusCode")})
     status, cause = said.code.status, said.code.cause
     if said.known and scans and scans[-1].status is Status.UNKNOWN and not scans[-1].known:
         # The current status is the newest activity's: what our tables do not have of the one it may have of the other.
         scans[-1] = replace(scans[-1], status=status, cause=cause)
     if not said.raw_code and scans:
         status, cause = scans[-1].status, scans[-1].cause
-    addresses = maps(raw.get("packageAddress"))
-    ends = {a_text(a.get("type")).upper(): _place(a_map(a.get("address"))).country for a in addresses}
+    ends = _ends(raw)
     return Track(
         carrier=KIND,
         number=number,
         scans=tuple(scans),
         status=status,
         cause=cause,
-        eta=_eta(raw, ends.get("DESTINATION", "")),
+        eta=None if status is Status.DELIVERED else _eta(raw, ends.get("DESTINATION", "")),
         legs=_legs(number, raw.get("alternateTrackingNumber")),
         origin=ends.get("ORIGIN", ""),
         destination=ends.get("DESTINATION", ""),
@@ -190,9 +209,21 @@ def read_package(raw: Map, inquired: str) -> Track:
     )
 
 
+def _ends(raw: Map) -> dict[str, str]:
+    """The countries of ORIGIN and DESTINATION."""
+    parties = {"ORIGIN": a_map(raw.get("shipper")), "DESTINATION": a_map(raw.get("shipTo"))}
+    told = [*parties.items(), *((a_text(a.get("type")).upper(), a) for a in maps(raw.get("packageAddress")))]
+    return {end: country for end, a in told if (country := _place(a_map(a.get("address"))).country)}
+
+
+def _instant(scan: Scan) -> datetime:
+    return scan.at or datetime.min.replace(tzinfo=UTC)
+
+
 def _eta(raw: Map, country: str) -> Window | None:
     """The rescheduled day before the scheduled one; none once there is a day of delivery."""
-    days = {a_text(d.get("type")).upper(): a_text(d.get("date")) for d in maps(raw.get("deliveryDate"))}
+    told = {a_text(d.get("type")).upper(): a_text(d.get("date")) for d in maps(raw.get("deliveryDate"))}
+    days = days_of(raw) | {kind: day for kind, day in told.items() if day}
     if days.get("DEL"):
         return None
     time = next(iter(maps(raw.get("deliveryTime"))), {})
@@ -216,9 +247,9 @@ def _legs(number: str, alternates: object) -> tuple[Leg, ...]:
     found = dict.fromkeys(
         Leg("usps", other, Role.LAST_MILE)
         for a in told
-        if (other := a_text(a.get("number")))
+        if (other := first_text(a.get("number"), a.get("value")))
         and other != number
-        and ("USPS" in a_text(a.get("type")).upper() or _USPS.fullmatch(other))
+        and (_POST.search(a_text(a.get("type"))) or _USPS.fullmatch(other))
     )
     return (Leg(KIND, number, Role.FIRST_MILE), *found) if found else ()
 
@@ -230,46 +261,95 @@ def _proof(told: Map) -> str:
 
 
 def read_shipment(raw: Map) -> list[Track]:
-    """Every package; a number without packages is one that UPS does not know."""
+    """Every package; a number without packages is one that UPS does not know. Freight has its activity here."""
     asked = raw.get("inquiryNumber")
-    number = a_text(asked) or a_text(a_map(asked).get("value"))
-    packages = maps(raw.get("package"))
+    number = first_text(asked, a_map(asked).get("value"), raw.get("shipmentIdentificationNumber"))
+    packages = maps(raw.get("package")) or ([raw] if maps(raw.get("activity")) else [])
     if packages:
         named = [p for p in packages if number or a_text(p.get("trackingNumber"))] or packages
-        return [read_package(p, number) for p in named]
+        return [read_package(_whole(raw, p), number) for p in named]
+    why = complaint(raw.get("warnings"))
     if number:
-        return [Track(KIND, number, cause="not_found", source=KIND)]
-    raise ValueError(f"{WHO}: {complaint(raw.get('warnings')) or 'a shipment without number and packages'}")
+        return [Track(KIND, number, cause="not_found" if not why or _NOT_FOUND.search(why) else "", source=KIND)]
+    raise ValueError(f"{WHO}: {why or 'a shipment without number and packages'}")
+
+
+def _whole(shipment: Map, package: Map) -> Map:
+    """A package with what the older services say of the shipment: its days and the Postal Service's number."""
+    whole = {name: shipment[name] for name in SHARED if name in shipment} | dict(package)
+    whole["alternateTrackingNumber"] = whole.get("alternateTrackingNumber") or whole.get("alternateTrackingInfo")
+    return whole
+
+
+def read_view(view: Map) -> list[Track]:
+    """Every package in files of Quantum View, with the records that are about it."""
+    scans: dict[str, list[Scan]] = {}
+    days: dict[str, dict[str, str]] = {}
+    for kind, record in records(view):
+        number = a_text(record.get("trackingNumber"))
+        scans.setdefault(number, []).append(read_activity(activity_of(kind, record)))
+        days.setdefault(number, {}).update(days_of(record))
+    tracks = []
+    for number, some in scans.items():
+        some.sort(key=_instant)
+        said = days[number]
+        eta = _window(said.get("RDD") or said.get("SDD", ""), ("", ""), "")
+        delivered = any(s.status is Status.DELIVERED for s in some)
+        tracks.append(Track(KIND, number, tuple(some), eta=None if delivered else eta, source=KIND))
+    return [t for t in tracks if t.number]
 
 
 def read(body: bytes) -> list[Track]:
-    """Every track in a raw answer of Track v1 or a raw push of Track Alert; ValueError where it is neither."""
-    found = parse_json(body, WHO)
-    if isinstance(found, list) and found:
-        return [read_alert(a_map(event)) for event in found]
-    told = _uncapped(found) if "TrackResponse" in a_map(found) else a_map(found)
+    """Every track in a raw answer of Track v1 or of an older service, or in a raw push; ValueError where it is none."""
+    told = parse_either(body, WHO)
+    if not isinstance(told, list) or not told:
+        return _read(told)
+    tracks = read_each(told, _read)
+    return _together(tracks) if all("activityStatus" in a_map(one) for one in told) else tracks
+
+
+def _together(alerts: Sequence[Track]) -> list[Track]:
+    """Pushes by number: those of one parcel are one timeline, which stands as the newest of them says."""
+    numbered: dict[str, list[Track]] = {}
+    for alert in alerts:
+        numbered.setdefault(alert.number, []).append(alert)
+    whole = []
+    for some in numbered.values():
+        scans = sorted((scan for alert in some for scan in alert.scans), key=_instant)
+        legs = dict.fromkeys(leg for alert in some for leg in alert.legs)
+        newest = next(alert for alert in reversed(some) if scans[-1] in alert.scans)
+        whole.append(replace(newest, scans=tuple(scans), legs=tuple(legs)))
+    return whole
+
+
+def _read(one: object) -> list[Track]:
+    told = a_map(one)
+    if "trackResponse" not in told and "activityStatus" not in told:
+        told = unwrapped(told)
     shipments = maps(a_map(told.get("trackResponse")).get("shipment"))
     if shipments:
-        return [track for s in shipments for track in read_shipment(s)]
+        return read_each(shipments, read_shipment)
     if "activityStatus" in told or "localActivityDate" in told:
         return [read_alert(told)]
+    if tracks := read_view(a_map(told.get("quantumViewResponse"))):
+        return tracks
     raise ValueError(f"{WHO}: {complaint(errors(told)) or 'neither an answer nor a push'}")
 
 
-def _uncapped(value: Any) -> Any:
-    """The answer of the Track service before v1, whose names begin with capitals ("Activity", "GMTDate")."""
-    if isinstance(value, list):
-        return [_uncapped(v) for v in value]
-    if not isinstance(value, dict):
-        return value
-    return {_CAPITALS.sub(lambda m: m[0].lower(), k): _uncapped(v) for k, v in value.items()}
-
-
 def errors(told: Map) -> object:
-    return a_map(told.get("response")).get("errors") or told.get("errors")
+    """What an answer says went wrong, wherever this or an older service puts it."""
+    inner = a_map(told.get("trackResponse")) or a_map(told.get("quantumViewResponse"))
+    response = a_map(told.get("response")) or a_map(inner.get("response"))
+    faults = maps(a_map(a_map(a_map(told.get("fault")).get("detail")).get("errors")).get("errorDetail"))
+    older = [f.get("primaryErrorCode") for f in faults]
+    return response.get("errors") or response.get("error") or told.get("errors") or older
 
 
 def complaint(errors: object) -> str:
     """UPS's errors or warnings in one line."""
-    lines = [first_text(e.get("code")) + " " + first_text(e.get("message")) for e in maps(errors)]
+    lines = [
+        f"{first_text(e.get('code'), e.get('errorCode'))} "
+        f"{first_text(e.get('message'), e.get('description'), e.get('errorDescription'))}"
+        for e in maps(errors)
+    ]
     return " ".join("; ".join(lines).split())[:200]

@@ -82,12 +82,12 @@ def fedex(*events: dict[str, str], **more: Any) -> Track:
 
 def test_an_exception_code_names_the_cause_of_the_same_status() -> None:
     at = "2026-11-20T10:00:00-06:00"
-    reasons = [("DE", "08"), ("DE", "7"), ("SE", "43"), ("SE", "999"), ("DL", "08")]
+    reasons = [("DE", "08"), ("DE", "7"), ("SE", "32"), ("SE", "999"), ("DL", "08")]
     track = fedex(*({"date": at, "eventType": kind, "exceptionCode": code} for kind, code in reversed(reasons)))
     assert said(track) == [
         "delivery_attempted/not_home",
         "delivery_attempted/refused_attempt",
-        "exception/delay_weather",
+        "exception/delay_carrier",
         "exception",
         "delivered",
     ]

@@ -18,6 +18,7 @@ from bot.model.codes import codes
 from bot.model.tracks import OffsetFrom, Status, Track, TrackRef, Window
 from bot.model.xml import parse_xml
 from bot.ports import Item, Request
+from bot.tracking.phrases import refine
 from bot.tracking.vocabulary import known
 
 RECORDED = Path(__file__).parents[2] / "recorded/carriers/tnt"
@@ -108,7 +109,8 @@ def test_within_one_country_every_depot_is_in_it() -> None:
 
 
 def test_the_due_date_is_a_day_at_the_destination() -> None:
-    eta = read(TRACK)[0].eta
+    assert read(TRACK)[0].eta is None, "it has come"
+    eta = read(TRACK.replace(b"DEL<", b"INT<"))[0].eta
     assert isinstance(eta, Window)
     assert (eta.first, eta.first.utcoffset(), eta.basis) == (eta.last, eta.last.utcoffset(), "tnt")
     assert eta.first.astimezone(UTC) == datetime(2026, 10, 2, 23, tzinfo=UTC)
@@ -138,6 +140,14 @@ def test_a_sentence_under_an_unknown_code_is_never_a_delivery() -> None:
     assert (code.status, has) == (Status.UNKNOWN, False)
 
 
+def test_what_tnt_is_mending_went_wrong_and_its_words_say_what() -> None:
+    text = "Shipment Damaged In Depot. Recovery Actions Underway."
+    (track,) = read(consignment(events=event("QQ", text)))
+    assert (track.scans[0].status, track.scans[0].known) == (Status.EXCEPTION, False)
+    assert refine(track.scans[0]).cause == "damaged"
+    assert read_code("QQ", "Recovery Actions Underway Were Ended")[0].status is Status.UNKNOWN
+
+
 @given(st.text(max_size=4), st.text(max_size=30))
 def test_only_the_tables_speak(code: str, text: str) -> None:
     word, has = read_code(code, text)
@@ -148,6 +158,43 @@ def test_only_the_tables_speak(code: str, text: str) -> None:
 def test_one_alternative_number_is_number_enough() -> None:
     body = consignment("", more="<AlternativeConsignmentNumber>GD1</AlternativeConsignmentNumber>")
     assert read(body)[0].number == "GD1"
+
+
+@pytest.mark.parametrize(
+    ("summary", "events", "statuses"),
+    [
+        ("DEL", ["Q1 1200", "Q2 0905", "Q3 0800"], ["unknown", "delivered", "unknown"]),
+        ("DEL", ["Q1 1200", "Q2 0905", "Q3 0905"], ["unknown", "delivered", "unknown"]),
+        ("DEL", ["Q1 1200", "OK 0905"], ["delivered", "unknown"]),
+        ("DEL", ["Q1 1200", "Q2 0800"], ["unknown", "delivered"]),
+        ("DEL", ["OD 1200", "Q2 0800"], ["unknown", "out_for_delivery"]),
+        ("EXC", ["Q1 1200", "Q2 0905"], ["unknown", "exception"]),
+        ("INT", ["OD 1200", "Q2 0905"], ["unknown", "out_for_delivery"]),
+        ("CNF", ["Q1 1200"], ["unknown"]),
+    ],
+)
+def test_the_summary_is_the_event_of_its_own_time_else_the_newest_where_no_table_has_it(
+    summary: str, events: list[str], statuses: list[str]
+) -> None:
+    told = "".join(event(code, clock=clock) for code, clock in map(str.split, events))
+    more = f"<DeliveryDate>20261001</DeliveryDate><DeliveryTime>0905</DeliveryTime><SummaryCode>{summary}</SummaryCode>"
+    (track,) = read(consignment(events=told, more=more))
+    assert [s.status.value for s in track.scans] == statuses
+    assert not any(s.known for s in track.scans if s.raw_code.startswith("Q"))
+
+
+def test_what_is_a_consignment_in_the_list_may_be_a_shipment_in_the_answer() -> None:
+    for said in ("Consignment", "Shipment"):
+        assert read_code("Q", f"{said} Received At Transit Point.")[0].cause == "hub_arrived"
+        assert read_code("Q", f"{said} passed through transit point")[0].cause == "hub_departed"
+
+
+def test_a_country_may_be_told_by_its_name_or_by_an_address_alone() -> None:
+    address = '<Address addressParty="{}"><Country><CountryCode>{}</CountryCode></Country></Address>'
+    named = "<OriginCountry><CountryName>Germany</CountryName></OriginCountry>"
+    addresses = "".join(address.format(*a) for a in (("Receiver", "FR"), ("Delivery", "IT"), ("Sender", "GB")))
+    (track,) = read(consignment(more=f"{named}<Addresses>{addresses}</Addresses>"))
+    assert (track.origin, track.destination) == ("DE", "IT")
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,8 @@ def test_a_push_is_a_track_of_one_scan() -> None:
     assert track.eta is not None
     assert (track.eta.first.hour, track.eta.last.hour) == (15, 17)
     assert one(recorded("alert_delivered")).eta is None
-    assert len(read(b"[" + recorded("alert") + b"," + recorded("alert_delivered") + b"]")) == 2
+    whole = one(b"[" + recorded("alert") + b"," + recorded("alert_delivered") + b"]")
+    assert (len(whole.scans), whole.status, whole.eta) == (2, Status.DELIVERED, None)
 
 
 # ---- what cannot be read
@@ -273,7 +274,7 @@ def test_a_number_that_ups_does_not_know_is_named_so() -> None:
         (b'{"trackResponse":{"shipment":[{"warnings":[{"code":"TW0001"}]}]}}', "UPS: TW0001"),
         (b'{"trackResponse":{"shipment":[{"package":[{"activity":[]}]}]}}', "UPS: a package"),
         (b'{"activityStatus":{}}', "UPS: a push"),
-        (b"[1]", "UPS: a push"),
+        (b"[1]", "UPS: neither"),
         (b"[]", "UPS: neither"),
         (b"null", "UPS: neither"),
     ],
