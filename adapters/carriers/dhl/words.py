@@ -46,7 +46,8 @@ def division_code(told: str, service: str) -> Code | None:
         return codes("mydhl_event").get(word)
     if division.startswith("ecommerce") and (found := codes("dhl_ecommerce").get(word)):
         return found
-    return codes("dhl_parcel_nl").get(word)
+    # Of the Dutch catalogue a lone word is its category's; others write the same words as sentences.
+    return codes("dhl_parcel_nl").get(word) if "_" in word or division == "parcel-nl" else None
 
 
 def read_code(event: Map, service: str) -> tuple[str, Code, bool]:
