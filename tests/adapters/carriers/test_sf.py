@@ -428,12 +428,8 @@ async def test_the_check_tells_a_wrong_checkword() -> None:
 
 # ---- envelopes that others keep --------------------------------------------------------------------------
 
-NODE = {
-    "mailno": "SF1000000000011",
-    "acceptTime": "2026-11-01 10:00:00",
-    "opCode": "54",
-    "remark": "顺丰速运 已收取快件",
-}
+REMARK = "顺丰速运 已收取快件"
+NODE = {"mailno": "SF1000000000011", "acceptTime": "2026-11-01 10:00:00", "opCode": "54", "remark": REMARK}
 WAYBILL = {"mailNo": "SF1000000000011", "routes": [NODE]}
 TWICE = json.dumps(json.dumps({"success": "true", "msgData": {"routeResps": WAYBILL}}))
 
