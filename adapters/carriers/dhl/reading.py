@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from adapters.carriers.dhl.words import main_code, read_code
+from adapters.carriers.dhl.xml import of_xml
 from bot.model.codes import Code
 from bot.model.foreign import (
     Map,
@@ -219,7 +220,7 @@ def _legs(number: str, details: Map) -> tuple[Leg, ...]:
 
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer or push; ValueError where it is none of DHL's."""
-    told = parse_json(body, WHO)
+    told = of_xml(body, WHO) if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else parse_json(body, WHO)
     shipments = list(found_shipments(told))
     if shipments:
         return [read_track(s) for s in [s for s in shipments if named(s)] or shipments]

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,7 +10,6 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 import httpx
-import msgspec
 from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -176,7 +176,7 @@ def _split(body: bytes) -> list[Item]:
     """One item a shipment; what came with the token and cannot be read is kept on a lane of its own."""
     try:
         shipments = list(found_shipments(parse_json(body, WHO)))
-        bodies = [msgspec.json.encode({"shipments": [s]}) for s in shipments]
+        bodies = [json.dumps({"shipments": [s]}).encode() for s in shipments]
     except (ValueError, RecursionError):
         shipments, bodies = [], []
     numbers = [named(s) for s in shipments]

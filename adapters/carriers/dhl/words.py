@@ -50,6 +50,11 @@ def division_code(told: str, service: str) -> Code | None:
     return codes("dhl_parcel_nl").get(word) if "_" in word or division == "parcel-nl" else None
 
 
+def _lists_codes(division: str) -> bool:
+    """Whether a short code of this division that no table has is a new one: what its text says is a guess then."""
+    return division in {"", "express"} or division.startswith("ecommerce")
+
+
 def read_code(event: Map, service: str) -> tuple[str, Code, bool]:
     """The raw code of an event, what it says, and whether a table has it. The division's word comes first.
 
@@ -60,7 +65,7 @@ def read_code(event: Map, service: str) -> tuple[str, Code, bool]:
     short, named = _SHORT.fullmatch(told.upper()) is not None, _NAME.fullmatch(told) is not None
     fallback = main_code(main) or main_code(told)
     found = division_code(told, service) if told else None
-    if found is None and not short:
+    if found is None and not (short and _lists_codes(service.casefold())):
         found = sentence(told) or sentence(a_text(event.get("description")))
         if found is not None and fallback is not None and _contradicts(fallback.status, found.status):
             found = None

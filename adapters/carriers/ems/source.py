@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -93,7 +94,7 @@ class Ems(TrackingSource):
                 raise Misconfigured(f"{WHO} refuses the account ({code})", key=KEY)
             raise Refused(f"{WHO} refused the call with code {code}")
         try:
-            tracks = read(msgspec.json.encode(told))
+            tracks = read(json.dumps(told).encode())
         except ValueError:
             return None
         return next((t for t in tracks if t.number.casefold() == number.casefold()), None)

@@ -183,3 +183,41 @@ def test_a_package_of_ecommerce_americas_is_a_shipment(zone: str, at: str, origi
     (scan,) = track.scans
     assert (track.number, track.destination, scan.raw_code) == ("9261290000000000000001", "US", "598")
     assert (scan.status, scan.at and scan.at.isoformat(), scan.offset_from) == (Status.OUT_FOR_DELIVERY, at, origin)
+
+
+# ---- divisions that answer in XML ------------------------------------------------------------------------
+
+
+def paket(code: str, at: str, text: str) -> str:
+    said = f'event-timestamp="{at}" event-text="{text}" event-country="Deutschland" standard-event-code="{code}"'
+    return f'<data name="piece-event" {said}/>'
+
+
+PAKET = (
+    '<data name="piece-shipment-list" code="0"><data name="piece-shipment" piece-code="00340434161094000001" '
+    'recipient-name="NOBODY" dest-country="DE" delivery-event-flag="{flag}" ruecksendung="{back}" '
+    'status-timestamp="18.11.2026 10:02" status="Die Sendung wurde erfolgreich zugestellt.">{events}</data></data>'
+)
+"""Parcel DE Tracking; written after its page at developer.dhl.com."""
+POLISH = (
+    "<e:Envelope xmlns:e='u'><e:Body><r><getTrackAndTraceInfoResult><shipmentId>11111111111</shipmentId><events><item>"
+    "<status>CN</status><description>Shipment arrived at DHL depot.</description><timestamp>2026-10-12 07:40:31"
+    "</timestamp><terminal>WA</terminal></item></events></getTrackAndTraceInfoResult></r></e:Body></e:Envelope>"
+)
+"""getTrackAndTraceInfo; written after https://dhl24.com.pl/en/webapi2/doc/info/shipmentEvent.html."""
+
+
+def test_paket_and_dhl_poland_are_read_in_xml() -> None:
+    events = paket("PO", "18.11.2026 08:00", "Die Sendung wurde in das Zustellfahrzeug geladen.")
+    (track,) = read(PAKET.format(flag="1", back="false", events=events).encode())
+    assert [(s.raw_code, s.status.value, s.offset_from.value) for s in track.scans] == [
+        ("PO", "out_for_delivery", "location"),
+        ("delivered", "delivered", "unknown"),
+    ]
+    assert "NOBODY" not in repr(track)
+    (back,) = read(PAKET.format(flag="1", back="true", events=events).encode())
+    assert back.scans[-1].status is Status.RETURNED
+    (track,) = read(POLISH.encode())
+    assert [(s.raw_code, s.place.country, refine(s).cause) for s in track.scans] == [("CN", "PL", "hub_arrived")]
+    with pytest.raises(ValueError, match="Keine Daten"):
+        read(b'<data name="piece-shipment-list" code="100" error="Keine Daten gefunden"/>')
