@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from adapters.carriers.dhl import Dhl, Settings, connect
@@ -104,3 +106,24 @@ async def test_news_of_the_subscription_concern_no_parcel_and_nonsense_is_kept()
 )
 def test_a_number_that_one_division_alone_gives_is_asked_of_it(number: str, service: str) -> None:
     assert division_of(number) == service
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["\ud800", "1", "delivered"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["shipments", "id", "status", "events", "scope", "package"]), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(body=ODD)
+async def test_whatever_came_with_the_token_is_kept(body: Any) -> None:
+    answer = await port()[0].webhook(sent(body))
+    assert answer.status == 200
+    assert answer.items
+    assert all(item.lane for item in answer.items)
