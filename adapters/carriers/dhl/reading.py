@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -52,6 +53,7 @@ AMERICAN_ZONES: Mapping[str, tzinfo] = {
 _NAMED = re.compile(r"shipments?/([A-Za-z0-9-]{8,39})(?![A-Za-z0-9-])")
 
 
+@lru_cache(maxsize=4096)
 def _country(locality: str) -> str:
     """The country that a locality is or ends with ("Germany", "MADRID - SPAIN", "Bonn, Germany"). Two letters may be a
     state, and Georgia is one."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from bot.model.codes import NOTHING, Code, codes, rows
 from bot.model.foreign import Map, a_text, first_text
@@ -15,6 +15,7 @@ _NO_WORD = re.compile(r"[\W_]+")
 _SENTENCE_ENDS = re.compile(r"(?<=\w{3})\. ")
 
 
+@lru_cache(maxsize=256)
 def main_code(told: str) -> Code | None:
     """What a `statusCode` says, in any spelling ("Pre-Transit", "PRE_TRANSIT")."""
     return codes("dhl_status").get(_NO_WORD.sub("-", told.lower()).strip("-"))
@@ -30,6 +31,7 @@ def _openings() -> Sequence[str]:
     return sorted((r["code"] for r in rows("dhl_text") if r["opens"] == "yes"), key=len, reverse=True)
 
 
+@lru_cache(maxsize=4096)
 def sentence(told: str) -> Code | None:
     """What a fixed text says: as a whole, by its first sentence, or by its opening words."""
     table, whole = codes("dhl_text"), _plain(told)
