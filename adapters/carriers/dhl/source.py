@@ -18,7 +18,7 @@ from bot.errors import Misconfigured, Temporary, WismoError
 from bot.model.events import parcel_lane
 from bot.model.foreign import Map, a_list, a_map, a_text, maps, parse_json
 from bot.model.tracks import Track, TrackRef, TrackUpdate
-from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
+from bot.ports import Alarm, Answer, Capabilities, Item, Rate, Request, TrackingSource
 from bot.wire import judge, reached
 
 KEY = "carriers.dhl.api_key"
@@ -30,6 +30,9 @@ NOBODYS = "0000000000"
 TOKEN_HEADER = "x-wismo-token"  # noqa: S105 - the name of a header
 VALIDATE = "subscription.validate"
 """The scope of the message by which DHL asks whether an address wants a subscription's pushes."""
+
+SETTLED = frozenset({"", "subscription.push", "subscription.ready", "subscription.activate"})
+"""Scopes that ask nobody to look at the subscription; others say that it failed or ended."""
 
 DIVISIONS = (
     (re.compile(r"00340\d{15}"), "parcel-de"),
@@ -129,9 +132,11 @@ class Dhl(TrackingSource):
             told = a_map(parse_json(request.body, WHO))
         except ValueError:
             told = {}
-        if told.get("scope") == VALIDATE:
+        scope = a_text(told.get("scope"))
+        if scope == VALIDATE:
             return await self._wanted(told)
-        return Answer(200, items=tuple(_split(request.body)))
+        alarms = () if scope in SETTLED else (Alarm("subscription", f"{WHO} says {scope[:40]}"),)
+        return Answer(200, items=tuple(_split(request.body)), alarms=alarms)
 
     async def _wanted(self, told: Map) -> Answer:
         """Say yes to a subscription: the part of the handshake that is a call back, at DHL's own address and never at

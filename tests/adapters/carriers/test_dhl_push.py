@@ -90,6 +90,8 @@ async def test_news_of_the_subscription_concern_no_parcel_and_nonsense_is_kept()
         answer = await source.webhook(sent(body))
         assert (answer.status, [i.lane for i in answer.items]) == (200, ["x/dhl"])
     assert source.decode(Item("k", "x/dhl", json.dumps({"scope": "subscription.ready"}).encode())) is None
+    ended = await source.webhook(sent({"scope": "subscription.deleted", "self": SELF}))
+    assert [alarm.about for alarm in ended.alarms] == ["DHL says subscription.deleted"]
     with pytest.raises(ValueError, match="neither"):
         source.decode(Item("k", "x/dhl", b'{"a": 1}'))
 
