@@ -15,6 +15,8 @@ WHO = "EMS"
 HOME = "Asia/Shanghai"
 ENCODING = "gb18030"
 """In which a Chinese answer is that is not UTF-8."""
+INWARD = re.compile("EM[DEFGHI]|ED[A-HX]")
+"""The UPU's events in the country of arrival: with what leaves China their clock is that country's."""
 FINE = {"00000", "00", "0", "200", "000"}
 NUMBERS = [
     "waybillno",
@@ -100,14 +102,15 @@ def read_code(code: str, text: str) -> tuple[Code, bool]:
     return table.get(code, NOTHING), known
 
 
-def read_scan(event: Map, carrier: str) -> Scan:
+def read_scan(event: Map, number: str) -> Scan:
     """One event. Who worked on it and their phone are not taken over; they stay in the words, to be masked."""
-    code = _first(event, CODES).upper()
+    carrier, code = carrier_of(number), _first(event, CODES).upper()
     text = _first(event, WORDS) or _first(event, NAMES)
     country = a_country(_first(event, COUNTRIES))
     word, known = read_code(code, text + _first(event, NAMES))
     written = _written(event)
-    time = when(written, country=country, home=HOME if country in {"", "CN"} else "")
+    abroad = number.upper().endswith("CN") and INWARD.fullmatch(code) is not None
+    time = when(written, country=country, home=HOME if country == "CN" or not (country or abroad) else "")
     return Scan(
         raw_code=code,
         raw_text=text,
@@ -225,7 +228,8 @@ def _numbers(told: Any, depth: int = 0) -> Iterator[str]:
 
 
 def _track(number: str, events: Sequence[Map]) -> Track:
-    carrier = carrier_of(number)
-    scans = [read_scan(event, carrier) for event in events]
+    scans = [read_scan(event, number) for event in events]
     scans.sort(key=lambda s: s.at or datetime.fromtimestamp(0, UTC))
-    return Track(carrier, number, tuple(scans), origin="CN" if number.upper().endswith("CN") else "", source=KIND)
+    return Track(
+        carrier_of(number), number, tuple(scans), origin="CN" if number.upper().endswith("CN") else "", source=KIND
+    )

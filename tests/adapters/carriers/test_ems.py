@@ -225,3 +225,21 @@ def test_gbk_and_the_upus_own_words_are_read() -> None:
     ]
     (track,) = read(json.dumps([{"ID": "LX123456785CN", "Events": events}]).encode())
     assert [(s.status.value, s.place.text, s.raw_code) for s in track.scans] == [("delivered", "BERLIN", "EMI")]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "country", "origin"),
+    [
+        ("LX123456785CN", "EMC", "", OffsetFrom.CARRIER),
+        ("LX123456785CN", "EMI", "", OffsetFrom.UNKNOWN),
+        ("LX123456785CN", "EMI", "DE", OffsetFrom.LOCATION),
+        ("LX123456785CN", "704", "", OffsetFrom.CARRIER),
+        ("RR123456785DE", "EMI", "", OffsetFrom.CARRIER),
+    ],
+)
+def test_the_clock_of_what_arrived_abroad_is_not_chinas(
+    number: str, code: str, country: str, origin: OffsetFrom
+) -> None:
+    event = {"waybillNo": number, "opTime": "2026-11-20 10:00:00", "opCode": code, "countryCode": country}
+    (track,) = read(json.dumps([event]).encode())
+    assert track.scans[0].offset_from is origin
