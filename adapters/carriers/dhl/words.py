@@ -44,12 +44,13 @@ def sentence(told: str) -> Code | None:
 def division_code(told: str, service: str) -> Code | None:
     """What a division's own code says; None where no table has it."""
     division, word = service.casefold(), told.upper()
-    if division in {"", "express"}:
-        return codes("mydhl_event").get(word)
-    if division.startswith("ecommerce") and (found := codes("dhl_ecommerce").get(word)):
-        return found
-    # Of the Dutch catalogue a lone word is its category's; others write the same words as sentences.
-    return codes("dhl_parcel_nl").get(word) if "_" in word or division == "parcel-nl" else None
+    table = {"": "mydhl_event", "express": "mydhl_event"}.get(division, "")
+    table = "dhl_ecommerce" if division.startswith("ecommerce") else table
+    found = codes(table).get(word) if table else None
+    if found is None and ("_" in word or division == "parcel-nl"):
+        # Of the Dutch catalogue a lone word is its category's; others write the same words as sentences.
+        found = codes("dhl_parcel_nl").get(word)
+    return found
 
 
 def _lists_codes(division: str) -> bool:

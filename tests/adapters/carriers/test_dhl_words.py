@@ -41,6 +41,7 @@ def means(*events: Any, service: str = "express") -> str:
         # A parcel shop, a locker and a sender are not the receiver, whatever the main status is.
         ("parcel-nl", "delivered", "DELIVERED_AT_PARCELSHOP", "Afgeleverd bij ServicePoint", "pickup_ready"),
         ("parcel-nl", "delivered", "DELIVERED_AT_PARCELSTATION", "", "pickup_ready/locker"),
+        ("", "delivered", "DELIVERED_AT_PARCELSHOP", "", "pickup_ready"),
         ("parcel-nl", "delivered", "DELIVERED_AT_SHIPPER", "", "returned"),
         ("parcel-nl", "delivered", "DELIVERED_AT_NEIGHBOURS", "Bezorgd bij de buren", "delivered/neighbour"),
         ("parcel-nl", "transit", "REFUSED_NOT_COLLECTED", "", "returning/unclaimed"),
