@@ -127,7 +127,7 @@ def test_the_table_is_complete_and_uses_only_our_words() -> None:
     assert all(known(word.status, word.cause) for word in table.values())
     named = (
         "AD AF AR BA BN BR CA CC CD CM CR CS DD DF DS FD HP IC MC MD MS ND NH OH OK PD PL PU PY RD RR RT SA SC SM SS "
-        "TP TR UD WC SD TD DM BL CI CU DI DP ES HI HN HO IA IR LV NA RW SI ST TI TT UV DU EM"
+        "TP TR UD WC SD TD DM PO BL CI CU DI DP ES HI HN HO IA IR LV NA RW SI ST TI TT UV DU EM"
     )
     assert set(named.split()) == set(table)
     assert not table["BN"].physical
