@@ -1,7 +1,8 @@
 """MyDHL API, DHL Express for its own customers: https://developer.dhl.com/api-reference/dhl-express-mydhl-api.
 
 Every event has a type code and its wall clock with an offset. The `status` of a shipment ("Success") is the call's
-and not the parcel's. Pieces repeat the shipment's events and may add their own. There is no push.
+and not the parcel's. Pieces repeat the shipment's events and may add their own. There is no push. The answer of the
+XML Services before it (TrackingResponse) has the same events and codes, and no offsets; it is read as well.
 """
 
 import re
@@ -25,6 +26,7 @@ from bot.model.foreign import (
     a_moment,
     a_number,
     a_text,
+    country_named,
     day_and_clock,
     first_text,
     maps,
@@ -34,6 +36,7 @@ from bot.model.foreign import (
     zone_of,
 )
 from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window
+from bot.model.xml import Node, parse_xml
 from bot.ports import Capabilities, Item, Rate, TrackingSource
 from bot.wire import judge, reached
 
@@ -47,7 +50,7 @@ NOBODYS = "0000000000"
 """A number that no shipment has; asked to try the account."""
 
 _NUMBER = re.compile(r"[A-Za-z0-9]{5,39}")
-_OFFSET = re.compile(r"(?:GMT|UTC)?\s*([+-])([0-9]{1,2}):?([0-5][0-9])?", re.IGNORECASE)
+_OFFSET = re.compile(r"(?:GMT|UTC)?\s*([+-]?)([0-9]{1,2}):?([0-5][0-9])?", re.IGNORECASE)
 _NAMED = re.compile(r"shipments?/([A-Za-z0-9]{8,39})(?![A-Za-z0-9])")
 
 
@@ -77,7 +80,7 @@ def read_time(event: Map, country: str = "") -> When:
         return when(written, iso=parts[0], country=country)
     iso, offset = day_and_clock(parts[0], parts[1]), _OFFSET.fullmatch(parts[2])
     if offset and "T" in iso:
-        time = when(written, iso=f"{iso}{offset[1]}{int(offset[2]):02d}:{offset[3] or '00'}")
+        time = when(written, iso=f"{iso}{offset[1] or '+'}{int(offset[2]):02d}:{offset[3] or '00'}")
         if time.at is not None:
             return time
     return when(written, iso=iso or parts[0] or "-", country=country)
@@ -120,7 +123,7 @@ class _Ends:
         area = _area(event.get("serviceArea"))
         code, text = a_text(area.get("code")), a_text(area.get("description"))
         country = self._areas.get(code.casefold()) or self._areas.get(_suffix(text))
-        return Place(text or code, country or _alpha3().get(_suffix(text), ""))
+        return Place(text or code, country or _alpha3().get(_suffix(text), "") or country_named(_suffix(text)))
 
     def side(self, word: Code, country: str) -> tuple[Status, str]:
         """Arrival and clearance said of a hub, told by the country: here or there."""
@@ -203,7 +206,7 @@ def read_track(raw: Map) -> Track:
         number=number,
         scans=tuple(scans),
         status=newest.status if newest else Status.UNKNOWN,
-        cause=newest.cause if newest else "" if scans else "no_data_yet",
+        cause=newest.cause if newest else "" if scans else _silence(raw),
         eta=_eta(raw.get("estimatedDeliveryDate"), ends.destination),
         origin=ends.origin,
         destination=ends.destination,
@@ -211,9 +214,14 @@ def read_track(raw: Map) -> Track:
     )
 
 
+def _silence(raw: Map) -> str:
+    """Why a shipment has no events: nobody knows it, or nothing has happened."""
+    return "not_found" if "no shipment" in a_text(raw.get("status")).casefold() else "no_data_yet"
+
+
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer; ValueError where it is none of DHL's."""
-    told = parse_json(body, WHO)
+    told = _of_xml(body) if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else parse_json(body, WHO)
     envelope = a_map(told)
     shipments = _shipments(told)
     if shipments:
@@ -239,6 +247,46 @@ def _shipments(told: object) -> Sequence[Map]:
     envelope = a_map(told)
     lone = (envelope,) if "shipmentTrackingNumber" in envelope else ()
     return maps(envelope.get("shipments")) or maps(envelope.get("Shipments")) or lone
+
+
+def _of_xml(body: bytes) -> Map:
+    """A TrackingResponse of the XML Services in the words of MyDHL."""
+    root = parse_xml(body.removeprefix(b"\xef\xbb\xbf"), WHO)
+    found = root.all("AWBInfo")
+    why = root.first("Response").text("Status", "Condition", "ConditionData")
+    return {"shipments": [_airwaybill(node) for node in found], "detail": why} if found else {"detail": why}
+
+
+def _airwaybill(node: Node) -> Map:
+    info = node.first("ShipmentInfo")
+    ends = {"shipperDetails": "Shipper", "receiverDetails": "Consignee"}
+    areas = {"originServiceArea": "OriginServiceArea", "destinationServiceArea": "DestinationServiceArea"}
+    return {
+        "shipmentTrackingNumber": node.text("AWBNumber"),
+        "status": node.text("Status", "ActionStatus"),
+        "estimatedDeliveryDate": info.text("EstDlvyDate"),
+        **{name: {"postalAddress": {"countryCode": info.text(at, "CountryCode")}} for name, at in ends.items()},
+        **{name: _xml_area(info.first(at)) for name, at in areas.items()},
+        "events": [_xml_event(event) for event in info.all("ShipmentEvent")],
+        "pieces": [
+            {"events": [_xml_event(event) for event in piece.all("PieceEvent")]}
+            for piece in node.first("Pieces").all("PieceInfo")
+        ],
+    }
+
+
+def _xml_event(node: Node) -> Map:
+    return {
+        "date": node.text("Date"),
+        "time": node.text("Time"),
+        "typeCode": node.text("ServiceEvent", "EventCode"),
+        "description": node.text("ServiceEvent", "Description"),
+        "serviceArea": _xml_area(node.first("ServiceArea")),
+    }
+
+
+def _xml_area(node: Node) -> Map:
+    return {"code": node.text("ServiceAreaCode"), "description": node.text("Description")}
 
 
 def _eta(told: object, destination: str) -> Window | None:

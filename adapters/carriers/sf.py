@@ -38,6 +38,8 @@ KEY = "carriers.sf.checkword"
 UNREADABLE = f"x/{KIND}"
 BATCH = 10
 HOME = "Asia/Shanghai"
+ENCODING = "gb18030"
+"""In which an answer is that is not UTF-8."""
 NOBODYS = "SF0000000000000"
 """A number that no waybill has; asked to try the credentials."""
 THANKS_XML = b'<Response service="RoutePushService"><Head>OK</Head></Response>'
@@ -93,7 +95,7 @@ def read_scan(route: Map) -> Scan:
     moment = when(a_text(route.get("acceptTime")), home=HOME)
     return Scan(
         raw_code=op or secondary,
-        raw_text=first_text(route.get("remark"), route.get("secondaryStatusName"), route.get("firstStatusName")),
+        raw_text=_words(route),
         raw_time=moment.raw_time,
         at=moment.at,
         local=moment.local,
@@ -109,6 +111,13 @@ def read_scan(route: Map) -> Scan:
     )
 
 
+def _words(route: Map) -> str:
+    """The remark, else the name of the status; with the reason that a push gives apart."""
+    told = first_text(route.get("remark"), route.get("secondaryStatusName"), route.get("firstStatusName"))
+    reason = a_text(route.get("reasonName"))
+    return told if not reason or reason in told else f"{told} ({reason})".strip()
+
+
 def read_track(number: str, routes: Sequence[Map]) -> Track:
     """A waybill's nodes, oldest first. A waybill without any is unknown to SF, or the phone is not its own."""
     scans = sorted(map(read_scan, routes), key=_instant)
@@ -122,17 +131,24 @@ def read(body: bytes) -> list[Track]:
         return [read_track(number, routes) for number, routes in _pushed(found).items() if number]
     code, data = _unwrapped(found)
     if code:
-        raise ValueError(f"{WHO} answered with error {code}")
+        raise ValueError(f"{WHO} answered with error {code}{_meaning(found)}")
     tracks = _tracks(data)
     if not tracks:
         raise ValueError(f"{WHO}: an answer without a waybill number")
     return tracks
 
 
+def _meaning(answer: Map) -> str:
+    """SF's own words on an error, with the colon before them; empty where there are none."""
+    inner = a_map(answer) if "errorMsg" in answer else _opened(answer.get("apiResultData"))
+    why = " ".join(first_text(inner.get("errorMsg"), answer.get("apiErrorMsg")).split())
+    return f": {why}" if why else ""
+
+
 def _plain(body: bytes) -> Map:
-    """An answer or push as JSON says it, also where it came in the older XML."""
+    """An answer or push as JSON says it, also where it came in the older XML or without its envelope."""
     if not body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return _parsed(body)
+        return _enveloped(_json(body))
     root = parse_xml(body.removeprefix(b"\xef\xbb\xbf"), WHO)
     inner = root.first("Body")
     if routes := inner.all("WaybillRoute"):
@@ -160,11 +176,27 @@ def _tracks(data: Map) -> list[Track]:
     return [read_track(number, maps(w.get("routes"))) for w in waybills if (number := a_text(w.get("mailNo")))]
 
 
+def _json(body: bytes | str) -> Any:
+    found = parse_json(body if isinstance(body, bytes) else body.encode(errors="replace"), WHO, ENCODING)
+    # What is JSON in a text may have been made one twice.
+    return parse_json(found.encode(errors="replace"), WHO) if isinstance(found, str) else found
+
+
 def _parsed(body: bytes | str) -> Map:
-    found = parse_json(body if isinstance(body, bytes) else body.encode(errors="replace"), WHO)
+    found = _json(body)
     if not isinstance(found, dict):
         raise ValueError(f"{WHO} sent JSON that is no object")  # noqa: TRY004 - what a caller handles is ValueError
     return found
+
+
+def _enveloped(found: Any) -> Map:
+    """An answer or push as it comes, also where somebody kept its waybills or its nodes alone."""
+    if isinstance(found, dict) and "routeResps" in found:
+        return {"success": True, "msgData": found}
+    if isinstance(found, list) or (isinstance(found, dict) and "routes" in found):
+        waybills = [part for part in maps(found) if "routes" in part]
+        return {"success": True, "msgData": {"routeResps": waybills}} if waybills else {"WaybillRoute": found}
+    return a_map(found)
 
 
 def _unwrapped(answer: Map) -> tuple[str, Map]:
@@ -190,7 +222,7 @@ def _opened(value: object) -> Map:
 
 def _pushed(push: Map) -> dict[str, list[Map]]:
     """The nodes of a push by their waybill number; ValueError where there are none."""
-    inner = a_map(push.get("Body") or push.get("body")) or push
+    inner = _opened(push.get("Body") or push.get("body")) or push
     routes = maps(inner.get("WaybillRoute")) or maps(inner.get("waybillRoute"))
     found: dict[str, list[Map]] = {}
     for route in routes:

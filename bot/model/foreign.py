@@ -37,14 +37,14 @@ _CLOCK = re.compile(r"(\d{1,2})[:.]?(\d{2})(?:[:.]?(\d{2}))?")
 _DAY = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})")
 
 
-def parse_json(body: bytes, who: str) -> Any:
-    """The JSON of a body; ValueError with one clear line where it is none. Bytes of another encoding within it cost
-    the words that they are in and not the rest."""
+def parse_json(body: bytes, who: str, also: str = "utf-8") -> Any:
+    """The JSON of a body; ValueError with one clear line where it is none. It is in a UTF, or in the encoding that
+    this carrier `also` writes; bytes of any other within it cost the words that they are in and not the rest."""
     try:
         try:
             return json.loads(body)
         except UnicodeDecodeError:
-            return json.loads(body.decode(errors="replace"))
+            return json.loads(body.decode(also, errors="replace"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{who}: this is not JSON") from error
 

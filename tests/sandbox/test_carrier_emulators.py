@@ -1,5 +1,6 @@
 """The carriers' emulators: first by their documents, then by our own adapters over the same wire."""
 
+import asyncio
 import importlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -12,8 +13,8 @@ from starlette.routing import Mount
 
 from bot.errors import Misconfigured, Temporary
 from bot.model.clock import Clock
-from bot.model.tracks import Track, TrackRef
-from bot.ports import TrackingSource
+from bot.model.tracks import Track, TrackRef, TrackUpdate
+from bot.ports import Item, Request, TrackingSource
 from bot.sandbox.carriers import (
     AfterShipApi,
     CarrierApi,
@@ -159,3 +160,38 @@ async def test_ups_takes_a_subscription_of_its_own_numbers_only() -> None:
     assert taken.json() == {"validTrackingNumbers": ["1Z1"], "invalidTrackingNumbers": ["x"]}
     assert (await rig.http.post(url, json={"trackingNumberList": ["x"]}, headers=bearer)).status_code == 400
     assert (await rig.http.post(url, json={})).status_code == 401
+
+
+async def test_dhl_pushes_once_its_subscription_was_affirmed() -> None:
+    rig = Rig(DhlApi)
+    journey = next(j for j in journeys(DhlApi) if rig.api.happened(j))
+    source = rig.adapter(webhook_token="let-me-in")
+    told: list[Item] = []
+
+    async def hook(request: httpx.Request) -> httpx.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        answer = await source.webhook(Request("POST", "/hooks/dhl", headers, {}, await request.aread()))
+        told.extend(answer.items)
+        return httpx.Response(answer.status)
+
+    rig.api.http, rig.api.hook = httpx.AsyncClient(transport=httpx.MockTransport(hook)), "http://bot/hooks/dhl"
+    named = {"type": "ApiKeyAuthentication", "header": "X-Wismo-Token", "token": "let-me-in"}
+    wanted = {"hook": {"uri": rig.api.hook, "authentication": named}, "type": "Shipment", "service": "express"}
+    asked = wanted | {"format": "Default", "events": ["Transit"], "shipmentIDs": [journey.number]}
+    key = {"DHL-API-Key": rig.api.secret}
+    url = "/dhl/tracking/push/v1/subscription"
+    assert (await rig.http.post(url, json=asked)).status_code == 401
+    assert (await rig.http.post(url, json=asked | {"shipmentIDs": []}, headers=key)).status_code == 400
+    assert (await rig.http.post(url, json=asked, headers=key)).status_code == 202
+    delivering = asyncio.create_task(rig.api.deliver())
+    assert isinstance(rig.api, DhlApi)
+    async with asyncio.timeout(10):
+        while rig.api.undelivered:
+            await asyncio.sleep(0.01)
+        rig.api.push()
+        while rig.api.undelivered:
+            await asyncio.sleep(0.01)
+    delivering.cancel()
+    updates = [update for item in told if isinstance(update := source.decode(item), TrackUpdate)]
+    (last,) = rig.api.happened(journey)[-1:]
+    assert [(u.track.number, u.track.scans[-1].raw_text) for u in updates] == [(journey.number, last[0].text)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 from http import HTTPStatus
@@ -120,7 +121,7 @@ class FedEx(TrackingSource):
 
 
 def _item(track: Track, result: Map) -> Item:
-    body = msgspec.json.encode({"trackResults": [{"trackingNumber": track.number, **result}]})
+    body = json.dumps({"trackResults": [{"trackingNumber": track.number, **result}]}).encode()
     return Item(hashlib.sha256(body).hexdigest(), parcel_lane(track.number), body)
 
 

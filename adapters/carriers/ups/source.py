@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -167,5 +168,5 @@ def _split(body: bytes) -> list[Item]:
         events, numbers = (), []
     if not numbers or not all(numbers):
         return [Item(hashlib.sha256(body).hexdigest(), UNREADABLE, body)]
-    whole = [body] if len(events) == 1 else [msgspec.json.encode(e) for e in events]
+    whole = [body] if len(events) == 1 else [json.dumps(e).encode() for e in events]
     return [Item(hashlib.sha256(b).hexdigest(), parcel_lane(n), b) for b, n in zip(whole, numbers, strict=True)]

@@ -49,7 +49,11 @@ class EmsApi(CarrierApi):
         raw = base64.b64decode(text.removeprefix("|$4|"), validate=True)
         cipher = Cipher(algorithms.SM4(bytes.fromhex(self.secret)), modes.ECB()).decryptor()  # noqa: S305
         unpadder = padding.PKCS7(128).unpadder()
-        return unpadder.update(cipher.update(raw) + cipher.finalize()) + unpadder.finalize()
+        plain = unpadder.update(cipher.update(raw) + cipher.finalize()) + unpadder.finalize()
+        key = base64.b64encode(bytes.fromhex(self.secret))
+        if not plain.endswith(key):
+            raise ValueError("the key does not stand behind the text")
+        return plain.removesuffix(key)
 
     def _item(self, number: str, step: Step, at: datetime) -> dict[str, str]:
         code = words()[step.sub]["ems"]

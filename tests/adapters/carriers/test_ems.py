@@ -1,16 +1,23 @@
 """EMS and China Post: SM4, what an event says, and how the platform is asked."""
 
 import json
+from base64 import b64decode, b64encode
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_plus, urlencode
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from pydantic import SecretStr, ValidationError
 
-from adapters.carriers.ems import Settings, connect, decrypt, encrypt, read, read_code
+from adapters.carriers.ems import Settings, connect, opened, read, read_code, sealed
 from bot.errors import Misconfigured, Refused, WismoError
 from bot.model.parcels import Parcel
 from bot.model.tracks import OffsetFrom, Status, TrackRef
+from bot.ports import Request
 from bot.tracking.masking import mask
 from bot.tracking.standing import standing
 from bot.tracking.timeline import apply
@@ -25,13 +32,11 @@ def recorded(name: str) -> bytes:
 
 def test_the_cipher_is_the_standards() -> None:
     # The example of GB/T 32907-2016, appendix A.1; a block of padding follows it.
-    from base64 import b64decode  # noqa: PLC0415
-
-    cipher = b64decode(encrypt(KEY, KEY).removeprefix("|$4|"))
+    cipher = b64decode(sealed(KEY, KEY).removeprefix("|$4|"))
     assert cipher[:16].hex() == "681edf34d206965e86b3e94f536e4246"
-    assert decrypt(encrypt("义乌".encode(), KEY), KEY).decode() == "义乌"
-    with pytest.raises(ValueError, match="not encrypted with our key"):
-        decrypt("|$4|AAAA", KEY)
+    assert opened(sealed("义乌".encode(), KEY), KEY).decode() == "义乌"
+    with pytest.raises(ValueError, match="not sealed with our key"):
+        opened("|$4|AAAA", KEY)
 
 
 def test_an_answer_becomes_a_timeline_in_chinas_time_and_at_the_place_abroad() -> None:
@@ -100,14 +105,19 @@ async def ask(answer: httpx.Response) -> object:
     port = connect(settings, httpx.AsyncClient(transport=httpx.MockTransport(serve)))
     (track,) = await port.track([TrackRef("EA000000005CN")])
     form = dict(p.split("=", 1) for p in asked[0].content.decode().split("&"))
-    assert (form["apiCode"], form["senderNo"]) == ("040001", "s")
+    assert (form["apiCode"], form["senderNo"], form["version"]) == ("040001", "s", "V1.0.0")
+    assert unquote_plus(form["timeStamp"])[:13] == f"{datetime.now(ZoneInfo('Asia/Shanghai')):%Y-%m-%d %H}"
+    letter = unquote_plus(form["logitcsInterface"])
+    cipher = Cipher(algorithms.SM4(KEY), modes.ECB()).decryptor()
+    plain = cipher.update(b64decode(letter.removeprefix("|$4|"))) + cipher.finalize()
+    assert plain[: -plain[-1]] == b'{"waybillNo":"EA000000005CN","direction":"0"}' + b64encode(KEY)
     return track
 
 
 async def test_an_encrypted_answer_is_read() -> None:
     inner = json.loads(json.loads(recorded("pull"))["retBody"])
-    sealed = encrypt(json.dumps(inner).encode(), KEY)
-    assert await ask(httpx.Response(200, json={"retCode": "00000", "retBody": sealed})) == read(recorded("pull"))[0]
+    answer = {"retCode": "00000", "retBody": sealed(json.dumps(inner).encode(), KEY)}
+    assert await ask(httpx.Response(200, json=answer)) == read(recorded("pull"))[0]
     assert await ask(httpx.Response(200, json={"retCode": "00000", "retBody": "{}"})) is None
 
 
@@ -158,6 +168,78 @@ def test_english_without_codes_delivers_by_the_bare_word_only() -> None:
 
 
 def test_an_answer_of_nothing_says_what_it_lacks() -> None:
-    for body, why in [({"responseItems": []}, "no events"), ("|$4|abcd", "encrypted")]:
+    for body, why in [({"responseItems": []}, "no events"), ("|$4|abcd", "sealed")]:
         with pytest.raises(ValueError, match=why):
             read(json.dumps({"retCode": "00000", "retMsg": "成功", "retBody": body}).encode())
+
+
+# ---- pushes ----------------------------------------------------------------------------------------------
+
+EVENT = {"waybillNo": "LX123456785CN", "opTime": "2026-11-01 10:00:00", "opCode": "203", "opDesc": "已收寄" * 400}
+
+
+def pushed(event: Any = EVENT, token: str = "t", form: bool = False, key: bytes = KEY) -> Request:
+    """A push as two clients of the platform take it (040002): JSON or a form, its body sealed."""
+    letter = sealed(json.dumps(event, ensure_ascii=False).encode(), key)
+    fields = {"method": "040002", "serialNo": "C3E7", "senderNo": "s", "logitcsInterface": letter}
+    body = urlencode(fields) if form else json.dumps(fields)
+    return Request("POST", "/hooks/ems", {}, {"token": token}, body.encode())
+
+
+def port(**more: Any) -> Any:
+    settings = Settings(sender_no="s", authorization=SecretStr("a"), secret_key=SecretStr(KEY.hex()), **more)
+    return connect(settings, httpx.AsyncClient())
+
+
+@pytest.mark.parametrize("form", [False, True])
+async def test_a_push_is_opened_thanked_for_and_a_scan_of_its_parcel(form: bool) -> None:
+    source = port(webhook_token=SecretStr("t"))
+    answer = await source.webhook(pushed(form=form))
+    assert (answer.status, json.loads(answer.body)["code"], json.loads(answer.body)["serialNo"]) == (
+        200,
+        "00000",
+        "C3E7",
+    )
+    (item,) = answer.items
+    update = source.decode(item)
+    assert (update.track.number, update.track.carrier) == ("LX123456785CN", "china-post")
+    assert [s.status.value for s in update.track.scans] == ["accepted"]
+    assert source.capabilities.push
+
+
+async def test_a_push_that_is_not_the_platforms_own_is_refused() -> None:
+    source = port(webhook_token=SecretStr("t"))
+    for request in (pushed(token="x"), pushed(key=bytes(16)), Request("POST", "/", {}, {"token": "t"}, b"\xff")):
+        assert (await source.webhook(request)).status == 401
+    assert (await port().webhook(pushed())).status == 404
+    answer = await source.webhook(pushed({"strange": 1}))
+    assert (answer.status, answer.items[0].lane) == (200, "x/ems")
+
+
+def test_gbk_and_the_upus_own_words_are_read() -> None:
+    body = {"waybillNo": "EA000000005CN", "opTime": "2026-11-01 10:00:00", "opCode": "704", "opDesc": "已签收"}
+    (track,) = read(json.dumps([body], ensure_ascii=False).encode("gbk"))
+    assert (track.scans[0].raw_text, track.scans[0].status) == ("已签收", Status.DELIVERED)
+    events = [
+        {"EventCd": "EMI", "EventNm": "Final delivery", "EventDT": "2026-11-20T10:00:00", "EventLocation": "BERLIN"}
+    ]
+    (track,) = read(json.dumps([{"ID": "LX123456785CN", "Events": events}]).encode())
+    assert [(s.status.value, s.place.text, s.raw_code) for s in track.scans] == [("delivered", "BERLIN", "EMI")]
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "country", "origin"),
+    [
+        ("LX123456785CN", "EMC", "", OffsetFrom.CARRIER),
+        ("LX123456785CN", "EMI", "", OffsetFrom.UNKNOWN),
+        ("LX123456785CN", "EMI", "DE", OffsetFrom.LOCATION),
+        ("LX123456785CN", "704", "", OffsetFrom.CARRIER),
+        ("RR123456785DE", "EMI", "", OffsetFrom.CARRIER),
+    ],
+)
+def test_the_clock_of_what_arrived_abroad_is_not_chinas(
+    number: str, code: str, country: str, origin: OffsetFrom
+) -> None:
+    event = {"waybillNo": number, "opTime": "2026-11-20 10:00:00", "opCode": code, "countryCode": country}
+    (track,) = read(json.dumps([event]).encode())
+    assert track.scans[0].offset_from is origin

@@ -127,7 +127,7 @@ def test_the_table_is_complete_and_uses_only_our_words() -> None:
     assert all(known(word.status, word.cause) for word in table.values())
     named = (
         "AD AF AR BA BN BR CA CC CD CM CR CS DD DF DS FD HP IC MC MD MS ND NH OH OK PD PL PU PY RD RR RT SA SC SM SS "
-        "TP TR UD WC SD TD DM BL CI CU DI DP ES HI HN HO IA IR LV NA RW SI ST TI TT UV DU EM"
+        "TP TR UD WC SD TD DM PO BL CI CU DI DP ES HI HN HO IA IR LV NA RW SI ST TI TT UV DU EM"
     )
     assert set(named.split()) == set(table)
     assert not table["BN"].physical
@@ -254,3 +254,51 @@ async def test_one_number_a_call_and_nothing_is_pushed() -> None:
 def test_a_scan_without_a_place_still_has_its_instant() -> None:
     (scan,) = one(events=[event("PL")]).scans
     assert scan.at == datetime(2026, 10, 14, 9, tzinfo=UTC)
+
+
+# ---- the XML Services before it --------------------------------------------------------------------------
+
+AREA = "<ServiceArea><ServiceAreaCode>{}</ServiceAreaCode><Description>{}</Description></ServiceArea>"
+
+
+def xml_event(kind: str, code: str, day: int, area: str = AREA.format("SZX", "SHENZHEN - CHINA")) -> str:
+    said = f"<ServiceEvent><EventCode>{code}</EventCode><Description>x {code}</Description></ServiceEvent>"
+    return f"<{kind}><Date>2026-11-{day}</Date><Time>14:26:00</Time>{said}<Signatory>NOBODY</Signatory>{area}</{kind}>"
+
+
+def tracking_response(inner: str) -> bytes:
+    """A TrackingResponse after DHL's XML Services (Tracking Service, v10), written by us."""
+    return f"<req:TrackingResponse xmlns:req='http://www.dhl.com'>{inner}</req:TrackingResponse>".encode()
+
+
+def test_the_answer_of_the_xml_services_has_the_same_events() -> None:
+    ends = "<Shipper><CountryCode>CN</CountryCode></Shipper><Consignee><CountryCode>DE</CountryCode></Consignee>"
+    events = xml_event("ShipmentEvent", "PU", 10) + xml_event("ShipmentEvent", "ZZ", 11, "")
+    piece = f"<Pieces><PieceInfo>{xml_event('PieceEvent', 'PU', 10)}</PieceInfo></Pieces>"
+    info = f"<ShipmentInfo>{ends}{events}</ShipmentInfo>{piece}"
+    (track,) = read(tracking_response(f"<AWBInfo><AWBNumber>1234567890</AWBNumber>{info}</AWBInfo>"))
+    assert (track.number, track.origin, track.destination) == ("1234567890", "CN", "DE")
+    assert [(s.raw_code, s.status.value, s.offset_from.value) for s in track.scans] == [
+        ("PU", "accepted", "location"),
+        ("ZZ", "unknown", "unknown"),
+    ]
+    assert "NOBODY" not in repr(track)
+
+
+def test_an_xml_answer_of_nothing_says_so() -> None:
+    nobody = "<AWBNumber>1</AWBNumber><Status><ActionStatus>No Shipments Found</ActionStatus></Status>"
+    assert read(tracking_response(f"<AWBInfo>{nobody}</AWBInfo>"))[0].cause == "not_found"
+    fault = "<Status><Condition><ConditionData>Authorization failure</ConditionData></Condition></Status>"
+    with pytest.raises(ValueError, match="Authorization failure"):
+        read(tracking_response(f"<Response>{fault}</Response>"))
+
+
+@pytest.mark.parametrize(
+    ("offset", "at"),
+    [("+08:00", "06:26"), ("+0800", "06:26"), ("8", "06:26"), ("GMT-3", "17:26"), ("05:30", "08:56")],
+)
+def test_an_offset_is_read_in_any_spelling(offset: str, at: str) -> None:
+    event = {"date": "2026-11-10", "time": "14:26:00", "GMTOffset": offset, "typeCode": "PU"}
+    (track,) = read(json.dumps({"shipments": [{"shipmentTrackingNumber": "1", "events": [event]}]}).encode())
+    (scan,) = track.scans
+    assert (scan.at and f"{scan.at:%H:%M}", scan.offset_from.value) == (at, "explicit")

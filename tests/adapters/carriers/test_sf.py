@@ -424,3 +424,40 @@ async def test_the_check_needs_only_that_sf_knows_us(reply: bytes) -> None:
 async def test_the_check_tells_a_wrong_checkword() -> None:
     with pytest.raises(Misconfigured):
         await Wire(answer(None, "A1006")).port().check()
+
+
+# ---- envelopes that others keep --------------------------------------------------------------------------
+
+REMARK = "顺丰速运 已收取快件"
+NODE = {"mailno": "SF1000000000011", "acceptTime": "2026-11-01 10:00:00", "opCode": "54", "remark": REMARK}
+WAYBILL = {"mailNo": "SF1000000000011", "routes": [NODE]}
+TWICE = json.dumps(json.dumps({"success": "true", "msgData": {"routeResps": WAYBILL}}))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"success": True, "errorCode": "S0000", "msgData": {"routeResps": [WAYBILL]}},
+        {"success": True, "errorCode": "S0000", "msgData": json.dumps({"routeResps": [WAYBILL]})},
+        {"apiResultCode": "A1000", "apiResultData": TWICE},
+        {"routeResps": [WAYBILL]},
+        [WAYBILL],
+        WAYBILL,
+        {"Body": json.dumps({"WaybillRoute": NODE})},
+        [NODE],
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-8-sig"])
+def test_a_waybill_is_found_in_any_envelope_and_chinas_encoding(body: Any, encoding: str) -> None:
+    (track,) = read(json.dumps(body, ensure_ascii=False).encode(encoding))
+    assert [(track.number, s.status.value, s.raw_text) for s in track.scans] == [
+        ("SF1000000000011", "accepted", REMARK)
+    ]
+
+
+def test_the_reason_that_a_push_gives_apart_is_the_cause_and_an_errors_words_are_told() -> None:
+    node = NODE | {"opCode": "70", "remark": "派件不成功", "reasonCode": "33", "reasonName": "收方拒收"}
+    (track,) = read(json.dumps({"Body": {"WaybillRoute": [node]}}, ensure_ascii=False).encode())
+    assert refine(track.scans[0]).cause == "refused_attempt"
+    with pytest.raises(ValueError, match="error 8024: 未下单"):
+        read(json.dumps({"success": False, "errorCode": "8024", "errorMsg": "未下单"}).encode())

@@ -1,0 +1,306 @@
+"""Reading what DHL answers and pushes, of every division, as tracks."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
+
+from adapters.carriers.dhl.words import main_code, read_code
+from adapters.carriers.dhl.xml import of_xml
+from bot.model.codes import Code
+from bot.model.foreign import (
+    Map,
+    a_country,
+    a_list,
+    a_map,
+    a_moment,
+    a_number,
+    a_text,
+    country_named,
+    day_and_clock,
+    first_text,
+    maps,
+    parse_json,
+    utc,
+    when,
+    zone_of,
+)
+from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, Window
+
+KIND = "dhl"
+WHO = "DHL"
+CARRIER = "dhl"
+DEEPEST = 6
+"""Levels of envelopes that are looked through for shipments."""
+LAST_MILE = frozenset({"local-tracking-number", "domestic-consignment-id"})
+"""The types of references that are the number of the carrier who delivers."""
+AMERICAN_ZONES: Mapping[str, tzinfo] = {
+    **dict.fromkeys(("GMT", "UTC", "Z"), UTC),
+    **{f"{letter}ST": timezone(timedelta(hours=-h)) for letter, h in zip("ECMP", (5, 6, 7, 8), strict=True)},
+    **{f"{letter}DT": timezone(timedelta(hours=1 - h)) for letter, h in zip("ECMP", (5, 6, 7, 8), strict=True)},
+    "ET": ZoneInfo("America/New_York"),
+    "CT": ZoneInfo("America/Chicago"),
+    "MT": ZoneInfo("America/Denver"),
+    "PT": ZoneInfo("America/Los_Angeles"),
+}
+"""The zones that DHL eCommerce Americas names; elsewhere CST is China's as well."""
+
+_NAMED = re.compile(r"shipments?/([A-Za-z0-9-]{8,39})(?![A-Za-z0-9-])")
+
+
+@lru_cache(maxsize=4096)
+def _country(locality: str) -> str:
+    """The country that a locality is or ends with ("Germany", "MADRID - SPAIN", "Bonn, Germany"). Two letters may be a
+    state, and Georgia is one."""
+    tail = locality.rpartition(",")[2].strip()
+    named = country_named(locality) if len(locality) > 2 else ""
+    return named or (country_named(tail) if len(tail) > 2 and tail.casefold() != "georgia" else "")
+
+
+class _Ends:
+    """The two ends of a shipment, to tell in which country an event without one took place."""
+
+    def __init__(self, raw: Map) -> None:
+        places = [a_map(a_map(raw.get(end)).get("address")) for end in ("origin", "destination")]
+        self.origin, self.destination = (
+            a_country(p.get("countryCode")) or _country(a_text(p.get("addressLocality"))) for p in places
+        )
+        names = [a_text(p.get("addressLocality")).casefold() for p in places]
+        self._named = dict(zip(names, (self.origin, self.destination), strict=True)) if names[0] != names[1] else {}
+
+    def place(self, event: Map) -> Place:
+        location = event.get("location")
+        address = a_map(a_map(location).get("address"))
+        text = first_text(address.get("addressLocality"), a_map(a_map(location).get("servicePoint")).get("label"))
+        text = text or a_text(location)
+        country = a_country(address.get("countryCode")) or self._named.get(text.casefold(), "")
+        return Place(text, country or _country(text))
+
+    def side(self, word: Code, country: str) -> tuple[Status, str]:
+        """Arrival and clearance said of a hub, told by the country: here or there."""
+        if not country or not self.origin or not self.destination or self.origin == self.destination:
+            return word.status, word.cause
+        if word.status is Status.CUSTOMS and not word.cause:
+            sides = {self.origin: "export_processing", self.destination: "import_processing"}
+            return word.status, sides.get(country, "")
+        if word.cause == "hub_arrived" and country == self.destination:
+            return Status.ARRIVED_DESTINATION, ""
+        return word.status, word.cause
+
+
+def _scan(event: Map, service: str, ends: _Ends) -> Scan:
+    code, word, known = read_code(event, service)
+    place = ends.place(event)
+    time = when(a_text(event.get("timestamp")), country=place.country)
+    status, cause = ends.side(word, place.country)
+    told = first_text(event.get("status"), event.get("divisionalStatus"))
+    return Scan(
+        raw_code=code,
+        raw_text=first_text(event.get("description"), "" if told == code else told, event.get("remark")),
+        raw_time=time.raw_time,
+        at=time.at,
+        local=time.local,
+        offset_from=time.offset_from,
+        status=status,
+        cause=cause,
+        place=place,
+        physical=word.physical,
+        carrier=CARRIER,
+        source=KIND,
+        voids=word.voids,
+        known=known,
+    )
+
+
+def _oldest_first(scans: Sequence[Scan]) -> list[Scan]:
+    """DHL lists the newest first, if it lists in any order; among scans of one instant its order is kept."""
+    times = [s.at for s in scans if s.at is not None]
+    ascending = bool(times) and times[0] < times[-1]
+    return sorted(scans if ascending else reversed(scans), key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+
+
+def read_track(raw: Map) -> Track:
+    """One shipment as a track; ValueError where it names no number."""
+    number = first_text(raw.get("id"), raw.get("trackingNumber"))
+    if not number:
+        raise ValueError(f"{WHO}: a shipment without an id")
+    service, ends, details = a_text(raw.get("service")), _Ends(raw), a_map(raw.get("details"))
+    current, events = a_map(raw.get("status")), maps(raw.get("events"))
+    scans = [_scan(event, service, ends) for event in events]
+    if current and _unlisted(newest := _scan(current, service, ends), scans):
+        # The status is the newest event over again, and the only one where none is listed.
+        events, scans = [current, *events], [newest, *scans]
+    scans = _oldest_first(_of_some_pieces(scans, events, details))
+    status, cause = _summary(raw.get("status"), scans, service, ends)
+    if True in (raw.get("returnFlag"), details.get("returnFlag")):
+        # It went back: what was delivered was delivered to its sender.
+        scans = [replace(s, status=Status.RETURNED, cause="") if s.status is Status.DELIVERED else s for s in scans]
+        status, cause = (Status.RETURNED, "") if status is Status.DELIVERED else (status, cause)
+    return Track(
+        carrier=CARRIER,
+        number=number,
+        scans=tuple(scans),
+        status=status,
+        cause=cause,
+        eta=_eta(raw, ends.destination),
+        legs=_legs(number, details),
+        origin=ends.origin,
+        destination=ends.destination,
+        proof_of_delivery=_proof(details),
+        source=KIND,
+    )
+
+
+def _unlisted(current: Scan, scans: Sequence[Scan]) -> bool:
+    """Whether the shipment's status is later than every listed event and says something else."""
+    clocks = [s.local for s in scans if s.local is not None]
+    later = current.local is not None and all(current.local > clock for clock in clocks)
+    return not scans or (bool(clocks) and later and all(current.raw_text != s.raw_text for s in scans))
+
+
+def _of_some_pieces(scans: Sequence[Scan], events: Sequence[Map], details: Map) -> Sequence[Scan]:
+    """The delivery of some of several pieces is not the shipment's."""
+    pieces = [{a_text(p) for p in a_list(event.get("pieceIds"))} for event in events]
+    every = {a_text(p) for p in a_list(details.get("pieceIds"))}
+    there = [p for s, p in zip(scans, pieces, strict=True) if s.status is Status.DELIVERED]
+    if len(every) < 2 or not all(there) or every <= set().union(*there):
+        return scans
+    return [replace(s, cause="partial") if s.status is Status.DELIVERED and not s.cause else s for s in scans]
+
+
+def _summary(told: object, scans: Sequence[Scan], service: str, ends: _Ends) -> tuple[Status, str]:
+    """The shipment's own status. It is the newest event in fewer words: that event's where the times agree."""
+    current = a_map(told) or ({"statusCode": told} if a_text(told) else {})
+    newest = scans[-1] if scans else None
+    if newest is not None and (not current or newest.raw_time == a_text(current.get("timestamp"))):
+        return newest.status, newest.cause
+    return ends.side(read_code(current, service)[1], ends.place(current).country)
+
+
+def _eta(raw: Map, destination: str) -> Window | None:
+    point = raw.get("estimatedTimeOfDelivery")
+    frame = a_map(raw.get("estimatedDeliveryTimeFrame")) or a_map(point)
+    told = [frame.get(f"estimated{end}") for end in ("From", "Through")]
+    days = _days(told, destination) or _days([point], destination)
+    return Window(days[0], days[-1], CARRIER) if days else None
+
+
+def _days(told: Sequence[object], destination: str) -> list[datetime]:
+    moments = [m for t in told if (m := a_moment(t)) is not None]
+    zoned = [m if m.tzinfo else m.replace(tzinfo=zone_of(destination, m) or UTC) for m in moments]
+    instants = sorted((at, m) for m in zoned if (at := utc(m)) is not None)
+    return [m for _, m in instants]
+
+
+def _proof(details: Map) -> str:
+    """The address of the document, or of the signature's picture; never who signed."""
+    proof = a_map(details.get("proofOfDelivery"))
+    found = first_text(proof.get("documentUrl"), proof.get("signatureUrl"), details.get("proofOfDelivery"))
+    return found if found.startswith(("https://", "http://")) else ""
+
+
+def _legs(number: str, details: Map) -> tuple[Leg, ...]:
+    """The number of whoever delivers, where it is another one."""
+    local = next(
+        (
+            a_text(r.get("number"))
+            for r in maps(details.get("references"))
+            if a_text(r.get("type")).casefold() in LAST_MILE and a_text(r.get("number")) not in {"", number}
+        ),
+        "",
+    )
+    return (Leg(CARRIER, number, Role.FIRST_MILE), Leg("", local, Role.LAST_MILE)) if local else ()
+
+
+# ---- envelopes -------------------------------------------------------------------------------------------
+
+
+def read(body: bytes) -> list[Track]:
+    """Every track in a raw answer or push; ValueError where it is none of DHL's."""
+    told = of_xml(body, WHO) if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else parse_json(body, WHO)
+    shipments = list(found_shipments(told))
+    if shipments:
+        return [read_track(s) for s in [s for s in shipments if named(s)] or shipments]
+    envelope = a_map(told)
+    if isinstance(envelope.get("shipments"), list):
+        return []
+    problem = a_map(envelope.get("failure")) or envelope
+    if a_number(problem.get("status")) == HTTPStatus.NOT_FOUND:
+        asked = _NAMED.search(a_text(problem.get("instance")))
+        if asked:
+            return [Track(CARRIER, asked[1], cause="not_found", source=KIND)]
+    why = first_text(problem.get("detail"), problem.get("title"), problem.get("message"))
+    scope = a_text(envelope.get("scope"))
+    why = why or (f"a message about a subscription ({scope}) and no shipment" if scope else "")
+    raise ValueError(f"{WHO}: {' '.join(why.split()) or 'neither a shipment nor an error of theirs'}")
+
+
+def named(shipment: Map) -> str:
+    """The number of a shipment, empty where it names none."""
+    return first_text(shipment.get("id"), shipment.get("trackingNumber"))
+
+
+def found_shipments(told: Any, depth: int = 0) -> Iterator[Map]:
+    """The shipments, in whatever envelope they come."""
+    if depth > DEEPEST:
+        return
+    if isinstance(told, list):
+        for part in told:
+            yield from found_shipments(part, depth + 1)
+        return
+    if isinstance(told, str) and told.lstrip()[:1] in {"{", "["}:
+        try:
+            yield from found_shipments(parse_json(told.encode(errors="replace"), WHO), depth + 1)
+        except ValueError:
+            return
+    part = a_map(told)
+    if isinstance(part.get("package"), dict) and "events" in part:
+        yield _american(part)
+    elif _is_shipment(part):
+        yield part
+    else:
+        for name, value in part.items():
+            listed = maps(value) if name == "shipments" else ()
+            yield from listed or found_shipments(value, depth + 1)
+
+
+def _is_shipment(part: Map) -> bool:
+    """Whether this is one without its envelope; an error has a status and an id too."""
+    status = part.get("status")
+    told = "events" in part or isinstance(status, dict) or main_code(a_text(status)) is not None
+    return told and ("id" in part or "trackingNumber" in part) and "scope" not in part and "shipments" not in part
+
+
+def _american(raw: Map) -> Map:
+    """A package of DHL eCommerce Americas' Tracking API v4 and its webhooks, in the words of Unified."""
+    package, pickup = a_map(raw.get("package")), a_map(a_map(raw.get("pickupDetail")).get("pickupAddress"))
+    number = first_text(package.get("trackingId"), package.get("dhlPackageId"), package.get("packageId"))
+    return {
+        "id": number,
+        "service": "ecommerce",
+        "origin": {"address": {"countryCode": pickup.get("country")}},
+        "destination": {"address": {"countryCode": a_map(raw.get("recipient")).get("country")}},
+        "estimatedTimeOfDelivery": first_text(package.get("expectedDelivery"), raw.get("expectedDelivery")),
+        "events": [_american_event(event) for event in maps(raw.get("events"))],
+    }
+
+
+def _american_event(event: Map) -> Map:
+    clock = day_and_clock(event.get("date"), event.get("time"))
+    moment, zone = a_moment(clock), AMERICAN_ZONES.get(a_text(event.get("timeZone")).upper())
+    if moment is not None and moment.tzinfo is None and zone is not None and "T" in clock:
+        clock = moment.replace(tzinfo=zone).isoformat()
+    spoken = ("primaryEventDescription", "secondaryEventDescription")
+    return {
+        "timestamp": clock or first_text(event.get("timestamp"), event.get("date")),
+        "status": a_text(event.get("primaryEventId")) or a_text(event.get(spoken[0])),
+        "description": first_text(*(event.get(name) for name in spoken)),
+        "location": {
+            "address": {"addressLocality": a_text(event.get("location")), "countryCode": event.get("country")}
+        },
+    }
