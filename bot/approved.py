@@ -49,11 +49,12 @@ class Approvals:
     def form(self, reply: Reply) -> Approved | None:
         """The approved template that says this reply, with its parameters' values; None where there is none."""
         entry = self._catalogue.entries.get(reply.template)
-        found = next((f for f in entry.forms if f.fits(reply.facts)), None) if entry else None
-        if found is None:
-            return None
-        locale = self._renderer.language(reply.template, reply.locale)
-        return Approved(found.name, self._code(locale), self._values(reply, found, locale))
+        for form in (f for f in entry.forms if f.fits(reply.facts)) if entry else ():
+            locale = self._renderer.language(reply.template, reply.locale)
+            values = self._values(reply, form, locale)
+            if all(value for _, value in values):  # the platform refuses an empty one
+                return Approved(form.name, self._code(locale), values)
+        return None
 
     def body(self, template: str, locale: str, name: str = "") -> Body:
         """What is submitted for approval; `name` picks a variant, else it is the entry's own form."""
@@ -80,13 +81,13 @@ class Approvals:
         key = (form.name, locale)
         if key not in self._expressions:
             found = dict(PLACED.findall(self._raw(entry, form, locale)))
-            self._expressions[key] = {p: found.get(p, p) for p in form.parameters}
+            self._expressions[key] = {p: found.get(p, facts[0]) for p, facts in form.parameters.items()}
         return self._expressions[key]
 
     def _raw(self, entry: Entry, form: Form, locale: str) -> str:
         always = {"stop_hint": True} if "stop_hint" in entry.sometimes else {}
-        facts = {**always, **form.when, **{p: Placeholder(p) for p in form.parameters}}
-        return plain(self._renderer.text(_blank(entry, locale, facts)))
+        placed = {fact: Placeholder(p, fact) for p, facts in form.parameters.items() for fact in facts}
+        return plain(self._renderer.text(_blank(entry, locale, {**always, **form.when, **placed})))
 
     def _code(self, locale: str) -> str:
         return self._catalogue.languages.get(locale, locale)

@@ -1,4 +1,4 @@
-"""How facts are printed: dates, hours, counts, lists and countries as the reader's language has them (CLDR).
+"""How facts are printed: dates, hours, windows, counts, lists and countries as the reader's language has them (CLDR).
 
 Each prints a `Placeholder` as the expression that would print the fact, for templates whose facts come later.
 """
@@ -52,6 +52,7 @@ def filters(phrases: Mapping[str, Any], locale: str) -> dict[str, Callable[..., 
         "moment": moment,
         "hour": hour,
         "opening": opening,
+        "window": window,
         "listed": listed,
         "land": land,
         "counted": partial(counted, phrases, locale),
@@ -162,3 +163,13 @@ def moment(context: Context, value: datetime | Placeholder) -> str:
         return value.through("%s|moment")
     joined: str = context["phrase"]("moment", "joined")
     return joined.replace("{day}", day(context, value)).replace("{hour}", hour(context, value))
+
+
+@pass_context
+def window(context: Context, first: date | datetime | Placeholder, last: date | datetime | Placeholder) -> str:
+    """When something is likely to come, as it stands beside the verb: around a day, or between two days."""
+    if isinstance(first, Placeholder) and isinstance(last, Placeholder):
+        return first.through(f"%s|window({last.expression})")
+    days = day(context, first), day(context, last)
+    said: str = context["phrase"]("window", "day" if days[0] == days[1] else "days")
+    return said.replace("{first}", days[0]).replace("{last}", days[1])
