@@ -2,14 +2,23 @@
 
 import re
 from difflib import unified_diff
+from pathlib import Path
 
 import pytest
+from jinja2 import Environment, nodes
 
 from bot.catalogue import read_catalogue
+from bot.model.markup import plain
 from bot.specimens import read_edges, specimens
 from tests.golden.rewrite import HERE, TEMPLATES, golden, make
 
 RENDERER, CATALOGUE = make()
+
+
+def _written(path: Path) -> list[str]:
+    """The pieces of text that stand in a template, whichever branch they are in."""
+    tree = Environment(trim_blocks=True, lstrip_blocks=True, autoescape=True).parse(path.read_text(encoding="utf-8"))
+    return [piece.data for piece in tree.find_all(nodes.TemplateData)]
 
 
 @pytest.mark.parametrize("locale", RENDERER.locales)
@@ -30,6 +39,14 @@ def test_every_template_and_every_approved_form_is_in_it() -> None:
     entries = read_catalogue(TEMPLATES / "catalogue.yaml").entries.values()
     assert all(f"=== {e.name}: fewest facts\n" in kept for e in entries)
     assert all(f"=== approved {f.name} (" in kept for e in entries for f in e.forms)
+
+
+@pytest.mark.parametrize("locale", RENDERER.locales)
+def test_every_sentence_of_every_template_is_in_it(locale: str) -> None:
+    kept = (HERE / f"{locale}.txt").read_text(encoding="utf-8")
+    texts = [t for path in (TEMPLATES / locale).glob("*.[ji]*") for t in _written(path)]
+    written = {line.strip() for text in texts for line in plain(text).split("\n")}
+    assert not sorted(line for line in written if line not in kept)
 
 
 @pytest.mark.parametrize("locale", RENDERER.locales)
