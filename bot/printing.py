@@ -41,6 +41,24 @@ class Placeholder(str):
         return Placeholder(self.name, form % self.expression)
 
 
+_RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
+_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
+_FOREIGN = re.compile(r"[A-Za-z0-9\u00c0-\u052f]")
+_OWN = re.compile(r"[\u0590-\u07ff\u08a0-\u08ff]")
+
+
+def is_right_to_left(locale: str) -> bool:
+    """Whether the language is written from right to left."""
+    return locale.split("-", maxsplit=1)[0] in _RIGHT_TO_LEFT
+
+
+def apart(text: str) -> str:
+    """A value as it stands in a sentence from right to left: Latin letters and digits keep their own direction, and
+    the sentence keeps its (Unicode UAX 9, FSI and PDI)."""
+    foreign = _FOREIGN.search(text) and not _OWN.search(text)
+    return f"{_ISOLATE}{text}{_END_ISOLATE}" if foreign else text
+
+
 PLACED = re.compile(f"{_OPEN}([a-z][a-z0-9_]*) ([^{_CLOSE}]+){_CLOSE}")
 """A placeholder in a rendered text: its name and its expression."""
 
@@ -71,11 +89,14 @@ def phrase(phrases: Mapping[str, Any], kind: str, code: str = "") -> str:
 
 @lru_cache(maxsize=64)
 def _date_pattern(locale: str) -> str:
-    """Weekday, day and month by CLDR; the month in full where its short form has a dot or another case."""
+    """Weekday, day and month by CLDR; the month in full where its short form has a dot or another case, and brackets
+    of Japanese width."""
     known = Locale.parse(locale).datetime_skeletons
     if "MMMMEd" in known:
         return str(known["MMMMEd"].pattern)
     short = str(known["MMMEd"].pattern)
+    if locale.startswith("ja"):
+        return short.replace("(", "（").replace(")", "）")
     return short if locale.startswith("en") else short.replace("MMM", "MMMM")
 
 
@@ -127,7 +148,10 @@ def listed(context: Context, values: Sequence[str]) -> str:
     """Several things in a row, as the language joins them: A, B and C."""
     if isinstance(values, Placeholder):
         return values.through("%s|listed")
-    return format_list([str(v) for v in values], locale=_cldr(context["locale"]))
+    locale, said = context["locale"], [str(v) for v in values]
+    if len(said) > 1 and is_right_to_left(locale):
+        said = [apart(v) for v in said]
+    return format_list(said, locale=_cldr(locale))
 
 
 @pass_context

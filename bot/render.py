@@ -31,7 +31,7 @@ from msgspec.structs import replace
 from bot.errors import Refused
 from bot.model.markup import plain
 from bot.model.messages import Choice, Limits, Option, Outbound, Reply
-from bot.printing import Placeholder, filters, phrase
+from bot.printing import Placeholder, apart, filters, is_right_to_left, phrase
 
 _JOINER = "\u2060"
 _LINKS = re.compile(r"@|://|(?<=\w)\.(?=[a-zA-Z\u0400-\u04ff]{2})|(?<=^)/|(?<=\s)/|(?<=^)#|(?<=\s)#")
@@ -39,24 +39,14 @@ _SIGNS = frozenset("@:/.#")
 """Without one of these a text cannot become a link, mention or command."""
 _INCLUDE = re.compile(r'{% include "([\w.]+)" %}\n?(\n?)')
 _BLANK = re.compile(r"\n{3,}")
-_RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
-_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
-_FOREIGN = re.compile(r"[A-Za-z0-9\u00c0-\u052f]")
-_OWN = re.compile(r"[\u0590-\u07ff\u08a0-\u08ff]")
 
 
 def isolated(value: object) -> object:
-    """A defanged value for a language that is written from right to left.
-
-    Latin letters and digits keep their own direction and leave the sentence's as it is (Unicode UAX 9, FSI/PDI).
-    """
+    """A defanged value for a language that is written from right to left."""
     shown = defang(value)
     if isinstance(shown, int) and not isinstance(shown, bool):
         shown = str(shown)
-    if isinstance(shown, Markup | Placeholder) or not isinstance(shown, str):
-        return shown
-    foreign = _FOREIGN.search(shown) and not _OWN.search(shown)
-    return f"{_ISOLATE}{shown}{_END_ISOLATE}" if foreign else shown
+    return shown if isinstance(shown, Markup | Placeholder) or not isinstance(shown, str) else apart(shown)
 
 
 def defang(value: object) -> object:
@@ -127,7 +117,7 @@ class Renderer:
             loader=_Loader([folder / locale for folder in self.folders]),
             autoescape=True,
             undefined=StrictUndefined,
-            finalize=isolated if locale.split("-", maxsplit=1)[0] in _RIGHT_TO_LEFT else defang,
+            finalize=isolated if is_right_to_left(locale) else defang,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
