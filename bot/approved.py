@@ -37,6 +37,7 @@ itself it tries for 30 days, and a date of last week would arrive as news."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HERE = re.compile(r"\{\{([a-z0-9_]+)\}\}")
 _WORD = re.compile(r"[^\W\d_]+")
+_UNPARTED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _APART = re.compile(r"\}\}\W*\{\{")
 _EDGE = re.compile(r"^\W*\{\{|\}\}\W*$")
 
@@ -117,14 +118,20 @@ def body_faults(body: Body) -> Iterator[str]:
     yield from (f"the parameter {n} has no example" for n, sample in body.samples if not sample.strip())
     if (most := len(_HERE.sub("", body.text)) + VALUE * len(names)) > LONGEST:
         yield f"has up to {most} characters when it is filled in; {LONGEST} fit"
-    words, wanted = len(_WORD.findall(_HERE.sub(" ", body.text))), 2 * len(names) + 1
+    words, wanted = _words(_HERE.sub(" ", body.text)), 2 * len(names) + 1
     if names and words < wanted:
-        yield f"has {words} words, and its parameters want {wanted}"
+        yield f"has too few words for its parameters: {words} of {wanted}"
     if _EDGE.search(body.text):
         yield "begins or ends with a parameter"
     if _APART.search(body.text):
         yield "has two parameters with no word between them"
     yield from (f"the button “{b}” is longer than {BUTTON}" for b in body.buttons if len(b) > BUTTON)
+
+
+def _words(text: str) -> int:
+    """The words of a text; where no space parts them, two signs are taken for one."""
+    unparted = _UNPARTED.findall(text)
+    return len(_WORD.findall(_UNPARTED.sub(" ", text))) + len(unparted) // 2
 
 
 class Deviation(Struct, frozen=True):

@@ -167,6 +167,8 @@ def day(context: Context, value: date | datetime | Placeholder) -> str:
     """A day as people say it: Tue, 24 Nov."""
     if isinstance(value, Placeholder):
         return value.through("%s|day")
+    if not isinstance(value, date):
+        raise UndefinedError(f"{type(value).__name__} is no day")
     local = _local(value, context["zone"]).date() if isinstance(value, datetime) else value
     return _date_text(local, context["locale"].replace("-", "_"))
 

@@ -122,11 +122,7 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        phrases: dict[str, Any] = {}
-        for folder in reversed(self.folders):
-            path = folder / locale / "phrases.yaml"
-            if path.is_file():
-                phrases |= read_phrases(path)
+        phrases = phrases_of(self.folders, locale)
         environment.globals["phrase"] = partial(phrase, phrases)
         environment.filters |= filters(phrases, locale)
         environment.globals["locale"] = locale
@@ -154,6 +150,10 @@ class Renderer:
     def language(self, template: str, locale: str) -> str:
         """The language in which a reply is worded for a reader of `locale`."""
         return self._find(template, locale)[1]
+
+    def check(self, source: str, locale: str) -> None:
+        """Raise `TemplateSyntaxError`, with its line, where a file's text is no template of the language."""
+        self._books[locale].environment.from_string(source)
 
     def named(self, template: str, locale: str) -> set[str]:
         """The facts that a language's own file of a reply names, with those of what it includes."""
@@ -262,6 +262,20 @@ class Pages:
     def draw(self, name: str, /, **facts: Any) -> str:
         """The page (or part of one) of this name."""
         return self._environment.get_template(name).render(facts)
+
+
+def phrases_of(folders: Sequence[Path], locale: str) -> dict[str, dict[str, Any]]:
+    """A language's short texts by group and code; the first folder that has one gives it.
+
+    Raises `Refused` for a file whose groups are no lists of texts.
+    """
+    phrases: dict[str, dict[str, Any]] = {}
+    for path in (folder / locale / "phrases.yaml" for folder in reversed(folders)):
+        for group, texts in read_phrases(path).items() if path.is_file() else ():
+            if not isinstance(texts, dict):
+                raise Refused(f"{path}: {group} is no list of texts")
+            phrases[group] = phrases.get(group, {}) | texts
+    return phrases
 
 
 def read_phrases(path: Path) -> dict[str, Any]:
