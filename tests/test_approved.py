@@ -88,6 +88,14 @@ def test_an_empty_fact_is_no_parameter_and_a_long_one_is_cut() -> None:
     assert len(dict(full.parameters)["place"]) <= 120
 
 
+def test_a_carriers_own_estimate_is_told_as_its_own() -> None:
+    facts: dict[str, Any] = {"number": "1", "carrier": "dhl", "tracking": "RB1", "first": FIRST, "last": LAST}
+    forms = [APPROVALS.form(reply("shipped", basis=basis, **facts)) for basis in ("carrier", "lane")]
+    assert [f.name for f in forms if f] == ["wismo_shipped_window_carrier", "wismo_shipped_window"]
+    body = APPROVALS.body("shipped", "en", "wismo_shipped_window_carrier")
+    assert "The parcel should arrive {{window}}, by the carrier's estimate." in body.text
+
+
 def test_a_carrier_that_is_not_known_is_called_the_carrier() -> None:
     form = APPROVALS.form(reply("out_for_delivery", number="1", carrier=""))
     assert form is not None
