@@ -141,6 +141,7 @@ def test_a_fact_that_no_language_uses_is_named_at_its_entry(tmp_path: Path) -> N
         ("<b>a <i>b</b></i>", ["</b> closes nothing that is open there", "<b> is not closed"]),
         ("a</i>", ["</i> closes nothing that is open there"]),
         ('<a href="https://x.example">x</a>', []),
+        ('<a href="x.example">x</a>', ['<a href="x.example"> is no link to a page, an e-mail address or a phone']),
     ],
 )
 def test_tags_are_closed_in_turn(markup: str, told: list[str]) -> None:
