@@ -65,3 +65,24 @@ def test_a_window_of_one_day_names_that_day_once(locale: str) -> None:
 def test_no_two_sentences_run_together(locale: str) -> None:
     kept = (HERE / f"{locale}.txt").read_text(encoding="utf-8")
     assert not re.findall(r".*[^\W\d_)]{3}[.!?][^\W\d_]{2}.*", kept)
+
+
+def test_french_signs_stand_behind_a_space_that_does_not_break() -> None:
+    kept = re.sub(r"(?m)^===.*", "", (HERE / "fr.txt").read_text(encoding="utf-8"))
+    assert not re.findall(r".{12}[ \w)][:;!?»](?=\s|$)|« .{12}", kept)
+
+
+@pytest.mark.parametrize("locale", ["ja", "zh"])
+def test_han_and_kana_have_signs_of_their_own_width(locale: str) -> None:
+    kept = re.sub(r"(?m)^===.*|\{\{\w+\}\}", "", (HERE / f"{locale}.txt").read_text(encoding="utf-8"))
+    assert not re.findall(r".*[\u3040-\u30ff\u4e00-\u9fff][,.;:!?()].*|.*[,;:!?()][\u3040-\u30ff\u4e00-\u9fff].*", kept)
+
+
+def test_spanish_questions_and_cries_are_opened_too() -> None:
+    kept = (HERE / "es.txt").read_text(encoding="utf-8")
+    assert (kept.count("?"), kept.count("!")) == (kept.count("¿"), kept.count("¡"))
+
+
+def test_arabic_has_commas_and_question_marks_of_its_own() -> None:
+    kept = re.sub(r"(?m)^===.*", "", (HERE / "ar.txt").read_text(encoding="utf-8"))
+    assert not re.findall(r".*[\u0600-\u06ff] ?[,;?].*", kept)
