@@ -6,7 +6,9 @@ template prints in their place (`Approvals.form`). So there is one wording, and 
 text is a variant of its own in the catalogue.
 
 Rules: Meta's pages "Message templates" and "Create templates" (named parameters, 1,024 characters, no parameter first,
-last or next to another, an example for each).
+last or next to another, an example for each). Meta also refuses "too many variable parameters relative to the message
+length" and names no number; two providers found that n parameters want 2n + 1 words beside them (Syniverse, "How to
+avoid too many parameters rejection"; Mercuri, "Minimum words/parameters ratio").
 """
 
 import re
@@ -34,6 +36,8 @@ TRIED_SECONDS = {"UTILITY": 12 * 3600}
 itself it tries for 30 days, and a date of last week would arrive as news."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HERE = re.compile(r"\{\{([a-z0-9_]+)\}\}")
+_WORD = re.compile(r"[^\W\d_]+")
+_UNPARTED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _APART = re.compile(r"\}\}\W*\{\{")
 _EDGE = re.compile(r"^\W*\{\{|\}\}\W*$")
 
@@ -49,11 +53,12 @@ class Approvals:
     def form(self, reply: Reply) -> Approved | None:
         """The approved template that says this reply, with its parameters' values; None where there is none."""
         entry = self._catalogue.entries.get(reply.template)
-        found = next((f for f in entry.forms if f.fits(reply.facts)), None) if entry else None
-        if found is None:
-            return None
-        locale = self._renderer.language(reply.template, reply.locale)
-        return Approved(found.name, self._code(locale), self._values(reply, found, locale))
+        for form in (f for f in entry.forms if f.fits(reply.facts)) if entry else ():
+            locale = self._renderer.language(reply.template, reply.locale)
+            values = self._values(reply, form, locale)
+            if all(value for _, value in values):  # the platform refuses an empty one
+                return Approved(form.name, self._code(locale), values)
+        return None
 
     def body(self, template: str, locale: str, name: str = "") -> Body:
         """What is submitted for approval; `name` picks a variant, else it is the entry's own form."""
@@ -80,13 +85,13 @@ class Approvals:
         key = (form.name, locale)
         if key not in self._expressions:
             found = dict(PLACED.findall(self._raw(entry, form, locale)))
-            self._expressions[key] = {p: found.get(p, p) for p in form.parameters}
+            self._expressions[key] = {p: found.get(p, facts[0]) for p, facts in form.parameters.items()}
         return self._expressions[key]
 
     def _raw(self, entry: Entry, form: Form, locale: str) -> str:
         always = {"stop_hint": True} if "stop_hint" in entry.sometimes else {}
-        facts = {**always, **form.when, **{p: Placeholder(p) for p in form.parameters}}
-        return plain(self._renderer.text(_blank(entry, locale, facts)))
+        placed = {fact: Placeholder(p, fact) for p, facts in form.parameters.items() for fact in facts}
+        return plain(self._renderer.text(_blank(entry, locale, {**always, **form.when, **placed})))
 
     def _code(self, locale: str) -> str:
         return self._catalogue.languages.get(locale, locale)
@@ -113,11 +118,20 @@ def body_faults(body: Body) -> Iterator[str]:
     yield from (f"the parameter {n} has no example" for n, sample in body.samples if not sample.strip())
     if (most := len(_HERE.sub("", body.text)) + VALUE * len(names)) > LONGEST:
         yield f"has up to {most} characters when it is filled in; {LONGEST} fit"
+    words, wanted = _words(_HERE.sub(" ", body.text)), 2 * len(names) + 1
+    if names and words < wanted:
+        yield f"has too few words for its parameters: {words} of {wanted}"
     if _EDGE.search(body.text):
         yield "begins or ends with a parameter"
     if _APART.search(body.text):
         yield "has two parameters with no word between them"
     yield from (f"the button “{b}” is longer than {BUTTON}" for b in body.buttons if len(b) > BUTTON)
+
+
+def _words(text: str) -> int:
+    """The words of a text; where no space parts them, two signs are taken for one."""
+    unparted = _UNPARTED.findall(text)
+    return len(_WORD.findall(_UNPARTED.sub(" ", text))) + len(unparted) // 2
 
 
 class Deviation(Struct, frozen=True):

@@ -2,27 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import yaml
 from msgspec import Struct, field
 
-_NOTHING: tuple[Any, ...] = (None, "", [], ())
-"""What is no value: the platform refuses an empty parameter."""
-
 
 class Form(Struct, frozen=True):
-    """One approved template: its name there, its named parameters in order, and the facts it is written for."""
+    """One approved template: its name there, its named parameters in order, and the facts it is written for.
+
+    `parameters` says of each the facts that it prints: its own of that name, or first and last of a window.
+    """
 
     name: str
     category: str
-    parameters: tuple[str, ...]
+    parameters: Mapping[str, Sequence[str]]
     when: Mapping[str, Any] = field(default_factory=dict)
 
     def fits(self, facts: Mapping[str, Any]) -> bool:
         """Whether these facts can be said with it: every parameter is known, and what it fixes is so."""
-        return all(facts.get(p) not in _NOTHING for p in self.parameters) and all(
+        return all(facts.get(fact) is not None for fact in chain(*self.parameters.values())) and all(
             facts.get(name) == value for name, value in self.when.items()
         )
 
@@ -66,4 +67,9 @@ def _forms(raw: Mapping[str, Any] | None) -> tuple[Form, ...]:
     if raw is None:
         return ()
     listed = [*raw.get("variants", ()), raw]
-    return tuple(Form(e["name"], raw["category"], tuple(e["parameters"]), e.get("when", {})) for e in listed)
+    return tuple(Form(e["name"], raw["category"], _parameters(e["parameters"]), e.get("when", {})) for e in listed)
+
+
+def _parameters(raw: Sequence[str | Mapping[str, Sequence[str]]]) -> Mapping[str, Sequence[str]]:
+    """`[number, window: [first, last]]`: a name alone prints the fact of that name."""
+    return {name: facts for p in raw for name, facts in ({p: [p]} if isinstance(p, str) else p).items()}

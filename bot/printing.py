@@ -1,4 +1,4 @@
-"""How facts are printed: dates, hours, counts, lists and countries as the reader's language has them (CLDR).
+"""How facts are printed: dates, hours, windows, counts, lists and countries as the reader's language has them (CLDR).
 
 Each prints a `Placeholder` as the expression that would print the fact, for templates whose facts come later.
 """
@@ -41,6 +41,24 @@ class Placeholder(str):
         return Placeholder(self.name, form % self.expression)
 
 
+_RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
+_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
+_FOREIGN = re.compile(r"[A-Za-z0-9\u00c0-\u052f]")
+_OWN = re.compile(r"[\u0590-\u07ff\u08a0-\u08ff]")
+
+
+def is_right_to_left(locale: str) -> bool:
+    """Whether the language is written from right to left."""
+    return locale.split("-", maxsplit=1)[0] in _RIGHT_TO_LEFT
+
+
+def apart(text: str) -> str:
+    """A value as it stands in a sentence from right to left: Latin letters and digits keep their own direction, and
+    the sentence keeps its (Unicode UAX 9, FSI and PDI)."""
+    foreign = _FOREIGN.search(text) and not _OWN.search(text)
+    return f"{_ISOLATE}{text}{_END_ISOLATE}" if foreign else text
+
+
 PLACED = re.compile(f"{_OPEN}([a-z][a-z0-9_]*) ([^{_CLOSE}]+){_CLOSE}")
 """A placeholder in a rendered text: its name and its expression."""
 
@@ -52,6 +70,7 @@ def filters(phrases: Mapping[str, Any], locale: str) -> dict[str, Callable[..., 
         "moment": moment,
         "hour": hour,
         "opening": opening,
+        "window": window,
         "listed": listed,
         "land": land,
         "counted": partial(counted, phrases, locale),
@@ -70,11 +89,14 @@ def phrase(phrases: Mapping[str, Any], kind: str, code: str = "") -> str:
 
 @lru_cache(maxsize=64)
 def _date_pattern(locale: str) -> str:
-    """Weekday, day and month by CLDR; the month in full where its short form has a dot or another case."""
+    """Weekday, day and month by CLDR; the month in full where its short form has a dot or another case, and brackets
+    of Japanese width."""
     known = Locale.parse(locale).datetime_skeletons
     if "MMMMEd" in known:
         return str(known["MMMMEd"].pattern)
     short = str(known["MMMEd"].pattern)
+    if locale.startswith("ja"):
+        return short.replace("(", "（").replace(")", "）")
     return short if locale.startswith("en") else short.replace("MMM", "MMMM")
 
 
@@ -126,7 +148,10 @@ def listed(context: Context, values: Sequence[str]) -> str:
     """Several things in a row, as the language joins them: A, B and C."""
     if isinstance(values, Placeholder):
         return values.through("%s|listed")
-    return format_list([str(v) for v in values], locale=_cldr(context["locale"]))
+    locale, said = context["locale"], [str(v) for v in values]
+    if len(said) > 1 and is_right_to_left(locale):
+        said = [apart(v) for v in said]
+    return format_list(said, locale=_cldr(locale))
 
 
 @pass_context
@@ -142,6 +167,8 @@ def day(context: Context, value: date | datetime | Placeholder) -> str:
     """A day as people say it: Tue, 24 Nov."""
     if isinstance(value, Placeholder):
         return value.through("%s|day")
+    if not isinstance(value, date):
+        raise UndefinedError(f"{type(value).__name__} is no day")
     local = _local(value, context["zone"]).date() if isinstance(value, datetime) else value
     return _date_text(local, context["locale"].replace("-", "_"))
 
@@ -162,3 +189,13 @@ def moment(context: Context, value: datetime | Placeholder) -> str:
         return value.through("%s|moment")
     joined: str = context["phrase"]("moment", "joined")
     return joined.replace("{day}", day(context, value)).replace("{hour}", hour(context, value))
+
+
+@pass_context
+def window(context: Context, first: date | datetime | Placeholder, last: date | datetime | Placeholder) -> str:
+    """When something is likely to come, as it stands beside the verb: around a day, or between two days."""
+    if isinstance(first, Placeholder) and isinstance(last, Placeholder):
+        return first.through(f"%s|window({last.expression})")
+    days = day(context, first), day(context, last)
+    said: str = context["phrase"]("window", "day" if days[0] == days[1] else "days")
+    return said.replace("{first}", days[0]).replace("{last}", days[1])

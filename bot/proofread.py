@@ -5,27 +5,28 @@ than it was told, promotes, promises, prints what is personal, shows a raw value
 named with its file. A seller's folder goes before ours, file by file, and is read by the same rules.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from babel import Locale
-from jinja2 import Environment, TemplateError, nodes
+from jinja2 import Environment, TemplateError, TemplateNotFound, TemplateSyntaxError, nodes
 from msgspec import Struct
 
 from bot.approved import Approvals, body_faults
 from bot.catalogue import Catalogue, Entry, read_catalogue
 from bot.claims import Wording, found, read_wording
-from bot.errors import Refused
 from bot.model.markup import plain, unbalanced
 from bot.model.messages import Limits
-from bot.render import Renderer, read_phrases
+from bot.render import Renderer, phrases_of
 from bot.specimens import Specimen, read_edges, specimens
 
 KINDS = {"answer", "notice", "staff"}
 RULES = {
     "approved": "WhatsApp would refuse the approved form",
     "button": "A button's title is too long for a channel",
+    "encoding": "The file is not UTF-8",
     "fact": "The template names a fact that nobody gives it",
     "length": "The text is too long for a channel",
     "markup": "The markup is not balanced, or not ours",
@@ -35,11 +36,17 @@ RULES = {
     "promise": "The text promises what only the carrier can keep",
     "promotion": "The text promotes in a utility notice",
     "render": "The template cannot be rendered, or shows a raw value",
-    "unused": "No language uses a fact of the catalogue",
+    "slot": "A phrase lacks the place of a value, or has one that nobody fills",
+    "unused": "A fact of the catalogue is not used",
 }
 _RAW = ("None", "Undefined", "{{", "}}", "{%")
 _MANY_IS_MILLIONS = {"es", "fr", "it", "pt"}
 _GIVEN = {"phrase", "locale", "zone"}
+_BROKEN = (TemplateError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
+"""What a template may raise while it is rendered: its own errors, and those of a value that is not of its filter's."""
+_INCLUDED = re.compile(r'{% include "([\w.]+)" %}')
+_QUOTED = re.compile(r"'(\w+)'")
+_SLOT = re.compile(r"{[^{}]*}")
 
 
 class Fault(Struct, frozen=True):
@@ -59,7 +66,16 @@ def faults(folders: Sequence[Path], channels: Mapping[str, Limits]) -> list[Faul
 
     Raises `Refused` or `yaml.YAMLError` where a file of theirs is not of the form that the rest is read by.
     """
-    return list(dict.fromkeys(Proofreader(folders, channels).read()))
+    return list(_not_utf8(folders)) or list(dict.fromkeys(Proofreader(folders, channels).read()))
+
+
+def _not_utf8(folders: Sequence[Path]) -> Iterator[Fault]:
+    """Files that no other rule can read."""
+    for path in sorted(p for folder in folders for p in folder.rglob("*") if p.suffix in {".j2", ".inc", ".yaml"}):
+        try:
+            (text := path.read_bytes()).decode("utf-8")
+        except UnicodeDecodeError as error:
+            yield Fault("encoding", path, text.count(b"\n", 0, error.start) + 1, "is not UTF-8: save it as UTF-8")
 
 
 class Proofreader:
@@ -93,8 +109,10 @@ class Proofreader:
             yield self._fault("missing", f"{locale}/{name}.j2", "the catalogue lists this reply and it is missing")
         for name in sorted(there - known.keys()):
             yield self._fault("missing", f"{locale}/{name}.j2", "no reply of the catalogue has this name")
-        phrases = self._phrases(locale)
+        phrases = phrases_of(self._folders, locale)
+        yield from self._syntax_faults(locale)
         yield from self._phrase_faults(locale, phrases)
+        yield from self._slot_faults(locale, phrases)
         yield from self._plural_faults(locale, phrases)
         yield from self._word_faults(locale)
         yield from self._named_phrase_faults(locale, phrases)
@@ -107,16 +125,8 @@ class Proofreader:
 
     # ---- phrases -----------------------------------------------------------------------------------------
 
-    def _phrases(self, locale: str) -> dict[str, Any]:
-        merged: dict[str, Any] = {}
-        for path in (folder / locale / "phrases.yaml" for folder in reversed(self._folders)):
-            merged |= read_phrases(path) if path.is_file() else {}
-            for group in (name for name, texts in merged.items() if not isinstance(texts, dict)):
-                raise Refused(f"{path}: {group} is no list of texts")
-        return merged
-
     def _phrase_faults(self, locale: str, phrases: Mapping[str, Any]) -> Iterator[Fault]:
-        ours, theirs = _flat(self._phrases("en")), _flat(phrases)
+        ours, theirs = _flat(phrases_of(self._folders, "en")), _flat(phrases)
         where = f"{locale}/phrases.yaml"
         for key in sorted(set(ours) - set(theirs)):
             yield self._fault("missing", where, f"{key} is missing")
@@ -131,6 +141,18 @@ class Proofreader:
                         most = limits.button_title
                         told = f"{key} has {len(text)} characters; a button of {name} takes {most}"
                         yield self._fault("button", where, told, text)
+
+    def _slot_faults(self, locale: str, phrases: Mapping[str, Any]) -> Iterator[Fault]:
+        """The places of values in a phrase are those of our English; a plural form may say its number in words."""
+        ours = _flat(phrases_of(self._folders[-1:], "en"))
+        where = f"{locale}/phrases.yaml"
+        for key, text in _flat(phrases).items():
+            counts = key.startswith("counted.")
+            there = set(_SLOT.findall(text))
+            wanted = {"{n}"} if counts else set(_SLOT.findall(ours.get(key, "")))
+            yield from (self._fault("slot", where, f"{key}: nobody fills {s}", s) for s in sorted(there - wanted))
+            for slot in sorted(wanted - there) if not counts else ():
+                yield self._fault("slot", where, f"{key} does not say {slot}", text)
 
     def _plural_faults(self, locale: str, phrases: Mapping[str, Any]) -> Iterator[Fault]:
         """A counted text lacks a form of its language; one of millions alone (Romance `many`) may be missing."""
@@ -153,6 +175,37 @@ class Proofreader:
                     if named and not _has(phrases, *named):
                         yield Fault("missing", path, call.lineno, f"there is no phrase {'.'.join(map(str, named))}")
 
+    # ---- syntax ---------------------------------------------------------------------------------------------
+
+    def _syntax_faults(self, locale: str) -> Iterator[Fault]:
+        for path, source in self._sources(locale):
+            if path.suffix != ".yaml":
+                try:
+                    self._renderer.check(source, locale)
+                except TemplateSyntaxError as error:
+                    yield Fault("render", path, error.lineno, _told(error))
+
+    def _broken(
+        self, error: Exception, locale: str, name: str, rule: str = "render", prefix: str = ""
+    ) -> Iterator[Fault]:
+        """What a template raised, in the file (itself, or one that it includes) that says the name it is about."""
+        if isinstance(error, TemplateSyntaxError):
+            return  # told of its own file
+        said = (
+            str(error.name) if isinstance(error, TemplateNotFound) else next(iter(_QUOTED.findall(str(error))[-1:]), "")
+        )
+        yield self._fault(rule, self._says(f"{locale}/{name}.j2", said), prefix + _told(error), said)
+
+    def _says(self, name: str, word: str) -> str:
+        """The file that has the word: this one, or one that it includes."""
+        return next((f for f in self._included(name) if word and word in self._text(f)), name)
+
+    def _included(self, name: str) -> Iterator[str]:
+        """A file and all that it includes."""
+        yield name
+        for inner in _INCLUDED.findall(self._text(name)):
+            yield from self._included(f"{name.split('/', maxsplit=1)[0]}/{inner}")
+
     # ---- words -------------------------------------------------------------------------------------------
 
     def _word_faults(self, locale: str) -> Iterator[Fault]:
@@ -172,13 +225,15 @@ class Proofreader:
         try:
             used = self._renderer.named(entry.name, locale) - _GIVEN
         except TemplateError as error:
-            yield self._fault("render", where, _told(error), line=getattr(error, "lineno", 0))
+            yield from self._broken(error, locale, entry.name)
             return
+        for name in sorted(entry.always.keys() - used - set(entry.spare)):
+            yield self._fault("unused", where, f"does not say {name}, which it is given every time")
         self._used.setdefault(entry.name, set()).update(used)
         for name in sorted(used - {*entry.always, *entry.sometimes}):
-            yield self._fault("fact", where, f"nobody gives it {name}", name)
+            yield self._fault("fact", self._says(where, name), f"nobody gives it {name}", name)
         for name in sorted(filter(self._wording.is_personal, self._renderer.mentioned(entry.name, locale))):
-            yield self._fault("personal", where, f"prints {name}, which is personal", name)
+            yield self._fault("personal", self._says(where, name), f"prints {name}, which is personal", name)
 
     def _catalogue_faults(self) -> Iterator[Fault]:
         path = self._folders[-1] / "catalogue.yaml"
@@ -197,8 +252,8 @@ class Proofreader:
         where = f"{locale}/{specimen.template}.j2"
         try:
             text = self._renderer.text(specimen.reply)
-        except TemplateError as error:
-            yield self._fault("render", where, _told(error), line=getattr(error, "lineno", 0))
+        except _BROKEN as error:
+            yield from self._broken(error, locale, specimen.template)
             return
         for told in unbalanced(text):
             yield self._fault("markup", where, told, told.split(" ", maxsplit=1)[0])
@@ -220,8 +275,8 @@ class Proofreader:
         for form in entry.forms:
             try:
                 body = self._approvals.body(entry.name, locale, form.name)
-            except TemplateError as error:
-                yield self._fault("approved", where, f"as {form.name}: {_told(error)}")
+            except _BROKEN as error:
+                yield from self._broken(error, locale, entry.name, "approved", f"as {form.name}: ")
                 continue
             for told in body_faults(body):
                 yield self._fault("approved", where, f"as {form.name}: {told}")
@@ -240,6 +295,10 @@ class Proofreader:
             path = self._path(f"{locale}/{name}")
             yield path, path.read_text(encoding="utf-8")
 
+    def _text(self, name: str) -> str:
+        path = self._path(name)
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
     def _fault(self, rule: str, name: str, text: str, holds: str = "", line: int = 0) -> Fault:
         """A fault in a file; its line is the first that `holds` what is wrong."""
         path = self._path(name)
@@ -249,9 +308,11 @@ class Proofreader:
         return Fault(rule, path, line, text)
 
 
-def _told(error: TemplateError) -> str:
-    """What is wrong in one line; the error as text adds the place, over several."""
-    return f"{type(error).__name__}: {error.message}"
+def _told(error: Exception) -> str:
+    """What is wrong in one line; a template's error as text adds the place, over several."""
+    if isinstance(error, TemplateNotFound):
+        return f"there is no {error.name}"
+    return f"{type(error).__name__}: {error.message if isinstance(error, TemplateError) else error}"
 
 
 def _has(phrases: Mapping[str, Any], group: str, code: str = "_") -> bool:

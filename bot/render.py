@@ -31,7 +31,7 @@ from msgspec.structs import replace
 from bot.errors import Refused
 from bot.model.markup import plain
 from bot.model.messages import Choice, Limits, Option, Outbound, Reply
-from bot.printing import Placeholder, filters, phrase
+from bot.printing import Placeholder, apart, filters, is_right_to_left, phrase
 
 _JOINER = "\u2060"
 _LINKS = re.compile(r"@|://|(?<=\w)\.(?=[a-zA-Z\u0400-\u04ff]{2})|(?<=^)/|(?<=\s)/|(?<=^)#|(?<=\s)#")
@@ -39,24 +39,14 @@ _SIGNS = frozenset("@:/.#")
 """Without one of these a text cannot become a link, mention or command."""
 _INCLUDE = re.compile(r'{% include "([\w.]+)" %}\n?(\n?)')
 _BLANK = re.compile(r"\n{3,}")
-_RIGHT_TO_LEFT = {"ar", "fa", "he", "ur"}
-_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
-_FOREIGN = re.compile(r"[A-Za-z0-9\u00c0-\u052f]")
-_OWN = re.compile(r"[\u0590-\u07ff\u08a0-\u08ff]")
 
 
 def isolated(value: object) -> object:
-    """A defanged value for a language that is written from right to left.
-
-    Latin letters and digits keep their own direction and leave the sentence's as it is (Unicode UAX 9, FSI/PDI).
-    """
+    """A defanged value for a language that is written from right to left."""
     shown = defang(value)
     if isinstance(shown, int) and not isinstance(shown, bool):
         shown = str(shown)
-    if isinstance(shown, Markup | Placeholder) or not isinstance(shown, str):
-        return shown
-    foreign = _FOREIGN.search(shown) and not _OWN.search(shown)
-    return f"{_ISOLATE}{shown}{_END_ISOLATE}" if foreign else shown
+    return shown if isinstance(shown, Markup | Placeholder) or not isinstance(shown, str) else apart(shown)
 
 
 def defang(value: object) -> object:
@@ -127,16 +117,12 @@ class Renderer:
             loader=_Loader([folder / locale for folder in self.folders]),
             autoescape=True,
             undefined=StrictUndefined,
-            finalize=isolated if locale.split("-", maxsplit=1)[0] in _RIGHT_TO_LEFT else defang,
+            finalize=isolated if is_right_to_left(locale) else defang,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
         )
-        phrases: dict[str, Any] = {}
-        for folder in reversed(self.folders):
-            path = folder / locale / "phrases.yaml"
-            if path.is_file():
-                phrases |= read_phrases(path)
+        phrases = phrases_of(self.folders, locale)
         environment.globals["phrase"] = partial(phrase, phrases)
         environment.filters |= filters(phrases, locale)
         environment.globals["locale"] = locale
@@ -164,6 +150,10 @@ class Renderer:
     def language(self, template: str, locale: str) -> str:
         """The language in which a reply is worded for a reader of `locale`."""
         return self._find(template, locale)[1]
+
+    def check(self, source: str, locale: str) -> None:
+        """Raise `TemplateSyntaxError`, with its line, where a file's text is no template of the language."""
+        self._books[locale].environment.from_string(source)
 
     def named(self, template: str, locale: str) -> set[str]:
         """The facts that a language's own file of a reply names, with those of what it includes."""
@@ -272,6 +262,20 @@ class Pages:
     def draw(self, name: str, /, **facts: Any) -> str:
         """The page (or part of one) of this name."""
         return self._environment.get_template(name).render(facts)
+
+
+def phrases_of(folders: Sequence[Path], locale: str) -> dict[str, dict[str, Any]]:
+    """A language's short texts by group and code; the first folder that has one gives it.
+
+    Raises `Refused` for a file whose groups are no lists of texts.
+    """
+    phrases: dict[str, dict[str, Any]] = {}
+    for path in (folder / locale / "phrases.yaml" for folder in reversed(folders)):
+        for group, texts in read_phrases(path).items() if path.is_file() else ():
+            if not isinstance(texts, dict):
+                raise Refused(f"{path}: {group} is no list of texts")
+            phrases[group] = phrases.get(group, {}) | texts
+    return phrases
 
 
 def read_phrases(path: Path) -> dict[str, Any]:

@@ -53,8 +53,7 @@ def test_the_values_are_what_the_template_prints_in_the_readers_zone() -> None:
             ("number", "1042"),
             ("carrier", "DHL"),
             ("tracking", "RB1"),
-            ("first", "Fr., 27. November"),
-            ("last", "So., 29. November"),
+            ("window", "zwischen Fr., 27. November und So., 29. November"),
         ),
     )
 
@@ -89,6 +88,20 @@ def test_an_empty_fact_is_no_parameter_and_a_long_one_is_cut() -> None:
     assert len(dict(full.parameters)["place"]) <= 120
 
 
+def test_a_carriers_own_estimate_is_told_as_its_own() -> None:
+    facts: dict[str, Any] = {"number": "1", "carrier": "dhl", "tracking": "RB1", "first": FIRST, "last": LAST}
+    forms = [APPROVALS.form(reply("shipped", basis=basis, **facts)) for basis in ("carrier", "lane")]
+    assert [f.name for f in forms if f] == ["wismo_shipped_window_carrier", "wismo_shipped_window"]
+    body = APPROVALS.body("shipped", "en", "wismo_shipped_window_carrier")
+    assert "The parcel should arrive {{window}}, by the carrier's estimate." in body.text
+
+
+def test_a_carrier_that_is_not_known_is_called_the_carrier() -> None:
+    form = APPROVALS.form(reply("out_for_delivery", number="1", carrier=""))
+    assert form is not None
+    assert form.parameters == (("number", "1"), ("carrier", "the carrier"))
+
+
 def test_what_is_no_notice_has_no_form() -> None:
     assert APPROVALS.form(reply("where", number="1")) is None
     assert APPROVALS.form(reply("nowhere")) is None
@@ -104,12 +117,25 @@ def test_a_language_that_has_no_such_template_is_told_in_the_next_of_the_chain()
 @pytest.mark.parametrize("entry", MAPPED, ids=lambda e: e.name)
 def test_filled_in_it_reads_as_the_free_text_does(entry: Entry, locale: str) -> None:
     for form in entry.forms:
-        known = {p: {**entry.always, **entry.sometimes}[p] for p in form.parameters}
+        given = {**entry.always, **entry.sometimes}
+        known = {fact: given[fact] for facts in form.parameters.values() for fact in facts}
         facts = {**known, **form.when, **({"stop_hint": True} if "stop_hint" in entry.sometimes else {})}
-        told = replace(reply(entry.name, locale), facts=facts)
-        approved = APPROVALS.form(told)
-        assert approved is not None
-        assert filled(APPROVALS.body(entry.name, locale, approved.name), approved) == plain(RENDERER.text(told))
+        one_day = {fact: facts[fact.replace("last", "first")] for fact in facts if fact.endswith("last")}
+        for told in (replace(reply(entry.name, locale), facts={**facts, **days}) for days in ({}, one_day)):
+            approved = APPROVALS.form(told)
+            assert approved is not None
+            assert filled(APPROVALS.body(entry.name, locale, approved.name), approved) == plain(RENDERER.text(told))
+
+
+@pytest.mark.parametrize("locale", RENDERER.locales)
+@pytest.mark.parametrize("entry", [e for e in MAPPED if "first" in {**e.always, **e.sometimes}], ids=lambda e: e.name)
+def test_a_window_of_one_day_names_that_day_once(entry: Entry, locale: str) -> None:
+    told = replace(reply(entry.name, locale), facts={**entry.always, "first": FIRST, "last": FIRST})
+    approved = APPROVALS.form(told)
+    assert approved is not None
+    day = plain(RENDERER.printed("first|day", told))
+    assert dict(approved.parameters)["window"].count(day) == 1
+    assert dict(approved.parameters)["window"] != day
 
 
 @pytest.mark.parametrize("locale", RENDERER.locales)
@@ -132,6 +158,7 @@ GOOD = Body("wismo_x", "UTILITY", "en", "Order {{number}} is here.", (("number",
         (replace(GOOD, text="It {{number}}, {{carrier}} is.", samples=(("number", "1"), ("carrier", "x"))), "no word"),
         (replace(GOOD, text="It is {{carrier}} now."), "nobody gives"),
         (replace(GOOD, text="It is here."), "is not in the text"),
+        (replace(GOOD, text="Order {{number}} 1042 came."), "too few words for its parameters: 2 of 3"),
         (replace(GOOD, samples=(("number", " "),)), "no example"),
         (replace(GOOD, text="a" * 950 + " {{number}} b"), "1024 fit"),
         (replace(GOOD, buttons=("x" * 26,)), "longer than 25"),

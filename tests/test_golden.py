@@ -2,14 +2,23 @@
 
 import re
 from difflib import unified_diff
+from pathlib import Path
 
 import pytest
+from jinja2 import Environment, nodes
 
 from bot.catalogue import read_catalogue
+from bot.model.markup import plain
 from bot.specimens import read_edges, specimens
 from tests.golden.rewrite import HERE, TEMPLATES, golden, make
 
 RENDERER, CATALOGUE = make()
+
+
+def _written(path: Path) -> list[str]:
+    """The pieces of text that stand in a template, whichever branch they are in."""
+    tree = Environment(trim_blocks=True, lstrip_blocks=True, autoescape=True).parse(path.read_text(encoding="utf-8"))
+    return [piece.data for piece in tree.find_all(nodes.TemplateData)]
 
 
 @pytest.mark.parametrize("locale", RENDERER.locales)
@@ -33,6 +42,14 @@ def test_every_template_and_every_approved_form_is_in_it() -> None:
 
 
 @pytest.mark.parametrize("locale", RENDERER.locales)
+def test_every_sentence_of_every_template_is_in_it(locale: str) -> None:
+    kept = (HERE / f"{locale}.txt").read_text(encoding="utf-8")
+    texts = [t for path in (TEMPLATES / locale).glob("*.[ji]*") for t in _written(path)]
+    written = {line.strip() for text in texts for line in plain(text).split("\n")}
+    assert not sorted(line for line in written if line not in kept)
+
+
+@pytest.mark.parametrize("locale", RENDERER.locales)
 def test_a_window_of_one_day_names_that_day_once(locale: str) -> None:
     told = {s.case: s.reply for s in specimens(CATALOGUE, locale, read_edges(TEMPLATES / "edges.yaml"))}
     for case, fact in (
@@ -48,3 +65,24 @@ def test_a_window_of_one_day_names_that_day_once(locale: str) -> None:
 def test_no_two_sentences_run_together(locale: str) -> None:
     kept = (HERE / f"{locale}.txt").read_text(encoding="utf-8")
     assert not re.findall(r".*[^\W\d_)]{3}[.!?][^\W\d_]{2}.*", kept)
+
+
+def test_french_signs_stand_behind_a_space_that_does_not_break() -> None:
+    kept = re.sub(r"(?m)^===.*", "", (HERE / "fr.txt").read_text(encoding="utf-8"))
+    assert not re.findall(r".{12}[ \w)][:;!?»](?=\s|$)|« .{12}", kept)
+
+
+@pytest.mark.parametrize("locale", ["ja", "zh"])
+def test_han_and_kana_have_signs_of_their_own_width(locale: str) -> None:
+    kept = re.sub(r"(?m)^===.*|\{\{\w+\}\}", "", (HERE / f"{locale}.txt").read_text(encoding="utf-8"))
+    assert not re.findall(r".*[\u3040-\u30ff\u4e00-\u9fff][,.;:!?()].*|.*[,;:!?()][\u3040-\u30ff\u4e00-\u9fff].*", kept)
+
+
+def test_spanish_questions_and_cries_are_opened_too() -> None:
+    kept = (HERE / "es.txt").read_text(encoding="utf-8")
+    assert (kept.count("?"), kept.count("!")) == (kept.count("¿"), kept.count("¡"))
+
+
+def test_arabic_has_commas_and_question_marks_of_its_own() -> None:
+    kept = re.sub(r"(?m)^===.*", "", (HERE / "ar.txt").read_text(encoding="utf-8"))
+    assert not re.findall(r".*[\u0600-\u06ff] ?[,;?].*", kept)

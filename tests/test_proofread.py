@@ -8,6 +8,7 @@ import pytest
 from bot.cli.templates import CHANNELS, channel_limits
 from bot.model.markup import unbalanced
 from bot.proofread import RULES, Fault, Proofreader, faults
+from bot.render import Renderer
 from tests.house import TEMPLATES
 
 LIMITS = {name: channel_limits(name) for name in CHANNELS}
@@ -66,6 +67,16 @@ SURVEY = "We have closed your question."
         ("sv/phrases.yaml", "choice: {human: Prata med en person nu}", "button", 1, "a button of whatsapp takes 20"),
         ("sv/phrases.yaml", "counted: {days: {other: dagar}}", "plural", 0, "counted.days lacks one"),
         ("sv/phrases.yaml", "choice: {human: <b>Du</b>}", "markup", 1, "has markup"),
+        ("es/phrases.yaml", 'moment:\n  joined: "{day} a {hora}"', "slot", 2, "moment.joined: nobody fills {hora}"),
+        ("es/phrases.yaml", 'moment:\n  joined: "{day} a"', "slot", 2, "moment.joined does not say {hour}"),
+        ("ru/phrases.yaml", "window: {day: около}", "slot", 1, "window.day does not say {first}"),
+        ("fr/phrases.yaml", 'counted:\n  days:\n    one: "{N} jour"\n    other: jours', "slot", 3, "nobody fills {N}"),
+        ("es/window.inc", "Hola\n{{ frist|window(last) }}", "fact", 2, "nobody gives it frist"),
+        ("es/window.inc", "\n{{ first|window(last) }", "render", 2, "TemplateSyntaxError"),
+        ("ar/shipped.j2", "تم شحن طلبك.", "unused", 0, "does not say tracking, which it is given every time"),
+        ("zh/thanks.j2", '谢谢\n{% include "nope.inc" %}', "render", 2, "there is no nope.inc"),
+        ("ru/received.j2", "\n{{ number|day }}", "render", 0, "str is no day"),
+        ("en/where.j2", "\n{{ parcels[0].adress }}", "render", 2, "has no attribute 'adress'"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_file_and_line(
@@ -83,6 +94,26 @@ def test_what_a_sellers_own_language_lacks_is_missing_from_the_sellers_folder(li
     assert all(path.is_relative_to(tmp_path) for path in found)
 
 
+def test_an_included_file_that_is_wrong_is_named_and_not_ours_that_includes_it(lint: Lint, tmp_path: Path) -> None:
+    found = lint("es/window.inc", "{% if first is defined %}{{ first|window(last) }}, {{ frist }}{% endif %}")
+    assert {f.path for f in found} == {tmp_path / "es/window.inc"}
+    assert {f.rule for f in found} == {"fact", "render", "approved"}
+
+
+def test_a_file_that_is_not_utf8_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "de").mkdir()
+    (tmp_path / "de/thanks.j2").write_bytes("Danke!\nSchöne Grüße".encode("cp1252"))
+    assert [(f.rule, f.path.name, f.line) for f in faults([tmp_path, TEMPLATES], LIMITS)] == [
+        ("encoding", "thanks.j2", 2)
+    ]
+
+
+def test_a_seller_changes_one_phrase_and_keeps_the_others(lint: Lint, tmp_path: Path) -> None:
+    assert lint("ja/phrases.yaml", "choice: {human: 人と話す}") == []
+    told = Renderer([tmp_path, TEMPLATES], "en")
+    assert [told.phrase("choice", c, "ja") for c in ("human", "yes")] == ["人と話す", "はい"]
+
+
 def test_a_word_inside_another_and_a_fact_of_its_name_are_no_promise(lint: Lint) -> None:
     text = "{% if promised is defined %}Order {{ number }}, compromised, wholesale.{% endif %} {{ number }}"
     assert not [f for f in lint("en/delayed.j2", text) if f.rule in {"promise", "promotion"}]
@@ -96,7 +127,7 @@ def test_a_fact_that_no_language_uses_is_named_at_its_entry(tmp_path: Path) -> N
     for locale in (p.name for p in TEMPLATES.iterdir() if p.is_dir()):
         (tmp_path / locale).mkdir()
         (tmp_path / locale / "answer_waiting.j2").write_text("…", encoding="utf-8")
-    unused = [f for f in faults([tmp_path, TEMPLATES], LIMITS) if f.rule == "unused"]
+    unused = [f for f in faults([tmp_path, TEMPLATES], LIMITS) if f.rule == "unused" and f.path.suffix == ".yaml"]
     assert [(f.path.name, f.text) for f in unused] == [
         ("catalogue.yaml", "answer_waiting is given shop and no language uses it")
     ]
@@ -110,6 +141,7 @@ def test_a_fact_that_no_language_uses_is_named_at_its_entry(tmp_path: Path) -> N
         ("<b>a <i>b</b></i>", ["</b> closes nothing that is open there", "<b> is not closed"]),
         ("a</i>", ["</i> closes nothing that is open there"]),
         ('<a href="https://x.example">x</a>', []),
+        ('<a href="x.example">x</a>', ['<a href="x.example"> is no link to a page, an e-mail address or a phone']),
     ],
 )
 def test_tags_are_closed_in_turn(markup: str, told: list[str]) -> None:

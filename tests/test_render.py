@@ -45,7 +45,7 @@ def test_all_thirteen_languages_are_there() -> None:
         ("tr", "26 Kasım Per"),
         ("ar", "الخميس، 26 نوفمبر"),
         ("zh", "11月26日周四"),
-        ("ja", "11月26日(木)"),
+        ("ja", "11月26日（木）"),
         ("ko", "11월 26일 (목)"),
     ],
 )
@@ -61,7 +61,7 @@ def test_a_day_is_said_as_the_language_says_it_and_ends_no_sentence_with_two_dot
         ("de", "Do., 26. November, 09:05 Uhr"),
         ("ar", "الخميس، 26 نوفمبر الساعة 9:05 ص"),
         ("zh", "11月26日周四 09:05"),
-        ("ja", "11月26日(木) 9:05"),
+        ("ja", "11月26日（木）9:05"),
         ("ko", "11월 26일 (목) 오전 9:05"),
     ],
 )
@@ -93,7 +93,14 @@ def test_days_are_counted_in_the_plural_forms_of_the_language(locale: str, count
 
 
 @pytest.mark.parametrize(
-    ("locale", "listed"), [("en", "A, B, and C"), ("de", "A, B und C"), ("ja", "A、B、C"), ("zh", "A、B和C")]
+    ("locale", "listed"),
+    [
+        ("en", "A, B, and C"),
+        ("de", "A, B und C"),
+        ("ja", "A、B、C"),
+        ("zh", "A、B和C"),
+        ("ar", "\u2068A\u2069 و\u2068B\u2069 و\u2068C\u2069"),
+    ],
 )
 def test_things_are_joined_as_the_language_joins_them(locale: str, listed: str) -> None:
     assert printed("things|listed", locale, things=["A", "B", "C"]) == listed
@@ -108,6 +115,7 @@ def test_latin_inside_arabic_keeps_its_own_direction() -> None:
     text = said("shipped", "ar", number="1042", carrier="dhl", tracking="RB123456785CN")
     assert "\u2068RB123456785CN\u2069" in text
     assert "\u2068DHL\u2069" in text
+    assert printed("things|listed", "ar", things=["Scarf"]) == "\u2068Scarf\u2069"
     assert "\u2068" not in said("shipped", "en", number="1042", carrier="dhl", tracking="RB123456785CN")
 
 

@@ -90,7 +90,7 @@ def preview(
         pages = importlib.import_module(
             "bot.pages.previews"
         )  # brings the web framework, which a terminal has no use for
-        made = [pages.Shown(f"{e.template}: {e.case}", code, sent) for code, e, sent in shown]
+        made = [pages.Shown(e.template, e.case, code, sent) for code, e, sent in shown]
         html.write_text(pages.page(made), encoding="utf-8")
         say(f"✓ {len(made)} examples in {html}")
         return

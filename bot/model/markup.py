@@ -11,6 +11,7 @@ from html import unescape
 from msgspec import Struct
 
 _TAG = re.compile(r'<(/?)(b|i|code|a)(?: href="([^"<>]*)")?>')
+_LEADS = ("https://", "http://", "mailto:", "tel:")
 _ALIEN = re.compile(r"</?[A-Za-z][^<>]*>?")
 
 
@@ -51,11 +52,14 @@ def _run(raw: str, style: dict[str, bool], link: str) -> Run:
 
 
 def unbalanced(markup: str) -> Iterator[str]:
-    """What is wrong with the tags of a text: not closed, closing nothing, crossing another, or of no known kind."""
+    """What is wrong with the tags of a text: not closed, closing nothing, crossing another, of no known kind, or a
+    link that leads nowhere."""
     open_: list[str] = []
-    for closing, name, _ in _TAG.findall(markup):
+    for closing, name, href in _TAG.findall(markup):
         if not closing:
             open_.append(name)
+            if name == "a" and not href.startswith(_LEADS):
+                yield f'<a href="{href}"> is no link to a page, an e-mail address or a phone'
         elif open_ and open_[-1] == name:
             open_.pop()
         else:

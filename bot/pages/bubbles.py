@@ -54,9 +54,6 @@ SKINS = (
 def draw(bubble: Bubble, skin: Skin, press: Callable[[Button], None], share: Callable[[], None]) -> None:
     """One message with what can be pressed below it."""
     with ui.element("div").classes("row mine" if bubble.mine else "row"):
-        if skin.slug == "slack":
-            who = "You" if bubble.mine else bubble.author or skin.title.split("  ", maxsplit=1)[0]
-            ui.html(f'<div class="who">{escape(who)}<small>{escape(bubble.time)}</small></div>', sanitize=False)
         ui.html(bubble_html(bubble, skin), sanitize=False)
         if bubble.buttons or bubble.share:
             with ui.element("div").classes("presses"):
@@ -72,15 +69,14 @@ def _press(title: str, pressed: Callable[[], None]) -> None:
 
 
 def bubble_html(bubble: Bubble, skin: Skin) -> str:
-    """The bubble alone, without what can be pressed below it."""
+    """The bubble alone, without what can be pressed below it. Slack names its writer and hour above it."""
     picture = f'<img src="{escape(bubble.picture)}" alt="photo">' if bubble.picture else ""
     ticks = " " + "✓" * bubble.ticks if bubble.mine and bubble.ticks else ""
-    meta = (
-        ""
-        if skin.slug == "slack"
-        else (f'<span class="meta{" read" if bubble.read else ""}">{escape(bubble.time)}{ticks}</span>')
-    )
-    return f'<div class="bubble" dir="auto">{picture}{"".join(map(_run, bubble.runs))}{meta}</div>'
+    head, meta = "", f'<span class="meta{" read" if bubble.read else ""}">{escape(bubble.time)}{ticks}</span>'
+    if skin.slug == "slack":
+        who = "You" if bubble.mine else bubble.author or skin.title.split("  ", maxsplit=1)[0]
+        head, meta = f'<div class="who">{escape(who)}<small>{escape(bubble.time)}</small></div>', ""
+    return f'{head}<div class="bubble" dir="auto">{picture}{"".join(map(_run, bubble.runs))}{meta}</div>'
 
 
 def _run(run: Run) -> str:

@@ -13,14 +13,18 @@ from bot.pages.bubbles import SKINS, Bubble, Skin, bubble_html
 _TIME = "09:41"
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;
  max-width:1300px;padding:0 1em;background:#f4f5f7;color:#1c2733}
-h2{font-size:1.05em;margin:2em 0 .5em}.phones{display:flex;gap:16px;flex-wrap:wrap}
-.phones .phone{height:auto;max-height:none;border-radius:22px}.phones .chat{min-height:120px}"""
+nav{line-height:2}nav a{color:#0b6bcb;margin-right:1em;white-space:nowrap}
+h2{font-size:1.05em;margin:2em 0 .5em}.phones{display:flex;gap:16px}
+.phones .phone{height:auto;border-radius:22px;box-shadow:none}.phones .chat{min-height:120px}
+@media(max-width:1000px){.phones{overflow-x:auto;scroll-snap-type:x proximity}
+.phones .phone{flex:0 0 86%;scroll-snap-align:start}}"""
 
 
 class Shown(Struct, frozen=True):
     """One example in one language: what each channel (by its slug) would be sent."""
 
-    title: str
+    template: str
+    case: str
     locale: str
     sent: Sequence[tuple[str, Sequence[Outbound]]]
 
@@ -28,18 +32,31 @@ class Shown(Struct, frozen=True):
 def page(shown: Sequence[Shown]) -> str:
     """The whole page."""
     css = files("bot.pages").joinpath("phones.css").read_text(encoding="utf-8")
-    body = "\n".join(map(_example, shown))
+    body = "\n".join([_index(shown), *map(_example, shown)])
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Templates</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}{css}</style><body>{body}</body></html>\n'
     )
 
 
+def _index(shown: Sequence[Shown]) -> str:
+    """A link to the first example of each template."""
+    first: dict[str, Shown] = {}
+    for one in shown:
+        first.setdefault(one.template, one)
+    links = " ".join(f'<a href="#{escape(_anchor(one))}">{escape(name)}</a>' for name, one in first.items())
+    return f"<h1>Templates</h1><nav>{links}</nav>"
+
+
+def _anchor(shown: Shown) -> str:
+    return f"{shown.template}-{shown.case}-{shown.locale}".replace(" ", "-")
+
+
 def _example(shown: Shown) -> str:
     skins = {skin.slug: skin for skin in SKINS}
     phones = "".join(_phone(skins[channel], messages) for channel, messages in shown.sent)
-    title = escape(f"{shown.title} · {shown.locale}")
-    return f'<h2>{title}</h2><div class="phones" lang="{escape(shown.locale)}">{phones}</div>'
+    title, locale = escape(f"{shown.template}: {shown.case} · {shown.locale}"), escape(shown.locale)
+    return f'<h2 id="{escape(_anchor(shown))}">{title}</h2><div class="phones" lang="{locale}">{phones}</div>'
 
 
 def _phone(skin: Skin, messages: Sequence[Outbound]) -> str:

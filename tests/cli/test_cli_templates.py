@@ -129,7 +129,8 @@ def test_a_preview_shows_each_channel_and_the_orders_at_the_edge(wismo: Wismo, t
     wismo("templates", "preview", "customs_duty", "--locale", "en", "--channel", "whatsapp", "--html", str(page))
     drawn = page.read_text(encoding="utf-8")
     assert "customs_duty: duty paid by the buyer · en" in drawn
-    assert (drawn.count('<section class="phone whatsapp"'), drawn.count("<section")) == (3, 3)
+    assert (drawn.count('<section class="phone whatsapp"'), drawn.count("<section")) == (4, 4)
+    assert drawn.count('href="#customs_duty-fewest-facts-en"') == drawn.count('id="customs_duty-fewest-facts-en"') == 1
     assert "<b>1042</b>" in drawn
     assert not any(fetched in drawn for fetched in ("<script", "<link", "src=", "@import", "url("))
 
