@@ -7,6 +7,7 @@ built from these takes what is there and reads nothing into what is not.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -36,15 +37,23 @@ _DAY = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})")
 
 
 def parse_json(body: bytes, who: str) -> Any:
-    """The JSON of a body; ValueError with one clear line where it is none. Bytes of another encoding within it cost
-    the words that they are in and not the rest."""
+    """The JSON of a body, of several objects, one a line, a list; ValueError with one clear line where it is none.
+    Bytes of another encoding within it cost the words that they are in and not the rest."""
     try:
-        try:
-            return json.loads(body)
-        except UnicodeDecodeError:
-            return json.loads(body.decode(errors="replace"))
+        return _loaded(body)
     except (ValueError, RecursionError) as error:
+        lines = [line for line in body.splitlines() if line.strip()]
+        if len(lines) > 1 and all(line.startswith(b"{") for line in lines):
+            with suppress(ValueError, RecursionError):
+                return [_loaded(line) for line in lines]
         raise ValueError(f"{who}: this is not JSON") from error
+
+
+def _loaded(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except UnicodeDecodeError:
+        return json.loads(body.decode(errors="replace"))
 
 
 def a_map(value: object) -> Map:
