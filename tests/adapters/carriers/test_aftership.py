@@ -88,7 +88,7 @@ async def test_known_numbers_are_read_and_new_ones_registered() -> None:
     assert json.loads(asked[1].content) == {
         "tracking_number": "SF1",
         "slug": "sf-express",
-        "destination_country_region": "DE",
+        "destination_country_region": "DEU",
     }
 
 
