@@ -31,6 +31,7 @@ from bot.model.foreign import (
     country_named,
     first_text,
     maps,
+    parse_bodies,
     parse_json,
     utc,
     when,
@@ -274,7 +275,7 @@ def _proof(raw: Map) -> str:
 
 def read(body: bytes) -> list[Track]:
     """Every tracking in a raw answer or push, or in a list of them; ValueError where it is none of AfterShip's."""
-    told = parse_json(body, WHO)
+    told = parse_bodies(body, WHO)
     trackings = _trackings(told)
     if trackings:
         return [read_track(raw) for raw in trackings]

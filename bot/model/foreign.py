@@ -7,7 +7,6 @@ built from these takes what is there and reads nothing into what is not.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -37,23 +36,15 @@ _DAY = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})")
 
 
 def parse_json(body: bytes, who: str) -> Any:
-    """The JSON of a body, of several objects, one a line, a list; ValueError with one clear line where it is none.
-    Bytes of another encoding within it cost the words that they are in and not the rest."""
+    """The JSON of a body; ValueError with one clear line where it is none. Bytes of another encoding within it cost
+    the words that they are in and not the rest."""
     try:
-        return _loaded(body)
+        try:
+            return json.loads(body)
+        except UnicodeDecodeError:
+            return json.loads(body.decode(errors="replace"))
     except (ValueError, RecursionError) as error:
-        lines = [line for line in body.splitlines() if line.strip()]
-        if len(lines) > 1 and all(line.startswith(b"{") for line in lines):
-            with suppress(ValueError, RecursionError):
-                return [_loaded(line) for line in lines]
         raise ValueError(f"{who}: this is not JSON") from error
-
-
-def _loaded(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except UnicodeDecodeError:
-        return json.loads(body.decode(errors="replace"))
 
 
 def a_map(value: object) -> Map:
@@ -165,6 +156,17 @@ _ALSO_CALLED = {
 def a_moment(value: object) -> datetime | None:
     """A moment with or without offset, in any spelling of `moments`; None where it is none."""
     return moment_of(a_text(value))
+
+
+def parse_bodies(body: bytes, who: str) -> Any:
+    """The JSON of a body, or a list of several that were kept in one file, an object a line."""
+    try:
+        return parse_json(body, who)
+    except ValueError:
+        lines = [line for line in body.splitlines() if line.strip()]
+        if len(lines) > 1 and all(line.startswith(b"{") for line in lines):
+            return [parse_json(line, who) for line in lines]
+        raise
 
 
 def day_and_clock(day: object, clock: object = "") -> str:

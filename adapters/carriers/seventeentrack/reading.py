@@ -17,6 +17,7 @@ from bot.model.foreign import (
     a_text,
     first_text,
     maps,
+    parse_bodies,
     parse_json,
     utc,
     when,
@@ -272,7 +273,7 @@ def _scan_v1(event: Map, main: str, carrier: str) -> Scan:
 
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer or push, or in a list of them; ValueError where it is none of 17TRACK's."""
-    answers = maps(parse_json(body, WHO))
+    answers = maps(parse_bodies(body, WHO))
     tracks = [read_track(item) if _told(item) else _silent(item) for answer in answers for item in _items(answer)]
     if not tracks:
         raise ValueError(f"17TRACK: {'; '.join(filter(None, map(_why, answers))) or 'neither an answer nor a push'}")
