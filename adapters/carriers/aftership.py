@@ -44,6 +44,17 @@ KIND = "aftership"
 WHO = "AfterShip"
 KEY = "carriers.aftership.api_key"
 UNREADABLE = f"x/{KIND}"
+LEFT_AT = {
+    "locker": Code(Status.PICKUP_READY, "locker"),
+    "access point": Code(Status.PICKUP_READY),
+    "pickup point": Code(Status.PICKUP_READY),
+    "post office": Code(Status.PICKUP_READY, "post_office"),
+    "mailbox": Code(Status.DELIVERED, "safe_place"),
+    "porch": Code(Status.DELIVERED, "safe_place"),
+    "safe place": Code(Status.DELIVERED, "safe_place"),
+    "neighbo": Code(Status.DELIVERED, "neighbour"),
+}
+"""What words of `delivery_location_type` make of a delivery: at a counter or in a locker the buyer has it not yet."""
 EDD = ("datetime", "estimated_delivery_date")
 """What an estimate's point is called, by the age of the object."""
 BATCH = 50
@@ -174,7 +185,7 @@ def read_scans(raw: Map, carrier: str, origin: str, destination: str) -> tuple[S
             )
         )
     scans.sort(key=lambda s: s.at or NEVER)
-    return tuple(_paid(scans))
+    return tuple(_left_at(_paid(scans), a_text(raw.get("delivery_location_type"))))
 
 
 def _checkpoints(raw: Map) -> Sequence[Map]:
@@ -194,6 +205,15 @@ def _paid(scans: Sequence[Scan]) -> list[Scan]:
         due = scan.raw_code == "Exception_006" and clearing
         found.append(replace(scan, status=Status.CUSTOMS, cause="duty_due") if due else scan)
     return found
+
+
+def _left_at(scans: list[Scan], where: str) -> list[Scan]:
+    """The last delivery with the place where the carrier left it, which AfterShip tells of the whole."""
+    told = next((code for word, code in LEFT_AT.items() if word in where.lower()), None)
+    last = next((place for place in reversed(range(len(scans))) if scans[place].status is Status.DELIVERED), None)
+    if told is not None and last is not None and not scans[last].cause:
+        scans[last] = replace(scans[last], status=told.status, cause=told.cause)
+    return scans
 
 
 def read_track(raw: Map) -> Track:

@@ -15,6 +15,7 @@ from bot.model.foreign import (
     a_moment,
     a_number,
     a_text,
+    country_named,
     first_text,
     maps,
     parse_bodies,
@@ -75,6 +76,12 @@ def _country(address: object) -> str:
     return a_country(a_map(address).get("country"))
 
 
+def _named(location: str) -> str:
+    """The country whose name ends a place ("Shenzhen, China"). Two letters there may be a state, and so may Georgia."""
+    name = location.rpartition(",")[2].strip()
+    return country_named(name) if len(name) > 2 and name.casefold() != "georgia" else ""
+
+
 def read_time(event: Map, country: str = "") -> When:
     """`time_raw` is the carrier's own; where it names no zone, 17TRACK put one in by the place."""
     raw = a_map(event.get("time_raw")) or {"date": event.get("time_raw")}
@@ -116,7 +123,8 @@ def read_scan(event: Map, carrier: str, origin: str, destination: str, main: str
     """One event of one provider; `stage` speaks where there is no sub-status, and `main`, the word for the whole,
     where there is neither. `went_on`: by that word the journey was not ended by an exception."""
     address = a_map(event.get("address"))
-    country = _country(address)
+    location = first_text(event.get("location"), address.get("city"), address.get("state"))
+    country = _country(address) or _named(location)
     code = first_text(event.get("sub_status"), event.get("stage"))
     status, cause = read_status(code or main, country, origin, destination)
     if went_on and code in NOT_TAKEN:
@@ -131,7 +139,7 @@ def read_scan(event: Map, carrier: str, origin: str, destination: str, main: str
         offset_from=time.offset_from,
         status=status,
         cause=cause,
-        place=Place(first_text(event.get("location"), address.get("city"), address.get("state")), country),
+        place=Place(location, country),
         physical=status is not Status.LABEL_CREATED,
         carrier=carrier,
         source=KIND,

@@ -175,9 +175,27 @@ def test_17tracks_legs_go_by_who_had_the_parcel_first(
     assert legs(read_17track(**info(*providers, misc_info=misc))) == wanted
 
 
-def test_a_place_is_the_addresss_where_the_event_names_none() -> None:
-    (scan,) = read_17track(**info((3011, [event(address={"country": "US", "city": "Austin"})]))).scans
-    assert scan.place.text == "Austin"
+@pytest.mark.parametrize(
+    ("told", "text", "country"),
+    [
+        ({"address": {"country": "US", "city": "Austin"}}, "Austin", "US"),
+        ({"address": None, "location": "Shenzhen, China"}, "Shenzhen, China", "CN"),
+        ({"address": None, "location": "GERMANY"}, "GERMANY", "DE"),
+        ({"address": None, "location": "Atlanta, Georgia"}, "Atlanta, Georgia", ""),
+        ({"address": None, "location": "Los Angeles, CA"}, "Los Angeles, CA", ""),
+    ],
+)
+def test_a_place_and_its_country_are_what_the_event_names(told: dict[str, Any], text: str, country: str) -> None:
+    (scan,) = read_17track(**info((3011, [event(**told)]))).scans
+    assert (scan.place.text, scan.place.country) == (text, country)
+
+
+@pytest.mark.parametrize(
+    ("status", "means"), [("InTransit", "in_transit/handed_to_partner"), ("Delivered", "delivered")]
+)
+def test_a_delivery_to_the_last_miles_carrier_is_none_to_the_buyer(status: str, means: str) -> None:
+    providers = (190008, [event("Delivered_Other", 12)]), (21051, [event("InfoReceived", 11)])
+    assert state(read_17track(**info(*providers, status=status))) == means
 
 
 def test_the_first_versions_third_list_adds_what_the_others_have_not() -> None:
@@ -277,6 +295,21 @@ def test_what_a_user_marked_as_completed_no_carrier_said() -> None:
     assert state(read_aftership(point(), marked)) == "in_transit"
     assert state(read_aftership(marked)) == "unknown"
     assert state(read_aftership(point(), point("Delivered_001", 12))) == "delivered"
+
+
+@pytest.mark.parametrize(
+    ("subtag", "where", "means"),
+    [
+        ("Delivered_001", "Parcel locker", "pickup_ready/locker"),
+        ("Delivered_002", "Parcel locker", "delivered/collected"),
+        ("Delivered_001", "Front porch", "delivered/safe_place"),
+        ("Delivered_001", "somewhere", "delivered"),
+        ("Delivered_001", None, "delivered"),
+        ("InTransit_001", "locker", "in_transit"),
+    ],
+)
+def test_where_a_parcel_was_left_says_whether_the_buyer_has_it(subtag: str, where: str | None, means: str) -> None:
+    assert state(read_aftership(point(subtag), delivery_location_type=where)) == means
 
 
 @pytest.mark.parametrize(
