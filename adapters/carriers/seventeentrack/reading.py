@@ -76,6 +76,9 @@ def _country(address: object) -> str:
     return a_country(a_map(address).get("country"))
 
 
+NO_TIME = When("", None, None, OffsetFrom.UNKNOWN)
+
+
 def _named(location: str) -> str:
     """The country whose name ends a place ("Shenzhen, China"). Two letters there may be a state, and so may Georgia."""
     name = location.rpartition(",")[2].strip()
@@ -87,7 +90,7 @@ def read_time(event: Map, country: str = "") -> When:
     raw = a_map(event.get("time_raw")) or {"date": event.get("time_raw")}
     zone = a_text(raw.get("timezone"))
     clock = " ".join(part for part in (a_text(raw.get("date")), a_text(raw.get("time")), zone) if part)
-    own = when(clock, country=country)
+    own = when(clock, country=country) if clock else NO_TIME
     if own.offset_from is OffsetFrom.EXPLICIT:
         return own
     written = clock or first_text(event.get("time_iso"), event.get("time_utc"))
@@ -340,6 +343,8 @@ def _legs(number: str, carrier: str, listed: Sequence[str], scans: Sequence[Scan
     """Who carries it under which number; one carrier with one number needs no telling. Carriers go by when each first
     had the parcel, since a provider's place in the list says nothing; those who only announced it come after."""
     local, last = a_text(misc.get("local_number")), carrier_slug(misc.get("local_key"))
+    if len(listed) < 2 and not local and not last:
+        return ()
     had = [s.carrier for s in scans if s.status is not Status.LABEL_CREATED]
     silent = [carrier] if (carrier in listed or local or last) and carrier not in had else []
     order = [c for c in dict.fromkeys((*silent, *had, *(s.carrier for s in scans), *listed)) if c and c != last]
