@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.model.clock import Clock
+from bot.model.zones import zones_of
 from bot.sandbox.platform import Bucket, Event, Platform, Rules
 from bot.sandbox.shop import Journey, Step
 
@@ -53,7 +54,9 @@ class SeventeenTrackApi(Platform):
         return {"content-type": event.content_type, "sign": sign}
 
     def push(self) -> None:
-        """Push every registered number of which there is news."""
+        """Push every registered number of which there is news; while the data is down, what comes later tells it."""
+        if self.faults.down:
+            return
         for number in self.registered - self.stopped:
             happened = len(list(self._happened(self.journeys[number])))
             if happened != self.told.get(number):
@@ -201,11 +204,13 @@ STAGES = frozenset(
 
 
 def _event(step: Step, at: datetime) -> dict[str, Any]:
+    """A scan, told by the clock of its place, as 17TRACK does."""
+    local = at.astimezone(next(iter(zones_of(step.country)), UTC))
     main, _, more = step.sub.partition("_")
     return {
-        "time_iso": at.isoformat(),
+        "time_iso": local.isoformat(),
         "time_utc": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "time_raw": {"date": f"{at:%Y-%m-%d}", "time": f"{at:%H:%M:%S}", "timezone": at.isoformat()[-6:]},
+        "time_raw": {"date": f"{local:%Y-%m-%d}", "time": f"{local:%H:%M:%S}", "timezone": local.isoformat()[-6:]},
         "description": step.text,
         "location": step.place,
         "stage": next((word for word in (more, main) if word in STAGES), None),
