@@ -55,6 +55,8 @@ LEFT_AT = {
     "neighbo": Code(Status.DELIVERED, "neighbour"),
 }
 """What words of `delivery_location_type` make of a delivery: at a counter or in a locker the buyer has it not yet."""
+LONGEST_WINDOW = 3600.0
+"""Seconds; its windows are of one second, and an end that is further off is no time of ours."""
 EDD = ("datetime", "estimated_delivery_date")
 """What an estimate's point is called, by the age of the object."""
 BATCH = 50
@@ -378,7 +380,7 @@ class AfterShip(TrackingSource):
             ends = a_number(response.headers.get("x-ratelimit-reset"))
             wait = ends - datetime.now(UTC).timestamp() if ends else None
             if "retry-after" not in response.headers and wait and wait > 0:
-                raise Temporary("AfterShip answered 429", retry_after=wait, account_wide=True)
+                raise Temporary("AfterShip answered 429", retry_after=min(wait, LONGEST_WINDOW), account_wide=True)
         if response.status_code not in {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}:
             judge(response, WHO, KEY)
         elif _errors().get(_meta_code(response), "refused") == "refused":

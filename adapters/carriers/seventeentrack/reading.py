@@ -173,6 +173,7 @@ def read_track(raw: Map) -> Track:
     if not scans and newest:
         scans = [read_scan(newest, carrier, origin, destination, main, went_on)]
     scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    carrier = carrier or next((s.carrier for s in scans if s.carrier), "")
     synced = _synced(providers)
     status, cause = _summary(info, _country(newest.get("address")), origin, destination)
     return Track(

@@ -107,6 +107,7 @@ async def test_what_http_says_becomes_our_errors(status: int, headers: dict[str,
         await port(lambda _: httpx.Response(status, headers=headers, json={"meta": {"code": 1}})).track([TrackRef("A")])
     if isinstance(raised.value, Temporary) and status == 429:
         assert raised.value.retry_after
+        assert raised.value.retry_after <= 3600
         assert raised.value.account_wide
 
 

@@ -175,6 +175,12 @@ def test_17tracks_legs_go_by_who_had_the_parcel_first(
     assert legs(read_17track(**info(*providers, misc_info=misc))) == wanted
 
 
+def test_a_number_without_a_carrier_is_its_first_providers() -> None:
+    told = item(**info((21051, [IN_AMERICA]), (3011, [FROM_CHINA]))) | {"carrier": None}
+    (track,) = seventeentrack.read(bytes_of({"data": told}))
+    assert (track.carrier, legs(track)) == ("china-post", [("china-post", A), ("usps", A)])
+
+
 @pytest.mark.parametrize(
     ("told", "text", "country"),
     [
