@@ -147,14 +147,14 @@ def _written(row: Row) -> str:
 
 def _style(texts: Iterable[str]) -> Style | None:
     """In what order the list's short dates stand; None where they do not tell."""
-    short = [text for text in (_apart(_clean(t))[0] for t in texts) if _is_short(text)]
+    short = [text for text in (_apart(_clean(t))[0] for t in texts) if shortdates.is_short(text) and not _dotted(text)]
     found = shortdates.styles(short, datetime.max.replace(tzinfo=UTC))
     return next(iter(found)) if len(found) == 1 else None
 
 
-def _is_short(text: str) -> bool:
-    # With points the day is in front everywhere, which `moments` knows.
-    return "." not in text.partition(" ")[0] and shortdates.is_short(text)
+def _dotted(text: str) -> bool:
+    """Whether its numbers stand between points: then the day is in front, wherever one writes so."""
+    return "." in text.partition(" ")[0]
 
 
 def read_time(written: str, country: str, style: Style | None) -> When:
@@ -162,8 +162,8 @@ def read_time(written: str, country: str, style: Style | None) -> When:
     text, offset = _apart(_clean(written))
     if _EXCEL_DAY.fullmatch(text):
         text = (_DAY_ZERO + timedelta(seconds=round(float(text) * 86_400))).isoformat()
-    elif _is_short(text):
-        moment = shortdates.read(text, style)
+    elif shortdates.is_short(text):
+        moment = shortdates.read(text, Style.DAY if _dotted(text) else style)
         text = moment.replace(tzinfo=None).isoformat() if moment is not None else "-"
     elif re.match(r"\d{4}/", text):
         text = text.replace("/", "-")
@@ -248,7 +248,7 @@ def _scan(line: int, row: Row, style: Style | None) -> Scan:
     written = _written(row)
     time = read_time(written, country, style)
     if time.at is None:
-        if _is_short(_apart(_clean(written))[0]):
+        if shortdates.is_short(_apart(_clean(written))[0]):
             raise ValueError(f"line {line}: {written!r} can be two days; write it like 2026-11-24")
         raise ValueError(f"line {line} has no time that can be read")
     status = first_text(row.get("status"), row.get("text"))
