@@ -248,7 +248,8 @@ def _scan(line: int, row: Row, style: Style | None) -> Scan:
     written = _written(row)
     time = read_time(written, country, style)
     if time.at is None:
-        if shortdates.is_short(_apart(_clean(written))[0]):
+        day = _apart(_clean(written))[0]
+        if any(shortdates.read(day, way) for way in Style):
             raise ValueError(f"line {line}: {written!r} can be two days; write it like 2026-11-24")
         raise ValueError(f"line {line} has no time that can be read")
     status = first_text(row.get("status"), row.get("text"))

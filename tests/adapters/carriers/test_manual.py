@@ -154,6 +154,7 @@ def test_a_number_is_as_orders_hold_it(cell: str) -> None:
         (b"number,at,status\n,2026-10-01,delivered\n", "line 2 has no tracking number"),
         (b"number,at,status\nA1,2026-10-01,delivered\nA1,soon,delivered\n", "line 3 has no time"),
         (b"number,at,status\nA1,03/04/2026,delivered\n", "line 2: '03/04/2026' can be two days"),
+        (b"number,at,status\nA1,31/02/2026,delivered\n", "line 2 has no time"),
         (b"number,at,status\n1.23457E+17,2026-10-01,delivered\n", "line 2: 1.23457E.17 was shortened"),
         (b'number,at,status\n"A1,2026-10-01,delivered\n', "line 2 has a quote that is never closed"),
         (b"number,status\nA1,delivered\n", "no column at"),
@@ -163,7 +164,7 @@ def test_a_number_is_as_orders_hold_it(cell: str) -> None:
         (b'{"code": 500, "message": "x"}', "no tracking number"),
         (b'{"a":[' * 40 + b'{"number": "A1"}' + b"]}" * 40, "holds no scan"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_what_cannot_be_read_is_named(body: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
