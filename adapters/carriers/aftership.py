@@ -66,6 +66,7 @@ REFUSED = {"registered": "no_data_yet", "undetected": "not_found", "invalid": "i
 NEVER = datetime.fromtimestamp(0, UTC)
 DEPTH = 4
 """No dialect of the API puts a tracking deeper into objects and lists."""
+RETURNS = frozenset({"Exception_010", "Exception_011"})
 GOES_ON = frozenset({"InTransit", "OutForDelivery", "AvailableForPickup", "AttemptFail", "Delivered"})
 """Tags of a whole after which a parcel that was not taken is on its way to the buyer all the same."""
 NOT_TAKEN = {
@@ -187,6 +188,10 @@ def read_scans(raw: Map, carrier: str, origin: str, destination: str) -> tuple[S
             )
         )
     scans.sort(key=lambda s: s.at or NEVER)
+    whole = a_text(raw.get("subtag"))
+    if whole in RETURNS and scans and scans[-1].status is Status.DELIVERED:
+        # What AfterShip calls returned was delivered to its sender.
+        scans[-1] = replace(scans[-1], status=codes("aftership_status")[whole].status, cause="")
     return tuple(_left_at(_paid(scans), a_text(raw.get("delivery_location_type"))))
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.model.codes import NOTHING, Code, codes, rows
 from bot.model.foreign import (
@@ -173,6 +174,9 @@ def read_track(raw: Map) -> Track:
     if not scans and newest:
         scans = [read_scan(newest, carrier, origin, destination, main, went_on)]
     scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    if main in RETURNS and scans and scans[-1].status is Status.DELIVERED:
+        # What 17TRACK calls returned was delivered to its sender.
+        scans[-1] = replace(scans[-1], status=read_status(main)[0], cause="")
     carrier = carrier or next((s.carrier for s in scans if s.carrier), "")
     synced = _synced(providers)
     status, cause = _summary(info, _country(newest.get("address")), origin, destination)
@@ -227,6 +231,7 @@ def _silent(item: Map) -> Track:
     return Track(carrier, number, status=status, cause=cause, source=KIND)
 
 
+RETURNS = frozenset({"Exception_Returning", "Exception_Returned"})
 GOES_ON = frozenset({"InTransit", "OutForDelivery", "AvailableForPickup", "DeliveryFailure", "Delivered"})
 """Words for the whole after which a parcel that was not taken is on its way to the buyer all the same."""
 NOT_TAKEN = {"Exception_Rejected": "refused_attempt", "Exception_NoBody": "not_home"}

@@ -141,6 +141,17 @@ def test_a_refusal_is_a_return_only_where_the_journey_did_not_go_on(subs: list[s
     assert state(read_17track(**info((21051, events[::-1]), status=status))) == means
 
 
+@pytest.mark.parametrize(("whole", "means"), [("Returned", "returned"), ("Returning", "returning")])
+def test_what_the_whole_calls_returned_was_delivered_to_its_sender(whole: str, means: str) -> None:
+    events = [event("Delivered_Other", 12), event("Exception_Returning", 11)]
+    latest = {"status": "Exception", "sub_status": f"Exception_{whole}"}
+    told = info((21051, events), latest_status=latest, shipping_info={"shipper_address": {"country": "CN"}})
+    assert state(read_17track(**told)) == means
+    ended = {"subtag": "Exception_010" if whole == "Returning" else "Exception_011", "tag": "Exception"}
+    points = point("Exception_010", 11), point("Delivered_001", 12)
+    assert state(read_aftership(*points, origin_country_region="CHN", **ended)) == means
+
+
 def test_the_older_reading_of_a_refusal_gives_way_to_the_newer_in_any_order() -> None:
     refused, taken = event("Exception_Rejected", 10), event("Delivered_Other", 11)
     first = read_17track(**info((21051, [refused]), status="Exception"))
