@@ -12,6 +12,7 @@ from bot.config import Config
 from bot.model.foreign import When, a_country, when
 from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track
 from bot.tracker import news
+from bot.tracking.numbers import compact
 from bot.tracking.vocabulary import CAUSES, known
 
 SOURCE = "staff"
@@ -52,7 +53,7 @@ def scan(
         physical=status is not Status.LABEL_CREATED,
         source=SOURCE,
     )
-    complete(_written(load(config), "".join(number.split()).upper(), made))
+    complete(_written(load(config), compact(number), made))
     sure = "" if moment.offset_from is not OffsetFrom.UNKNOWN else "; its zone is not known: add +08:00 or --country"
     say(f"✓ {status.value} of {number} at {moment.at:%Y-%m-%d %H:%M} UTC{sure}")
 

@@ -14,7 +14,7 @@ import typer
 from msgspec.structs import replace
 
 from bot.app import open_app
-from bot.cli.session import DEFAULT, ConfigOption, complete, load, say, stop
+from bot.cli.session import DEFAULT, ConfigOption, complain, complete, load, say, stop
 from bot.config import Config
 from bot.errors import describe
 from bot.model.tracks import Scan, Track, TrackRef, Window
@@ -86,18 +86,21 @@ def reader(source: str) -> Read:
     return read
 
 
-def track(
+def track(  # noqa: PLR0913, PLR0917 - the command's options
     number: Annotated[str, typer.Argument(help="The tracking number.")],
     carrier: Annotated[str, typer.Option(help="Whose number it is; else the source finds out.")] = "",
     phone: Annotated[str, typer.Option(help="The last four digits of a phone, where the carrier asks (SF).")] = "",
     postcode: Annotated[str, typer.Option(help="The recipient's postcode, where the carrier asks.")] = "",
     refresh: Annotated[bool, typer.Option(help="Have an aggregator ask the carrier now; that may cost.")] = False,
+    again: Annotated[
+        bool, typer.Option(help="Have an aggregator that stopped a silent number track it again; it may do so once.")
+    ] = False,
     as_json: JsonOption = False,
     config: ConfigOption = DEFAULT,
 ) -> None:
     """Ask the carriers of the config about a number, now. Exit code 1: nobody knows it."""
     ref = TrackRef("".join(number.split()).upper(), carrier.strip().lower(), phone[-4:], postcode)
-    found = complete(_asked(load(config), ref, refresh))
+    found = complete(_asked(load(config), ref, refresh, again))
     if found is None:
         stop(f"✗ no source knows anything of {ref.number} yet")
     now, known = datetime.now(UTC), _refined(found)
@@ -107,11 +110,13 @@ def track(
         _show(known, now)
 
 
-async def _asked(config: Config, ref: TrackRef, refresh: bool) -> Track | None:
+async def _asked(config: Config, ref: TrackRef, refresh: bool, again: bool) -> Track | None:
     async with open_app(config) as app:
         source: TrackingSource | None = app.worker.tracker.source_of(ref.carrier)
         if source is None:
             stop("✗ the config names no carrier to ask: see `carriers:` in config.example.yaml")
+        if again and not await source.resume([ref]):
+            complain(f"! {source.kind} does not track {ref.number} again: it never stopped, or was resumed before")
         return (await (source.refresh if refresh else source.track)([ref]))[0]
 
 

@@ -190,6 +190,17 @@ def a_moment(value: object) -> datetime | None:
     return moment_of(a_text(value))
 
 
+def parse_bodies(body: bytes, who: str) -> Any:
+    """The JSON of a body, or a list of several that were kept in one file, an object a line."""
+    try:
+        return parse_json(body, who)
+    except ValueError:
+        lines = [line for line in body.splitlines() if line.strip()]
+        if len(lines) > 1 and all(line.startswith(b"{") for line in lines):
+            return [parse_json(line, who) for line in lines]
+        raise
+
+
 def day_and_clock(day: object, clock: object = "") -> str:
     """ISO text of a day (20261124, 2026-11-24, 2026/11/24) and a clock (0905, 090500, 09:05); empty where the
     day is none. A clock that cannot be read leaves the day."""

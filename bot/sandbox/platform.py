@@ -175,6 +175,7 @@ class Platform:
     """The base of an emulator: its phones, its faults, and the events on their way to the bot."""
 
     name = ""
+    tries = TRIES
 
     def __init__(self, clock: Clock, http: httpx.AsyncClient) -> None:
         self.clock = clock
@@ -211,7 +212,7 @@ class Platform:
                 self.undelivered -= 1
 
     async def _deliver(self, event: Event) -> None:
-        for attempt in range(TRIES):
+        for attempt in range(self.tries):
             try:
                 answer = await self.http.post(self.hook, content=event.body, headers=self.headers(event))
             except httpx.HTTPError:
@@ -220,6 +221,7 @@ class Platform:
                 self.acknowledged(answer)
                 return
             await asyncio.sleep(min(0.2 * 2**attempt, 30.0))
+        self.given_up(event)
 
     def headers(self, event: Event) -> dict[str, str]:
         """The signed headers of a delivery."""
@@ -227,6 +229,9 @@ class Platform:
 
     def acknowledged(self, answer: httpx.Response) -> None:
         """What the bot's answer to a delivery may ask for."""
+
+    def given_up(self, event: Event) -> None:
+        """Nobody took this in all the tries."""
 
 
 def first_fault(checks: Sequence[str]) -> str:

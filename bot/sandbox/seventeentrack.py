@@ -7,7 +7,7 @@ new scans are pushed, signed as the document says.
 import hashlib
 import json
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.model.clock import Clock
+from bot.model.zones import zones_of
 from bot.sandbox.platform import Bucket, Event, Platform, Rules
 from bot.sandbox.shop import Journey, Step
 
@@ -28,6 +29,8 @@ class SeventeenTrackApi(Platform):
     """One account."""
 
     name = "seventeentrack"
+    tries = 4
+    """The first and, as its document says, three more."""
 
     def __init__(self, clock: Clock, http: httpx.AsyncClient, token: str, journeys: Iterable[Journey]) -> None:
         super().__init__(clock, http)
@@ -36,8 +39,10 @@ class SeventeenTrackApi(Platform):
         self.rates = Bucket(3, 0.0, 10**6)
         self.journeys = {j.number: j for j in journeys}
         self.registered: set[str] = set()
-        self.stopped: dict[str, bool] = {}
+        self.stopped: set[str] = set()
+        self.retracked: set[str] = set()
         self.told: dict[str, int] = {}
+        self.failed: set[str] = set()
 
     def routes(self) -> list[Route]:
         """The paths of the API."""
@@ -49,13 +54,20 @@ class SeventeenTrackApi(Platform):
         return {"content-type": event.content_type, "sign": sign}
 
     def push(self) -> None:
-        """Push every registered number of which there is news."""
-        for number in self.registered - {n for n, stopped in self.stopped.items() if stopped}:
+        """Push every registered number of which there is news; while the data is down, what comes later tells it."""
+        if self.faults.down:
+            return
+        for number in self.registered - self.stopped:
             happened = len(list(self._happened(self.journeys[number])))
             if happened != self.told.get(number):
                 self.told[number] = happened
+                self.failed.discard(number)
                 body = {"event": "TRACKING_UPDATED", "data": self._track(self.journeys[number])}
                 self.send(Event(json.dumps(body).encode()))
+
+    def given_up(self, event: Event) -> None:
+        """A push that nobody took is dropped, and the number listed until the next."""
+        self.failed.add(json.loads(event.body)["data"]["number"])
 
     async def _call(self, request: Request) -> Response:
         if self.faults.down:
@@ -72,13 +84,31 @@ class SeventeenTrackApi(Platform):
             return JSONResponse({"code": 0, "data": told})
         body = await request.json()
         if method == "gettracklist" and isinstance(body, dict) and not self.rules.fault(method, body):
-            # Every push of ours is delivered in the end, so none is listed as failed.
-            page = {"data_total": 0, "page_total": 0, "page_no": body.get("page_no", 1), "page_size": BATCH}
-            return JSONResponse({"page": page, "code": 0, "data": {"accepted": [], "rejected": []}})
+            return self._listed(body)
         if method not in NUMBERED or not isinstance(body, list) or not 1 <= len(body) <= BATCH:
             error = {"code": -18010204, "message": "The number of the submitted parameters is wrong."}
             return JSONResponse({"code": 0, "data": {"errors": [error]}})
         return self._answer(method, body)
+
+    def _listed(self, asked: dict[str, Any]) -> Response:
+        """The registered numbers, forty a page; of the filters, the push status."""
+        wanted = asked.get("push_status", "")
+        every = [(n, "Failure" if n in self.failed else "Success") for n in sorted(self.registered)]
+        found = [self._entry(n, push) for n, push in every if wanted in {"", push}]
+        no = int(asked.get("page_no", 1))
+        page = {"data_total": len(found), "page_total": -(-len(found) // BATCH), "page_no": no, "page_size": BATCH}
+        accepted = found[(no - 1) * BATCH : no * BATCH]
+        return JSONResponse({"page": page, "code": 0, "data": {"accepted": accepted, "rejected": []}})
+
+    def _entry(self, number: str, push: str) -> dict[str, Any]:
+        track = self._track(self.journeys[number])
+        return {
+            "number": number,
+            "carrier": track["carrier"],
+            "tracking_status": "Stopped" if number in self.stopped else "Tracking",
+            "package_status": track["track_info"]["latest_status"]["status"],
+            "push_status": push,
+        }
 
     def _answer(self, method: str, asked: list[dict[str, Any]]) -> Response:
         accepted, rejected = [], []
@@ -91,7 +121,7 @@ class SeventeenTrackApi(Platform):
                 self.registered.add(number)
                 accepted.append({"origin": 1, "number": number, "carrier": self.journeys[number].carrier})
             elif method in {"stoptrack", "retrack"}:
-                self.stopped[number] = method == "stoptrack"
+                self._stop(number, method == "stoptrack")
                 accepted.append({"number": number, "carrier": self.journeys[number].carrier})
             else:
                 journey = self.journeys[number]
@@ -110,15 +140,22 @@ class SeventeenTrackApi(Platform):
             return -18019901 if known else 0
         if not known:
             return -18019902
-        # Stopped once, tracked again once: 17TRACK allows no second time.
-        return self._stop_fault(method, self.stopped.get(number))
+        return self._stop_fault(method, number)
 
-    def _stop_fault(self, method: str, stopped: bool | None) -> int:
-        if method == "stoptrack" and stopped:
+    def _stop_fault(self, method: str, number: str) -> int:
+        if method == "stoptrack" and number in self.stopped:
             return -18019906
-        if method == "retrack" and not stopped:
-            return -18019904 if stopped is None else -18019905
-        return 0
+        if method == "retrack" and number not in self.stopped:
+            return -18019904
+        # Tracked again once: 17TRACK allows no second time.
+        return -18019905 if method == "retrack" and number in self.retracked else 0
+
+    def _stop(self, number: str, stopped: bool) -> None:
+        if stopped:
+            self.stopped.add(number)
+        else:
+            self.stopped.discard(number)
+            self.retracked.add(number)
 
     def _happened(self, journey: Journey) -> Iterable[tuple[Step, datetime]]:
         now = self.clock.now()
@@ -159,13 +196,24 @@ class SeventeenTrackApi(Platform):
         return {"source": "Official", "from": day.isoformat(), "to": (day + timedelta(days=3)).isoformat()}
 
 
+STAGES = frozenset(
+    {"InfoReceived", "PickedUp", "Departure", "Arrival", "AvailableForPickup", "OutForDelivery", "Delivered"}
+    | {"Returning", "Returned"}
+)
+"""The milestones that an event can be."""
+
+
 def _event(step: Step, at: datetime) -> dict[str, Any]:
+    """A scan, told by the clock of its place, as 17TRACK does."""
+    local = at.astimezone(next(iter(zones_of(step.country)), UTC))
+    main, _, more = step.sub.partition("_")
     return {
-        "time_iso": at.isoformat(),
-        "time_utc": at.isoformat(),
+        "time_iso": local.isoformat(),
+        "time_utc": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "time_raw": {"date": f"{local:%Y-%m-%d}", "time": f"{local:%H:%M:%S}", "timezone": local.isoformat()[-6:]},
         "description": step.text,
         "location": step.place,
-        "stage": step.sub.partition("_")[0],
+        "stage": next((word for word in (more, main) if word in STAGES), None),
         "sub_status": step.sub,
         "address": {"country": step.country or None, "city": step.place or None},
     }

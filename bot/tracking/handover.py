@@ -43,13 +43,14 @@ _OPEN = frozenset(Status) - {Status.UNKNOWN, Status.DELIVERED, Status.RETURNING,
 """What a source says of a whole that it takes for not yet delivered."""
 
 
-def passed_on(scans: Sequence[Scan], whole: Status) -> Sequence[Scan]:
-    """The scans, oldest first, with each delivery to the next carrier as the step of the way that it was: another
-    carrier handled the parcel after it, and the source, which sees both, does not call the `whole` delivered."""
-    if whole not in _OPEN or not any(s.status is Status.DELIVERED for s in scans):
+def passed_on(scans: Sequence[Scan], track: Track) -> Sequence[Scan]:
+    """The track's scans, oldest first, with each delivery to the next carrier as the step of the way that it was:
+    another carrier handled the parcel after it or is the last mile's, and the source, which sees both, does not call
+    the whole delivered."""
+    if track.status not in _OPEN or not any(s.status is Status.DELIVERED for s in scans):
         return scans
     told: list[Scan] = []
-    after: set[str] = set()
+    after = {leg.carrier for leg in track.legs if leg.role is Role.LAST_MILE and leg.carrier}
     for scan in reversed(scans):
         if scan.status is Status.DELIVERED and scan.carrier and after - {scan.carrier}:
             told.append(replace(scan, status=Status.IN_TRANSIT, cause="handed_to_partner"))

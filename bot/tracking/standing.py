@@ -36,7 +36,7 @@ def standing(track: Track, now: datetime, since: datetime | None = None) -> tupl
     dated = [s for s in track.scans if s.at is not None and not in_future(s, now)]
     if since is not None:
         dated = [s for s in dated if s.at is not None and s.at >= since]
-    return tuple(passed_on(_folded(_in_order(_without_voided(dated))), track.status))
+    return tuple(passed_on(_folded(_in_order(_without_voided(dated))), track))
 
 
 def counted(parcel: Parcel, now: datetime) -> tuple[Scan, ...]:

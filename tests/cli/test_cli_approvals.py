@@ -1,43 +1,14 @@
 """`wismo templates push` and `check` as a person types them, against the emulated WhatsApp."""
 
-import asyncio
 import json
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
-from bot.app import local_client, serve
-from bot.model.clock import Clock
-from bot.sandbox.town import Town, make_town
+from bot.sandbox.town import Town
 from tests.cli.conftest import Wismo
-
-
-@pytest.fixture
-def whole_town() -> Iterator[Town]:
-    """The emulated platforms in a thread of their own: the command has a loop of its own."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen()
-    made: list[Town] = []
-    loop, ended = asyncio.new_event_loop(), asyncio.Event()
-
-    async def run() -> None:
-        async with local_client() as client:
-            made.append(make_town(Clock(), client, listening.getsockname()[1]))
-            await serve(made[0].app, listening, ended)
-
-    thread = Thread(target=lambda: loop.run_until_complete(run()))
-    thread.start()
-    while not made:
-        thread.join(0.01)
-    yield made[0]
-    loop.call_soon_threadsafe(ended.set)
-    thread.join()
-    loop.close()
 
 
 @pytest.fixture

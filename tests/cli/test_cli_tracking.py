@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from bot.model.orders import Order, Shipment
+from bot.sandbox.platform import Bucket
+from bot.sandbox.town import Town
 from bot.store import Store, codec
 from tests.cli.conftest import Wismo, WithStore
 
@@ -59,6 +61,24 @@ def test_a_body_of_half_a_character_several_lines_or_packed_is_read_or_refused_i
     assert refused.exit_code == 2
     assert len(refused.stderr.strip().splitlines()) == 1
     assert len(refused.stderr) < 400
+
+
+def test_a_number_is_asked_about_now_at_the_carrier_or_tracked_again(
+    wismo: Wismo, whole_town: Town, write_config: Callable[..., Path]
+) -> None:
+    api = whole_town.carriers
+    api.rates = Bucket(100, 0.0, 10**6)
+    source = {"token": api.token, "base_url": f"{whole_town.base}/17track/track/v2.4"}
+    write_config(carriers={"seventeentrack": source})
+    number = next(j.number for j in api.journeys.values() if j.story == "customs_hold")
+    assert "unknown (no_data_yet)" in wismo("track", number).stdout
+    assert json.loads(wismo("track", number, "--refresh", "--json").stdout)["scans"]
+    refused = wismo("track", number, "--again")
+    assert refused.exit_code == 0
+    assert "does not track" in refused.stderr
+    api.stopped.add(number)
+    assert wismo("track", number, "--again").stderr == ""
+    assert number not in api.stopped
 
 
 def test_an_unknown_source_or_file_is_refused(wismo: Wismo, tmp_path: Path) -> None:

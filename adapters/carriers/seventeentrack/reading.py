@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.model.codes import NOTHING, Code, codes, rows
 from bot.model.foreign import (
@@ -15,8 +16,10 @@ from bot.model.foreign import (
     a_moment,
     a_number,
     a_text,
+    country_named,
     first_text,
     maps,
+    parse_bodies,
     parse_json,
     utc,
     when,
@@ -24,6 +27,7 @@ from bot.model.foreign import (
 from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, Window
 
 KIND = "seventeentrack"
+WHO = "17TRACK"
 
 # ---- tables ----------------------------------------------------------------------------------------------
 
@@ -73,18 +77,28 @@ def _country(address: object) -> str:
     return a_country(a_map(address).get("country"))
 
 
+NO_TIME = When("", None, None, OffsetFrom.UNKNOWN)
+
+
+def _named(location: str) -> str:
+    """The country whose name ends a place ("Shenzhen, China"). Two letters there may be a state, and so may Georgia."""
+    name = location.rpartition(",")[2].strip()
+    return country_named(name) if len(name) > 2 and name.casefold() != "georgia" else ""
+
+
 def read_time(event: Map, country: str = "") -> When:
     """`time_raw` is the carrier's own; where it names no zone, 17TRACK put one in by the place."""
-    raw = a_map(event.get("time_raw"))
-    day, hour, zone = a_text(raw.get("date")), a_text(raw.get("time")), a_text(raw.get("timezone"))
-    written = f"{day} {hour} {zone}".strip() or first_text(event.get("time_iso"), event.get("time_utc"))
-    own = when(written, iso=f"{day}T{hour}{zone}" if day and hour and zone else "-")
+    raw = a_map(event.get("time_raw")) or {"date": event.get("time_raw")}
+    zone = a_text(raw.get("timezone"))
+    clock = " ".join(part for part in (a_text(raw.get("date")), a_text(raw.get("time")), zone) if part)
+    own = when(clock, country=country) if clock else NO_TIME
     if own.offset_from is OffsetFrom.EXPLICIT:
         return own
+    written = clock or first_text(event.get("time_iso"), event.get("time_utc"))
     told = when(written, iso=a_text(event.get("time_iso")) or "-")
     if told.offset_from is OffsetFrom.EXPLICIT:
-        return told if zone or not raw else told._replace(offset_from=OffsetFrom.LOCATION)
-    local = told if told.local else when(written, iso=f"{day}T{hour or '00:00:00'}", country=country)
+        return told if zone or not clock else told._replace(offset_from=OffsetFrom.LOCATION)
+    local = told if told.local else own._replace(raw_time=written)
     if (at := utc(a_moment(event.get("time_utc")))) is not None:
         return When(written, at, local.local, OffsetFrom.LOCATION)
     return local
@@ -109,23 +123,27 @@ def read_status(code: str, country: str = "", origin: str = "", destination: str
     return status, cause
 
 
-def read_scan(event: Map, carrier: str, origin: str, destination: str, main: str = "") -> Scan:
+def read_scan(event: Map, carrier: str, origin: str, destination: str, main: str = "", went_on: bool = False) -> Scan:
     """One event of one provider; `stage` speaks where there is no sub-status, and `main`, the word for the whole,
-    where there is neither."""
-    country = _country(event.get("address"))
+    where there is neither. `went_on`: by that word the journey was not ended by an exception."""
+    address = a_map(event.get("address"))
+    location = first_text(event.get("location"), address.get("city"), address.get("state"))
+    country = _country(address) or _named(location)
     code = first_text(event.get("sub_status"), event.get("stage"))
     status, cause = read_status(code or main, country, origin, destination)
+    if went_on and code in NOT_TAKEN:
+        status, cause = Status.DELIVERY_ATTEMPTED, NOT_TAKEN[code]
     time = read_time(event, country)
     return Scan(
         raw_code=code,
-        raw_text=a_text(event.get("description")),
+        raw_text=first_text(event.get("description"), a_map(event.get("description_translation")).get("description")),
         raw_time=time.raw_time,
         at=time.at,
         local=time.local,
         offset_from=time.offset_from,
         status=status,
         cause=cause,
-        place=Place(a_text(event.get("location")), country),
+        place=Place(location, country),
         physical=status is not Status.LABEL_CREATED,
         carrier=carrier,
         source=KIND,
@@ -146,16 +164,20 @@ def read_track(raw: Map) -> Track:
     carrier = carrier_slug(raw.get("carrier"))
     providers = maps(a_map(info.get("tracking")).get("providers"))
     newest = a_map(info.get("latest_event")) or _latest(providers)
-    main = _main(info)
+    main, went_on = _main(info), a_text(a_map(info.get("latest_status")).get("status")) in GOES_ON
     scans = [
-        read_scan(event, slug, origin, destination, main if _alike(event, newest) else "")
+        read_scan(event, slug, origin, destination, main if _alike(event, newest) else "", went_on)
         for p in providers
         for slug in [carrier_slug(a_map(p.get("provider")).get("key")) or carrier]
         for event in reversed(maps(p.get("events")))
     ]
     if not scans and newest:
-        scans = [read_scan(newest, carrier, origin, destination, main)]
+        scans = [read_scan(newest, carrier, origin, destination, main, went_on)]
     scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    if main in RETURNS and scans and scans[-1].status is Status.DELIVERED:
+        # What 17TRACK calls returned was delivered to its sender.
+        scans[-1] = replace(scans[-1], status=read_status(main)[0], cause="")
+    carrier = carrier or next((s.carrier for s in scans if s.carrier), "")
     synced = _synced(providers)
     status, cause = _summary(info, _country(newest.get("address")), origin, destination)
     return Track(
@@ -165,7 +187,7 @@ def read_track(raw: Map) -> Track:
         status=status,
         cause=cause,
         eta=_eta(info, carrier, synced),
-        legs=_legs(number, providers, a_map(info.get("misc_info"))),
+        legs=_legs(number, carrier, _slugs(providers), scans, a_map(info.get("misc_info"))),
         origin=origin,
         destination=destination,
         source=KIND,
@@ -209,6 +231,12 @@ def _silent(item: Map) -> Track:
     return Track(carrier, number, status=status, cause=cause, source=KIND)
 
 
+RETURNS = frozenset({"Exception_Returning", "Exception_Returned"})
+GOES_ON = frozenset({"InTransit", "OutForDelivery", "AvailableForPickup", "DeliveryFailure", "Delivered"})
+"""Words for the whole after which a parcel that was not taken is on its way to the buyer all the same."""
+NOT_TAKEN = {"Exception_Rejected": "refused_attempt", "Exception_NoBody": "not_home"}
+"""What these were where the journey went on. Where it did not, the parcel goes back (facts 6.1), and a delivery after
+that is one to its sender: a parcel that was refused once and delivered the next day would be told as returned."""
 STAGES = {"PickedUp": "InTransit_PickedUp", "Departure": "InTransit_Departure", "Arrival": "InTransit_Arrival"} | {
     "Returning": "Exception_Returning",
     "Returned": "Exception_Returned",
@@ -226,11 +254,12 @@ def _read_v1(number: str, track: Map) -> Track:
     newest = a_map(track.get("z0"))
     main = V1.get(a_text(track.get("e")), "")
     scans: list[Scan] = []
-    # Three lists of one shape; what the third holds beside the two miles is not documented.
-    miles = [("z1", "w1"), ("z2", "w2")] if maps(track.get("z1")) or maps(track.get("z2")) else [("z9", "w1")]
-    for mile, key in miles:
+    # What the third list holds beside those of the two miles is not documented: what they have not, it adds.
+    first, last = maps(track.get("z1")), maps(track.get("z2"))
+    more = [e for e in maps(track.get("z9")) if e not in first and e not in last]
+    for mile, key in ((first, "w1"), (last, "w2"), (more, "w1")):
         carrier = carrier_slug(track.get(key))
-        for event in reversed(maps(track.get(mile))):
+        for event in reversed(mile):
             alike = all(event.get(k) == newest.get(k) for k in ("a", "z"))
             scans.append(_scan_v1(event, main if alike else "", carrier))
     if not scans and newest:
@@ -260,30 +289,32 @@ def _scan_v1(event: Map, main: str, carrier: str) -> Scan:
 
 
 def read(body: bytes) -> list[Track]:
-    """Every track in a raw answer or push; ValueError where it is none of 17TRACK's."""
-    data = parsed(body).get("data")
-    answer = a_map(data)
-    if "accepted" in answer:
-        tracks = [
-            read_track(item) if _told(item) else _silent(item) for item in maps(answer["accepted"]) if _named(item)
-        ]
-        if not tracks:
-            refused = ", ".join(a_text(r.get("number")) for r in maps(answer.get("rejected")))
-            raise ValueError(
-                f"17TRACK: nothing was accepted (rejected: {refused})" if refused else "17TRACK: no number"
-            )
-        return tracks
-    faults = [a_text(fault.get("code")) for fault in maps(answer.get("errors"))]
-    if any(faults):
-        raise ValueError(f"17TRACK answered with error {', '.join(faults)}")
-    found = [item for item in maps(data) if _named(item)]
-    if not found:
-        raise ValueError("17TRACK: neither an answer nor a push")
-    return [read_track(item) for item in found]
+    """Every track in a raw answer or push, or in a list of them; ValueError where it is none of 17TRACK's."""
+    answers = maps(parse_bodies(body, WHO))
+    tracks = [read_track(item) if _told(item) else _silent(item) for answer in answers for item in _items(answer)]
+    if not tracks:
+        raise ValueError(f"17TRACK: {'; '.join(filter(None, map(_why, answers))) or 'neither an answer nor a push'}")
+    return tracks
 
 
-def _named(item: Map) -> bool:
-    return bool(a_text(item.get("number")))
+def _items(answer: Map) -> Sequence[Map]:
+    """The trackings of an answer, of a push, or bare."""
+    data = answer.get("data", answer)
+    return [i for i in maps(a_map(data).get("accepted", data)) if a_text(i.get("number"))]
+
+
+def _why(answer: Map) -> str:
+    """Why an answer holds no tracking, in its own words; empty where it does not say."""
+    data = a_map(answer.get("data"))
+    rejected = [
+        (f"{a_text(r.get('number'))} was rejected: ", a_map(r.get("error"))) for r in maps(data.get("rejected"))
+    ]
+    faults = rejected or [("", fault) for fault in maps(data.get("errors")) or (answer,)]
+    return ", ".join(
+        f"{whose}error {code} {a_text(fault.get('message'))}".strip()
+        for whose, fault in faults
+        if (code := a_text(fault.get("code"))) not in {"", "0"}
+    )
 
 
 def _summary(info: Map, country: str, origin: str, destination: str) -> tuple[Status, str]:
@@ -293,6 +324,10 @@ def _summary(info: Map, country: str, origin: str, destination: str) -> tuple[St
     if status is Status.UNKNOWN and not cause:
         return read_status(a_text(latest.get("status")))
     return status, cause
+
+
+def _slugs(providers: Sequence[Map]) -> list[str]:
+    return [carrier_slug(a_map(p.get("provider")).get("key")) for p in providers]
 
 
 def _synced(providers: Sequence[Map]) -> datetime | None:
@@ -310,23 +345,25 @@ def _eta(info: Map, carrier: str, said_at: datetime | None) -> Window | None:
     return Window(ends[0], ends[-1], carrier if official and carrier else KIND, said_at)
 
 
-def _legs(number: str, providers: Sequence[Map], misc: Map) -> tuple[Leg, ...]:
-    """Who carries it under which number; one carrier with one number needs no telling."""
-    local, local_key = a_text(misc.get("local_number")), a_number(misc.get("local_key"))
-    keys = list(dict.fromkeys(k for p in providers if (k := a_number(a_map(p.get("provider")).get("key"))) > 0))
-    if local_key > 0 and local_key not in keys:
-        keys.append(local_key)
-    several = len(keys) > 1
-    if not several and (not local or local == number):
+def _legs(number: str, carrier: str, listed: Sequence[str], scans: Sequence[Scan], misc: Map) -> tuple[Leg, ...]:
+    """Who carries it under which number; one carrier with one number needs no telling. Carriers go by when each first
+    had the parcel, since a provider's place in the list says nothing; those who only announced it come after."""
+    local, last = a_text(misc.get("local_number")), carrier_slug(misc.get("local_key"))
+    if len(listed) < 2 and not local and not last:
         return ()
-    last = local_key if local_key > 0 else keys[-1] if several else 0
-    first_mile = tuple(Leg(carrier_slug(k), number, Role.FIRST_MILE) for k in keys if k != last)
-    return (*first_mile, Leg(carrier_slug(last), local or number, Role.LAST_MILE))
+    had = [s.carrier for s in scans if s.status is not Status.LABEL_CREATED]
+    silent = [carrier] if (carrier in listed or local or last) and carrier not in had else []
+    order = [c for c in dict.fromkeys((*silent, *had, *(s.carrier for s in scans), *listed)) if c and c != last]
+    if not last and len(order) > 1:
+        last = order.pop()
+    if not (last and order) and local in {"", number}:
+        return ()
+    return (*(Leg(c, number, Role.FIRST_MILE) for c in order), Leg(last, local or number, Role.LAST_MILE))
 
 
 def parsed(body: bytes) -> Map:
     """The object of a body; ValueError where it is none."""
-    found = parse_json(body, "17TRACK")
+    found = parse_json(body, WHO)
     if not isinstance(found, dict):
         raise ValueError("17TRACK sent JSON that is no object")  # noqa: TRY004 - what a caller handles is ValueError
     return found

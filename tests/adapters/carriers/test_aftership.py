@@ -88,7 +88,7 @@ async def test_known_numbers_are_read_and_new_ones_registered() -> None:
     assert json.loads(asked[1].content) == {
         "tracking_number": "SF1",
         "slug": "sf-express",
-        "destination_country_region": "DE",
+        "destination_country_region": "DEU",
     }
 
 
@@ -107,6 +107,7 @@ async def test_what_http_says_becomes_our_errors(status: int, headers: dict[str,
         await port(lambda _: httpx.Response(status, headers=headers, json={"meta": {"code": 1}})).track([TrackRef("A")])
     if isinstance(raised.value, Temporary) and status == 429:
         assert raised.value.retry_after
+        assert raised.value.retry_after <= 3600
         assert raised.value.account_wide
 
 
@@ -134,3 +135,46 @@ async def test_a_forged_push_is_refused_and_a_signed_riddle_is_kept() -> None:
     with pytest.raises(ValueError, match="AfterShip"):
         ours.decode(Item("k", "l", b"\xff"))
     assert (await port(secret=None).webhook(signed(recorded("push")))).status == 404
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (4003, "no_data_yet"),
+        (4005, "invalid_number"),
+        (4008, None),
+        (4010, "not_found"),
+        (4011, None),
+        (4012, "not_found"),
+        (4017, "invalid_number"),
+    ],
+)
+async def test_a_number_that_is_refused_costs_itself_alone(code: int, cause: str | None) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, content=recorded("trackings"))
+        return httpx.Response(400, json={"meta": {"code": code}, "data": {}})
+
+    old, new = await port(answer).track([TrackRef("LW000000005CN", "china-post"), TrackRef("X1")])
+    assert old is not None
+    assert (new.cause if new else None) == cause
+
+
+@pytest.mark.parametrize("code", [4001, 4999])
+async def test_a_call_that_is_our_fault_is_said(code: int) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"meta": {"code": 200}, "data": {"trackings": []}})
+        return httpx.Response(400, json={"meta": {"code": code}, "data": {}})
+
+    with pytest.raises(Refused):
+        await port(answer).track([TrackRef("X1")])
+
+
+async def test_a_push_of_several_trackings_is_several_events() -> None:
+    one = json.loads(recorded("push"))
+    two = {"msg": [one["msg"], one["msg"] | {"tracking_number": "B1"}]}
+    ours = port()
+    answer = await ours.webhook(signed(json.dumps(two).encode()))
+    assert [i.lane for i in answer.items] == ["p/LW000000005CN", "p/B1"]
+    assert [u.track.number for i in answer.items if (u := ours.decode(i)) is not None] == ["LW000000005CN", "B1"]
