@@ -7,6 +7,7 @@ subtags more of it; both are tables beside this module. A carrier is AfterShip's
 import base64
 import hashlib
 import hmac
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -14,7 +15,6 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx
-import msgspec
 from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -423,7 +423,7 @@ def _split(body: bytes) -> list[Item]:
         trackings = []
     if not trackings:
         return [Item(hashlib.sha256(body).hexdigest(), UNREADABLE, body)]
-    whole = [body] if len(trackings) == 1 else [msgspec.json.encode({"msg": raw}) for raw in trackings]
+    whole = [body] if len(trackings) == 1 else [json.dumps({"msg": raw}).encode() for raw in trackings]
     lanes = [parcel_lane(a_text(raw.get("tracking_number"))) for raw in trackings]
     return [Item(hashlib.sha256(b).hexdigest(), lane, b) for b, lane in zip(whole, lanes, strict=True)]
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -159,7 +160,7 @@ def _split(body: bytes) -> list[Item]:
     whole = (
         [body]
         if len(parts) == 1 and isinstance(data, dict)
-        else [msgspec.json.encode({"event": push.get("event"), "data": p}) for p in parts]
+        else [json.dumps({"event": push.get("event"), "data": p}).encode() for p in parts]
     )
     return [Item(hashlib.sha256(b).hexdigest(), parcel_lane(n), b) for b, n in zip(whole, numbers, strict=True)]
 

@@ -173,7 +173,7 @@ async def test_a_call_that_is_our_fault_is_said(code: int) -> None:
 
 async def test_a_push_of_several_trackings_is_several_events() -> None:
     one = json.loads(recorded("push"))
-    two = {"msg": [one["msg"], one["msg"] | {"tracking_number": "B1"}]}
+    two = {"msg": [one["msg"], one["msg"] | {"tracking_number": "B1", "title": "half a \ud83d"}]}
     ours = port()
     answer = await ours.webhook(signed(json.dumps(two).encode()))
     assert [i.lane for i in answer.items] == ["p/LW000000005CN", "p/B1"]

@@ -324,7 +324,9 @@ async def test_a_signed_push_that_cannot_be_read_is_kept(body: bytes) -> None:
 
 
 async def test_several_trackings_in_one_push_are_several_events() -> None:
-    body = json.dumps({"event": "TRACKING_UPDATED", "data": [item("A1"), item("A2")]}).encode()
+    body = json.dumps(
+        {"event": "TRACKING_UPDATED", "data": [item("A1"), item("A2") | {"tag": "half a \ud83d"}]}
+    ).encode()
     port = Wire().port()
     answer = await port.webhook(signed(body))
     assert [i.lane for i in answer.items] == ["p/A1", "p/A2"]
