@@ -1,4 +1,4 @@
-"""What a scan's own words add to its code: rules in `phrases.csv`, by language.
+"""What a scan's own words add to its code: rules in `phrases/<language>.csv`.
 
 A text names the cause of a status that a code gave, or says which step of the way an unknown code or a bare
 "in transit" was. It never makes a parcel delivered or lost, which only a code can (§6.2.5), and it takes one claim
@@ -9,7 +9,7 @@ sender a return, and none at all where the words say so. A row without `to` is a
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 
@@ -18,25 +18,57 @@ from msgspec.structs import replace
 from bot.model.tracks import Scan, Status
 from bot.tracking.vocabulary import known
 
-OTHER_SCRIPTS = frozenset({"ru", "zh"})
-"""Languages whose rules no plain Latin text can meet."""
+KINDS = (
+    "returned",  # "delivered" to its sender
+    "denied",  # says itself that it was not delivered
+    "collected",  # taken out of the locker or over the counter by the buyer: delivered after all
+    "counter",  # "delivered" to a counter or locker
+    "handed_on",  # "delivered" to the next carrier
+    "planned",  # a delivery that is still to come
+    "halfway",  # "delivered" to a place on the way
+    "failed",  # the delivery is said to have failed
+    "locker",  # put into a locker
+    "data",  # data only
+    "no_event",  # a plan, and no event
+    "back",  # goes back to its sender
+    "door",  # what happens at the buyer's door or counter
+    "customs",  # what customs does
+    "step",  # a step of the way
+    "exception",  # what an exception is
+    "plain",  # on the way, and no more
+    "cause",  # names the cause only
+)
+"""What a rule tells, in the order in which rules are asked, whatever their language; then as their file has them."""
+_SCRIPTS = {
+    "latin": re.compile("[a-z]"),
+    "cyrillic": re.compile("[а-яё]"),
+    "han": re.compile("[\u3040-\u30ff\u4e00-\u9fff]"),
+    "hangul": re.compile("[\uac00-\ud7a3]"),
+}
+_WRITTEN_IN = {"ru": "cyrillic", "zh": "han", "ja": "han", "ko": "hangul"}
+"""The script of a language that is not written in Latin letters."""
 
 Rule = tuple[re.Pattern[str], Status, str]
 
 
 @cache
-def rules(latin: bool = False) -> Mapping[Status, tuple[Rule, ...]]:
-    """The rules of each status that a code can give, in the order of the file; with `latin` those alone that a text
-    of plain letters can meet. Patterns are of small letters, as is the text that they are tried on."""
+def rules(scripts: frozenset[str] = frozenset(_SCRIPTS)) -> Mapping[Status, tuple[Rule, ...]]:
+    """The rules of each status that a code can give, in the order in which they are asked; those alone that a text
+    in these scripts can meet. Patterns are of small letters, as is the text that they are tried on."""
     found: dict[Status, list[Rule]] = defaultdict(list)
-    text = files("bot.tracking").joinpath("phrases.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(text.splitlines()):
-        if latin and row["language"] in OTHER_SCRIPTS:
-            continue
+    rows = [row for language, row in _rows() if _WRITTEN_IN.get(language, "latin") in scripts]
+    for row in sorted(rows, key=lambda row: KINDS.index(row["kind"])):
         pattern = re.compile(row["pattern"])
         for status in map(Status, row["status"].split("|")):
             found[status].append((pattern, Status(row["to"]) if row["to"] else status, row["cause"]))
     return {status: tuple(some) for status, some in found.items()}
+
+
+def _rows() -> Iterator[tuple[str, dict[str, str]]]:
+    tables = files("bot.tracking").joinpath("phrases").iterdir()
+    for table in sorted((t for t in tables if t.name.endswith(".csv")), key=lambda t: t.name):
+        for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines()):
+            yield table.name.removesuffix(".csv"), row
 
 
 def refine(scan: Scan) -> Scan:
@@ -79,7 +111,7 @@ def _told(status: Status, text: str, grave: bool) -> tuple[Status, str]:
 @lru_cache(maxsize=16_384)
 def _read(said: Status, text: str, grave: bool) -> tuple[Status, str]:
     text = text.lower()
-    every = rules(text.isascii())
+    every = rules(frozenset(script for script, letters in _SCRIPTS.items() if letters.search(text)))
     status, passed = said, {said}
     while (told := _first(every.get(status, ()), text, grave)) is not None:
         to, cause = told

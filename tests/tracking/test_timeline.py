@@ -182,11 +182,17 @@ def test_text_rules_settle_at_once_and_speak_the_vocabulary() -> None:
 def test_the_rules_are_in_small_letters_as_is_the_text_they_are_tried_on() -> None:
     for some in rules().values():
         assert all(pattern.pattern == pattern.pattern.lower() for pattern, _, _ in some)
-    latin = {pattern.pattern for some in rules(latin=True).values() for pattern, _, _ in some}
-    every = {pattern.pattern for some in rules().values() for pattern, _, _ in some}
+
+
+def test_a_text_is_tried_on_the_rules_of_its_scripts_alone() -> None:
+    latin, every = (
+        {pattern.pattern for some in asked.values() for pattern, _, _ in some}
+        for asked in (rules(frozenset({"latin"})), rules())
+    )
     assert latin < every
-    assert not any(re.search("[\u0400-\u04ff\u4e00-\u9fff]", pattern) for pattern in latin)
-    assert all(re.search("[\u0400-\u04ff\u4e00-\u9fff]", pattern) for pattern in every - latin)
+    foreign = re.compile("[\u0400-\u04ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
+    assert not any(foreign.search(pattern) for pattern in latin)
+    assert all(foreign.search(pattern) for pattern in every - latin)
 
 
 @given(SCANS)
