@@ -9,9 +9,10 @@ sender a return, and none at all where the words say so. A row without `to` is a
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
+from unicodedata import normalize
 
 from msgspec.structs import replace
 
@@ -45,6 +46,14 @@ _SCRIPTS = {
     "han": re.compile("[\u3040-\u30ff\u4e00-\u9fff]"),
     "hangul": re.compile("[\uac00-\ud7a3]"),
 }
+_SIMPLE = str.maketrans(
+    "簽遞達郵國際關稅單號裝運離發過經處轉給係聯繫電話無網點櫃門領驛員間時進貨車機場報驗檢損壞遲誤錯遺丟開說戶舖鋪續備預計將請憑碼態資訊訂倉庫輸"
+    "啟飛從屬務滯餘閉週約補繳結總區縣廠業於順豐敗費證絡現實辦儲攬攔親鄰兩條個鎖擊異緊儘責確認問題舊納許駁徵動輛線環節臺灣賣買調換優溝應後來樓層ı",
+    "签递达邮国际关税单号装运离发过经处转给系联系电话无网点柜门领驿员间时进货车机场报验检损坏迟误错遗丢开说户铺铺续备预计将请凭码态资讯订仓库输"
+    "启飞从属务滞余闭周约补缴结总区县厂业于顺丰败费证络现实办储揽拦亲邻两条个锁击异紧尽责确认问题旧纳许驳征动辆线环节台湾卖买调换优沟应后来楼层i",
+    "\u0307",
+)
+"""Traditional characters as simplified ones and the Turkish i as ours, in texts and patterns alike."""
 _WRITTEN_IN = {"ru": "cyrillic", "zh": "han", "ja": "han", "ko": "hangul"}
 """The script of a language that is not written in Latin letters."""
 
@@ -56,19 +65,27 @@ def rules(scripts: frozenset[str] = frozenset(_SCRIPTS)) -> Mapping[Status, tupl
     """The rules of each status that a code can give, in the order in which they are asked; those alone that a text
     in these scripts can meet. Patterns are of small letters, as is the text that they are tried on."""
     found: dict[Status, list[Rule]] = defaultdict(list)
-    rows = [row for language, row in _rows() if _WRITTEN_IN.get(language, "latin") in scripts]
-    for row in sorted(rows, key=lambda row: KINDS.index(row["kind"])):
-        pattern = re.compile(row["pattern"])
-        for status in map(Status, row["status"].split("|")):
-            found[status].append((pattern, Status(row["to"]) if row["to"] else status, row["cause"]))
+    written = [row for script in sorted(scripts) for row in _written_in(script)]
+    for _, pattern, statuses, to, cause in sorted(written, key=lambda row: row[0]):
+        for status in statuses:
+            found[status].append((pattern, to or status, cause))
     return {status: tuple(some) for status, some in found.items()}
 
 
-def _rows() -> Iterator[tuple[str, dict[str, str]]]:
+@cache
+def _written_in(script: str) -> Sequence[tuple[int, re.Pattern[str], Sequence[Status], Status | None, str]]:
+    """The rows of the languages of a script, each with its kind's place."""
+    found = []
     tables = files("bot.tracking").joinpath("phrases").iterdir()
     for table in sorted((t for t in tables if t.name.endswith(".csv")), key=lambda t: t.name):
+        if _WRITTEN_IN.get(table.name.removesuffix(".csv"), "latin") != script:
+            continue
         for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines()):
-            yield table.name.removesuffix(".csv"), row
+            pattern = re.compile(row["pattern"].translate(_SIMPLE))
+            statuses = [Status(status) for status in row["status"].split("|")]
+            to = Status(row["to"]) if row["to"] else None
+            found.append((KINDS.index(row["kind"]), pattern, statuses, to, row["cause"]))
+    return found
 
 
 def refine(scan: Scan) -> Scan:
@@ -76,9 +93,10 @@ def refine(scan: Scan) -> Scan:
     if scan.cause and not known(scan.status, scan.cause):
         # A list may bring causes of its own; one that the vocabulary has not is none.
         return refine(replace(scan, cause=""))
-    if not scan.raw_text or (scan.cause and not _doubtful(scan)):
+    said = scan.raw_text or ("" if scan.known else scan.raw_code)
+    if not said or (scan.cause and not _doubtful(scan)):
         return scan
-    status, cause = _told(scan.status, scan.raw_text, scan.known or scan.status not in _PLAIN)
+    status, cause = _told(scan.status, said, scan.known or scan.status not in _PLAIN)
     if status is scan.status and (scan.cause or not cause) and not _asked_for(scan, cause):
         return scan
     physical = scan.physical and status is not Status.LABEL_CREATED
@@ -86,6 +104,8 @@ def refine(scan: Scan) -> Scan:
 
 
 _DIGITS = re.compile(r"[0-9]+")
+_JOINED = re.compile(r"_|(?<=[a-z])(?=[A-Z])")
+"""Where words of a code are written together: OUT_FOR_DELIVERY, OutForDelivery."""
 _PLAIN = frozenset({Status.UNKNOWN, Status.IN_TRANSIT, Status.DELIVERY_ATTEMPTED})
 _GRAVE = frozenset({Status.RETURNING, Status.EXCEPTION})
 """What a code that nobody knows does not become from `_PLAIN`, whatever its words are."""
@@ -110,7 +130,9 @@ def _told(status: Status, text: str, grave: bool) -> tuple[Status, str]:
 
 @lru_cache(maxsize=16_384)
 def _read(said: Status, text: str, grave: bool) -> tuple[Status, str]:
-    text = text.lower()
+    if " " not in text:
+        text = _JOINED.sub(" ", text)
+    text = " ".join(normalize("NFC", text).lower().translate(_SIMPLE).split())
     every = rules(frozenset(script for script, letters in _SCRIPTS.items() if letters.search(text)))
     status, passed = said, {said}
     while (told := _first(every.get(status, ()), text, grave)) is not None:
