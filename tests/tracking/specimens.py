@@ -254,6 +254,15 @@ KINDS: Mapping[str, Kind] = {
     "4px": framed("4px", "4PX", one_of(fixed("4PX", 13, "CN"), fixed("4PX", 13))),
     "4px 12": bare("4px", "4PX", fixed("", 12)),
     "speedee": framed("speedee", "Spee-Dee", one_of(fixed("SP", 18), fixed("SP", 20))),
+    "fedex ground economy": Kind(("fedex",), "FedEx", checked("926129", 15, gs1_digit)),
+    "postnl 3s": Kind(("postnl", "dhl"), "PostNL", one_of(fixed("3SABCD", 9), fixed("3SABCD", 10), fixed("3SQWE", 11))),
+    "dpd barcode": framed("dpd", "DPD", one_of(fixed("0010115", 20), fixed("0SW1A1A", 20), fixed("0075001", 21))),
+    "hermes": framed("evri", "Hermes", fixed("H", 19)),
+    "amazon europe": bare("amazon", "Amazon", one_of(*(fixed(c, 10) for c in ("DE", "FR", "IT", "ES", "GB", "QB")))),
+    "cainiao other": framed("cainiao", "Cainiao", one_of(
+        fixed("CNG", 14), fixed("AEFP", 10, "RU2"), fixed("ZA", 9, "HQ"))),
+    "australia post label": framed("australia-post", "Australia Post", fixed("019931265099999891ABC", 18)),
+    "parcelforce": bare("royal-mail", "Parcelforce", one_of(fixed("PB", 7), fixed("PBAB", 10))),
     "gofo": framed("gofo", "GOFO", one_of(fixed("GFUS", 14), fixed("GFUS01", 12))),
 }  # fmt: skip
 
