@@ -256,7 +256,7 @@ KINDS: Mapping[str, Kind] = {
     "speedee": framed("speedee", "Spee-Dee", one_of(fixed("SP", 18), fixed("SP", 20))),
     "fedex ground economy": Kind(("fedex",), "FedEx", checked("926129", 15, gs1_digit)),
     "postnl 3s": Kind(("postnl", "dhl"), "PostNL", one_of(fixed("3SABCD", 9), fixed("3SABCD", 10), fixed("3SQWE", 11))),
-    "dpd barcode": framed("dpd", "DPD", one_of(fixed("0010115", 20), fixed("0SW1A1A", 20), fixed("0075001", 21))),
+    "dpd barcode": framed("dpd", "DPD", one_of(fixed("0010115", 20), fixed("0075001", 21))),
     "hermes": framed("evri", "Hermes", fixed("H", 19)),
     "amazon europe": bare("amazon", "Amazon", one_of(*(fixed(c, 10) for c in ("DE", "FR", "IT", "ES", "GB", "QB")))),
     "cainiao other": framed("cainiao", "Cainiao", one_of(
