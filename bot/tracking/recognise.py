@@ -180,10 +180,8 @@ class _Message:
             return read
         if count > 1 and read and read[0].score < FRAME and read[0].carrier not in self._named_anywhere():
             return None  # "is 33213087431113", "call 5551234567": a word and a number, not one number
-        named = named_in(first)
-        if named and not any(c.carrier in named and c.score >= WEAK for c in read):
-            return None  # "TNT 123456789": the name is no part of the number
-        return read
+        # "TNT 123456789": the name is no part of the number, but for SF's.
+        return read if first == "SF" or not named_in(first) else None
 
     def _track_id(self, number: str) -> bool:
         """Whether this may be GLS's id of a few digits among letters: any word with a digit is like it, so only
