@@ -57,6 +57,10 @@ _SIMPLE = str.maketrans(
 _WRITTEN_IN = {"ru": "cyrillic", "zh": "han", "ja": "han", "ko": "hangul"}
 """The script of a language that is not written in Latin letters."""
 
+_AT_THE_START = re.compile(r"(?<!\[)\^(?!\(\?[!=])")
+_START = r"(?:^|(?<=: )|(?<=[】\]])|(?<=[】\]\d] ))"
+"""A sentence begins where the text does, or behind the name of a place: "Berlin: held at depot"."""
+
 Rule = tuple[re.Pattern[str], Status, str]
 
 
@@ -81,7 +85,7 @@ def _written_in(script: str) -> Sequence[tuple[int, re.Pattern[str], Sequence[St
         if _WRITTEN_IN.get(table.name.removesuffix(".csv"), "latin") != script:
             continue
         for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines()):
-            pattern = re.compile(row["pattern"].translate(_SIMPLE))
+            pattern = re.compile(_AT_THE_START.sub(lambda _: _START, row["pattern"].translate(_SIMPLE)))
             statuses = [Status(status) for status in row["status"].split("|")]
             to = Status(row["to"]) if row["to"] else None
             found.append((KINDS.index(row["kind"]), pattern, statuses, to, row["cause"]))
@@ -104,8 +108,8 @@ def refine(scan: Scan) -> Scan:
 
 
 _DIGITS = re.compile(r"[0-9]+")
-_JOINED = re.compile(r"_|(?<=[a-z])(?=[A-Z])")
-"""Where words of a code are written together: OUT_FOR_DELIVERY, OutForDelivery."""
+_JOINED = re.compile(r"(?<=[a-z])(?=[A-Z])")
+"""Where the words of a code are written together: OutForDelivery."""
 _PLAIN = frozenset({Status.UNKNOWN, Status.IN_TRANSIT, Status.DELIVERY_ATTEMPTED})
 _GRAVE = frozenset({Status.RETURNING, Status.EXCEPTION})
 """What a code that nobody knows does not become from `_PLAIN`, whatever its words are."""
@@ -130,6 +134,7 @@ def _told(status: Status, text: str, grave: bool) -> tuple[Status, str]:
 
 @lru_cache(maxsize=16_384)
 def _read(said: Status, text: str, grave: bool) -> tuple[Status, str]:
+    text = text.strip().replace("_", " ")
     if " " not in text:
         text = _JOINED.sub(" ", text)
     text = " ".join(normalize("NFC", text).lower().translate(_SIMPLE).split())

@@ -16,7 +16,7 @@ from bot.tracking.vocabulary import CAUSES, known, terminal
 with Path(__file__).with_name("said.csv").open(encoding="utf-8") as file:
     SAID = [(row["code_says"], row["means"], row["text"]) for row in csv.DictReader(file)]
 UNDELIVERED = Path(__file__).with_name("undelivered.txt").read_text(encoding="utf-8").splitlines()
-"""Denials, plans, places on the way and returns, in the seven languages."""
+"""Denials, plans, places on the way and returns, in thirteen languages."""
 DELIVERED = Path(__file__).with_name("delivered.txt").read_text(encoding="utf-8").splitlines()
 """Deliveries, some of which name a failure before."""
 AROUND = st.sampled_from(["{}", "{}.", "{}!", "  {}", "BERLIN: {}", "{} [2026-11-24 10:00]", "【北京】{}", "1/2 {}"])
@@ -40,6 +40,18 @@ def test_no_sentence_delivers_returns_or_loses_what_a_code_did_not(text: str) ->
     for status in set(Status) - {Status.DELIVERED}:
         read = refine(scan(status, text))
         assert read.status is status or not terminal(read.status, read.cause)
+
+
+def test_no_denial_plan_or_place_on_the_way_is_a_delivery() -> None:
+    assert not [text for text in UNDELIVERED if refine(scan("delivered", text)).status is Status.DELIVERED]
+
+
+def test_a_code_written_as_words_is_read_where_no_table_and_no_text_tell() -> None:
+    bare = scan("unknown", "")
+    read = refine(replace(bare, raw_code="OUT_FOR_DELIVERY", known=False))
+    assert read.status is Status.OUT_FOR_DELIVERY
+    assert refine(replace(bare, raw_code="OUT_FOR_DELIVERY")).status is Status.UNKNOWN
+    assert refine(replace(bare, raw_code="DELIVERED", known=False)).status is Status.UNKNOWN
 
 
 @given(st.sampled_from(UNDELIVERED), AROUND, SPELT, st.sampled_from(["", "signed", "safe_place", "damaged"]))
