@@ -359,6 +359,13 @@ def test_the_summary_speaks_only_where_no_scan_does() -> None:
     assert state(scan(Status.IN_TRANSIT, 1), status=Status.DELIVERED)[0] == "in_transit"
 
 
+def test_the_newest_scans_words_weigh_the_summary() -> None:
+    said = scan(Status.UNKNOWN, 1, text="已签收，代收点代收", code="9999")
+    assert state(replace(said, known=False), status=Status.DELIVERED)[0] == "pickup_ready"
+    there = scan(Status.UNKNOWN, 1, text="Handled", code="9999")
+    assert state(there, status=Status.DELIVERED, cause="signed") == ("delivered", "signed")
+
+
 def test_applying_tells_what_is_different_and_then_nothing() -> None:
     parcel = Parcel(1, 1, "", "RR1", shipped_at=NOW - timedelta(days=12))
     leg = Leg("usps", "9400", Role.LAST_MILE)
