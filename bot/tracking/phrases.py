@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from unicodedata import normalize
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from bot.model.tracks import Scan, Status
@@ -61,7 +62,36 @@ _AT_THE_START = re.compile(r"(?<!\[)\^(?!\(\?[!=])")
 _START = r"(?:^|(?<=: )|(?<=[】\]])|(?<=[】\]\d] ))"
 """A sentence begins where the text does, or behind the name of a place: "Berlin: held at depot"."""
 
-Rule = tuple[re.Pattern[str], Status, str]
+_ESCAPED = re.compile(r"\\.|\[[^\]]*\]|[^\W\d_](?=[?*]|\{0)")
+"""What in a pattern is no letter of its own, or one that may be missing."""
+_RUN = re.compile(r"[^\W\d_]{3,}")
+_COMMON = frozenset(
+    {"the", "for", "and", "has", "was", "been", "have", "der", "die", "das", "den", "les", "une", "por", "par"}
+)
+
+
+class Rule(Struct, frozen=True):
+    """What a pattern makes of a text. `stems` are words of which it needs one: looking for them costs a tenth of
+    trying the pattern, and most texts have none. Where there are none, it is always tried."""
+
+    pattern: re.Pattern[str]
+    to: Status
+    cause: str
+    stems: tuple[str, ...]
+
+    def meets(self, text: str) -> bool:
+        """Whether the text, in small letters, is what this rule speaks of."""
+        if self.stems and not any(stem in text for stem in self.stems):
+            return False
+        return self.pattern.search(text) is not None
+
+
+def stems(pattern: str) -> tuple[str, ...]:
+    """The words of a pattern in Latin or Cyrillic letters, at least one of which stands in whatever it meets."""
+    if _SCRIPTS["han"].search(pattern) or _SCRIPTS["hangul"].search(pattern):
+        return ()
+    words = dict.fromkeys(_RUN.findall(_ESCAPED.sub(" ", pattern)))
+    return tuple(word for word in words if word not in _COMMON)
 
 
 @cache
@@ -70,25 +100,26 @@ def rules(scripts: frozenset[str] = frozenset(_SCRIPTS)) -> Mapping[Status, tupl
     in these scripts can meet. Patterns are of small letters, as is the text that they are tried on."""
     found: dict[Status, list[Rule]] = defaultdict(list)
     written = [row for script in sorted(scripts) for row in _written_in(script)]
-    for _, pattern, statuses, to, cause in sorted(written, key=lambda row: row[0]):
+    for _, statuses, rule in sorted(written, key=lambda row: row[0]):
         for status in statuses:
-            found[status].append((pattern, to or status, cause))
+            found[status].append(replace(rule, to=status) if rule.to is Status.UNKNOWN else rule)
     return {status: tuple(some) for status, some in found.items()}
 
 
 @cache
-def _written_in(script: str) -> Sequence[tuple[int, re.Pattern[str], Sequence[Status], Status | None, str]]:
-    """The rows of the languages of a script, each with its kind's place."""
+def _written_in(script: str) -> Sequence[tuple[int, Sequence[Status], Rule]]:
+    """The rows of the languages of a script, each with its kind's place; a rule without a word for `to` leads to
+    the status it is asked of."""
     found = []
     tables = files("bot.tracking").joinpath("phrases").iterdir()
     for table in sorted((t for t in tables if t.name.endswith(".csv")), key=lambda t: t.name):
         if _WRITTEN_IN.get(table.name.removesuffix(".csv"), "latin") != script:
             continue
         for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines()):
-            pattern = re.compile(_AT_THE_START.sub(lambda _: _START, row["pattern"].translate(_SIMPLE)))
-            statuses = [Status(status) for status in row["status"].split("|")]
-            to = Status(row["to"]) if row["to"] else None
-            found.append((KINDS.index(row["kind"]), pattern, statuses, to, row["cause"]))
+            spelled = row["pattern"].translate(_SIMPLE)
+            pattern = re.compile(_AT_THE_START.sub(lambda _: _START, spelled))
+            rule = Rule(pattern, Status(row["to"] or Status.UNKNOWN), row["cause"], stems(spelled))
+            found.append((KINDS.index(row["kind"]), [Status(s) for s in row["status"].split("|")], rule))
     return found
 
 
@@ -155,7 +186,7 @@ def _read(said: Status, text: str, grave: bool) -> tuple[Status, str]:
 
 def _first(some: Sequence[Rule], text: str, grave: bool) -> tuple[Status, str] | None:
     """Where the first rule that the text meets leads."""
-    for pattern, to, cause in some:
-        if (grave or to not in _GRAVE) and pattern.search(text):
-            return to, cause
+    for rule in some:
+        if (grave or rule.to not in _GRAVE) and rule.meets(text):
+            return rule.to, rule.cause
     return None

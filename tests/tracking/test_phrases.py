@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bot.model.tracks import OffsetFrom, Scan, Status
-from bot.tracking.phrases import refine
+from bot.tracking.phrases import Rule, refine, rules
 from bot.tracking.vocabulary import CAUSES, known, terminal
 
 with Path(__file__).with_name("said.csv").open(encoding="utf-8") as file:
@@ -69,6 +69,31 @@ def test_an_unknown_code_neither_delivers_nor_frightens(text: str) -> None:
     for status in (Status.UNKNOWN, Status.IN_TRANSIT):
         read = refine(replace(scan(status, text), known=False))
         assert read.status not in {Status.DELIVERED, Status.RETURNING, Status.RETURNED, Status.EXCEPTION}
+
+
+STEMMED = sorted(
+    {rule.pattern.pattern: rule for some in rules().values() for rule in some if rule.stems}.values(),
+    key=lambda rule: rule.pattern.pattern,
+)
+
+
+def test_whatever_a_pattern_meets_has_one_of_its_stems() -> None:
+    texts = {text.lower() for _, _, text in SAID} | {text.lower() for text in UNDELIVERED + DELIVERED}
+    for rule in STEMMED:
+        met = [text for text in texts if rule.pattern.search(text)]
+        assert all(rule.meets(text) for text in met), (rule.pattern.pattern, rule.stems)
+
+
+@pytest.mark.slow
+def test_and_so_has_whatever_it_could_meet() -> None:
+    for rule in STEMMED:
+
+        @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(st.from_regex(rule.pattern), st.just(rule))
+        def every(text: str, rule: Rule) -> None:
+            assert rule.meets(text) or not rule.pattern.search(text)
+
+        every()
 
 
 def test_words_that_lead_in_a_circle_change_nothing() -> None:

@@ -168,7 +168,7 @@ TOLD = {
 
 def test_text_rules_settle_at_once_and_speak_the_vocabulary() -> None:
     for status, some in rules().items():
-        for pattern, to, cause in some:
+        for to, cause, pattern in ((rule.to, rule.cause, rule.pattern) for rule in some):
             assert known(to, cause), pattern.pattern
             plain = status in {Status.UNKNOWN, Status.IN_TRANSIT}
             assert to is status or plain or (status, to) in TOLD
@@ -181,12 +181,12 @@ def test_text_rules_settle_at_once_and_speak_the_vocabulary() -> None:
 
 def test_the_rules_are_in_small_letters_as_is_the_text_they_are_tried_on() -> None:
     for some in rules().values():
-        assert all(pattern.pattern == pattern.pattern.lower() for pattern, _, _ in some)
+        assert all(rule.pattern.pattern == rule.pattern.pattern.lower() for rule in some)
 
 
 def test_a_text_is_tried_on_the_rules_of_its_scripts_alone() -> None:
     latin, every = (
-        {pattern.pattern for some in asked.values() for pattern, _, _ in some}
+        {rule.pattern.pattern for some in asked.values() for rule in some}
         for asked in (rules(frozenset({"latin"})), rules())
     )
     assert latin < every
