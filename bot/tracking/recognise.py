@@ -39,6 +39,8 @@ LONG, SHORT_GROUP, LONGEST_GROUP = 12, 5, 7
 """Digits that may be all there is; and how many stand together where a number is written in groups."""
 FRAME = 0.7
 """From this on letters that stand apart may belong to the digits behind them."""
+NOTHING_ELSE = 14
+"""So many digits are no phone (but for 00 and a country's), hardly an order, and a moment only as `DATE` has it."""
 SURE = 0.9
 """From this on a prefix and a check of their own make digits as good as letters."""
 CUT = 0.4
@@ -213,7 +215,7 @@ class _Message:
             return
         extra = CONTEXT if spoken else ALONE
         for c in spot.read:
-            if c.carrier in named or (c.score + extra >= LOWEST and (spoken or c.valid or c.score >= WEAK)):
+            if c.carrier in named or (c.score + extra >= LOWEST and (spoken or _says(c))):
                 yield _raised(replace(c, score=min(c.score + extra, 0.9)), named)
 
     def _named_anywhere(self) -> frozenset[str]:
@@ -290,7 +292,14 @@ def _speaks(spot: _Spot) -> bool:
     """Whether bare digits that are all there is say by themselves whose they are."""
     if len(spot.number) < LONG or like_phone(spot.number) or (like_card(spot.number) and luhn(spot.number)):
         return False
+    if len(spot.number) == NOTHING_ELSE:
+        return not spot.number.startswith("00")
     return any((c.valid and c.score >= BY_ITSELF) or c.score >= WEAK for c in spot.read)
+
+
+def _says(c: Candidate) -> bool:
+    """Whether a reading of bare digits that are all there is may be told."""
+    return bool(c.valid) or c.score >= WEAK or len(c.number) == NOTHING_ELSE
 
 
 def _raised(c: Candidate, named: frozenset[str]) -> Candidate:
