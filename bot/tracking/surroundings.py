@@ -16,9 +16,9 @@ def _words(spelled: str) -> re.Pattern[str]:
 
 TRACKING = _words(
     "track|parcel|package|ship(?:ment|ping|ped)|deliver|courier|waybill|awb|consignment|piececode|"
-    "seguimiento|rastre|env[ií]o|paquete|encomenda|objeto|pacote|suivi|colis|exp[eé]dition|sendung|verfolg|paket|lieferung|spedizion|pacco|"
-    "tracciamento|pakket|zending|pakke|f[oö]rs[aä]ndelse|z[aá]silk|csomag|colet|paczk|przesy[lł]k|przewozow|kargo|"
-    "takip|g[oö]nderi|nomor resi|no resi|v[aậ]n [dđ][oơ]n|трек|посылк|посилк|отправлени|відправлен|накладн|"
+    "seguimiento|gu[ií]a|rastre|env[ií]o|paquete|encomenda|objeto|pacote|suivi|colis|exp[eé]dition|sendung|verfolg|"
+    "paket|lieferung|spedizion|pacco|tracciamento|pakket|zending|pakke|f[oö]rs[aä]ndelse|z[aá]silk|csomag|colet|paczk|przesy[lł]k|przewozow|kargo|"
+    "takip|g[oö]nderi|(?<![a-z])resi |v[aậ]n [dđ][oơ]n|трек|отслежив|посылк|посилк|отправлени|відправлен|накладн|"
     "单号|單號|快递|快遞|快件|包裹|物流|运单|運單|跟踪|追踪|追跡|荷物|配送|伝票|송장|택배|배송|شحن|تتبع|طرد|משלוח|חבילה|พัสดุ|पार्सल|ट्रैकिंग|शिपमेंट"
 )
 _NUMBER_WORDS = (
@@ -121,13 +121,16 @@ def named_in(text: str) -> frozenset[str]:
 
 def ordered(before: str) -> bool:
     """Whether what stands before a number calls it an order's, a card's or the like: "order no.", "#", "ref"; not
-    where the same word or address speaks of a parcel: "parcel #", "…/track?reference="."""
+    where the same word or address speaks of a parcel: "parcel #", "shipment ref", "…/track?reference="."""
     found = _ORDER.search(before)
     if found is None:
         return False
     if found[0] == "#":
         return not TRACKING.search(before[-20:])
-    return not (before.endswith("=") and TRACKING.search(before[before.rfind(" ") + 1 :]))
+    if before.endswith("=") and TRACKING.search(before[before.rfind(" ") + 1 :]):
+        return False
+    parcels = found[0].startswith("REF") and TRACKING.search(before[max(0, found.start() - 14) : found.start()])
+    return not parcels
 
 
 def hidden(plain: str) -> str:
