@@ -45,7 +45,7 @@ SURE = 0.9
 """From this on a prefix and a check of their own make digits as good as letters."""
 CUT = 0.4
 """What a reading loses that breaks off within such groups."""
-SHORTEST, LONGEST, MOST_PARTS = 8, 40, 12
+SHORTEST, LONGEST, MOST_PARTS = 8, 40, 17
 
 _GLUED = r"(?:AWB|TRACKING|TRACK|TRK|NUMBER|NUM|NO|NR|FEDEX|DHL|UPS|TNT|USPS|DPD|GLS|YODEL|EVRI|HERMES|PUROLATOR)"
 _RUN = re.compile(rf"(?<![A-Z0-9]){_GLUED}(?=[A-Z0-9]*\d{{8}})|[A-Z0-9À-ÖØ-ÞĀ-Ž]+")
