@@ -9,7 +9,7 @@ sender a return, and none at all where the words say so. A row without `to` is a
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
 from unicodedata import normalize
@@ -64,26 +64,40 @@ _START = r"(?:^|(?<=: )|(?<=[】\]])|(?<=[】\]\d] ))"
 
 _ESCAPED = re.compile(r"\\.|\[[^\]]*\]|[^\W\d_](?=[?*]|\{0)")
 """What in a pattern is no letter of its own, or one that may be missing."""
-_RUN = re.compile(r"[^\W\d_]{3,}")
+HEAD = 3
+"""Letters by which stems are looked up, and the fewest that make one."""
+_RUN = re.compile(rf"[^\W\d_]{{{HEAD},}}")
 _COMMON = frozenset(
     {"the", "for", "and", "has", "was", "been", "have", "der", "die", "das", "den", "les", "une", "por", "par"}
 )
 
 
 class Rule(Struct, frozen=True):
-    """What a pattern makes of a text. `stems` are words of which it needs one: looking for them costs a tenth of
-    trying the pattern, and most texts have none. Where there are none, it is always tried."""
+    """What a pattern makes of a text. `stems` are words of which it needs one; where there are none, it is always
+    tried."""
 
     pattern: re.Pattern[str]
     to: Status
     cause: str
     stems: tuple[str, ...]
 
-    def meets(self, text: str) -> bool:
-        """Whether the text, in small letters, is what this rule speaks of."""
-        if self.stems and not any(stem in text for stem in self.stems):
-            return False
-        return self.pattern.search(text) is not None
+
+class _Index(Struct, frozen=True):
+    """The rules of one status by the first letters of their stems: most texts have the stems of a few rules only,
+    and to try every pattern costs ten times as much."""
+
+    rules: tuple[Rule, ...]
+    always: frozenset[int]
+    stems: Mapping[str, Sequence[tuple[str, int]]]
+
+    def worth_asking(self, text: str) -> Iterator[Rule]:
+        """The rules that the text could meet, in their order."""
+        found = set(self.always)
+        for start in range(len(text) - HEAD + 1):
+            for stem, place in self.stems.get(text[start : start + HEAD], ()):
+                if text.startswith(stem, start):
+                    found.add(place)
+        return map(self.rules.__getitem__, sorted(found))
 
 
 def stems(pattern: str) -> tuple[str, ...]:
@@ -104,6 +118,16 @@ def rules(scripts: frozenset[str] = frozenset(_SCRIPTS)) -> Mapping[Status, tupl
         for status in statuses:
             found[status].append(replace(rule, to=status) if rule.to is Status.UNKNOWN else rule)
     return {status: tuple(some) for status, some in found.items()}
+
+
+@cache
+def _index(scripts: frozenset[str], status: Status) -> _Index:
+    some = rules(scripts).get(status, ())
+    stemmed: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for place, rule in enumerate(some):
+        for stem in rule.stems:
+            stemmed[stem[:HEAD]].append((stem, place))
+    return _Index(some, frozenset(place for place, rule in enumerate(some) if not rule.stems), stemmed)
 
 
 @cache
@@ -169,9 +193,9 @@ def _read(said: Status, text: str, grave: bool) -> tuple[Status, str]:
     if " " not in text:
         text = _JOINED.sub(" ", text)
     text = " ".join(normalize("NFC", text).lower().translate(_SIMPLE).split())
-    every = rules(frozenset(script for script, letters in _SCRIPTS.items() if letters.search(text)))
+    scripts = frozenset(script for script, letters in _SCRIPTS.items() if letters.search(text))
     status, passed = said, {said}
-    while (told := _first(every.get(status, ()), text, grave)) is not None:
+    while (told := _first(_index(scripts, status), text, grave)) is not None:
         to, cause = told
         if cause or to is status:
             return to, cause
@@ -184,9 +208,9 @@ def _read(said: Status, text: str, grave: bool) -> tuple[Status, str]:
     return status, ""
 
 
-def _first(some: Sequence[Rule], text: str, grave: bool) -> tuple[Status, str] | None:
+def _first(some: _Index, text: str, grave: bool) -> tuple[Status, str] | None:
     """Where the first rule that the text meets leads."""
-    for rule in some:
-        if (grave or rule.to not in _GRAVE) and rule.meets(text):
+    for rule in some.worth_asking(text):
+        if (grave or rule.to not in _GRAVE) and rule.pattern.search(text):
             return rule.to, rule.cause
     return None

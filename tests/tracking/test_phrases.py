@@ -77,11 +77,15 @@ STEMMED = sorted(
 )
 
 
+def has_stem(rule: Rule, text: str) -> bool:
+    return any(stem in text for stem in rule.stems)
+
+
 def test_whatever_a_pattern_meets_has_one_of_its_stems() -> None:
     texts = {text.lower() for _, _, text in SAID} | {text.lower() for text in UNDELIVERED + DELIVERED}
     for rule in STEMMED:
         met = [text for text in texts if rule.pattern.search(text)]
-        assert all(rule.meets(text) for text in met), (rule.pattern.pattern, rule.stems)
+        assert all(has_stem(rule, text) for text in met), (rule.pattern.pattern, rule.stems)
 
 
 @pytest.mark.slow
@@ -91,7 +95,7 @@ def test_and_so_has_whatever_it_could_meet() -> None:
         @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
         @given(st.from_regex(rule.pattern), st.just(rule))
         def every(text: str, rule: Rule) -> None:
-            assert rule.meets(text) or not rule.pattern.search(text)
+            assert has_stem(rule, text) or not rule.pattern.search(text)
 
         every()
 
