@@ -87,9 +87,9 @@ DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:(?:[
 _ABROAD = re.compile(
     r"861[3-9]\d{9}|49(?:1[5-7]\d{8,9})|447\d{9}|393\d{9}|91[6-9]\d{9}|905\d{9}|9665\d{8}|9715\d{8}|201\d{9}|3809?\d{8,9}|"
     r"5[45]\d{11}|521\d{10}|52(?:55|33|81|22|66)\d{8}|628\d{8,10}|639\d{9}|81[789]0\d{8}|8210\d{8}|3519\d{8}|35[38]\d{8,9}|"
-    r"420[67]\d{8}|4219\d{8}|2347?\d{9}"
+    r"420[67]\d{8}|4219\d{8}|2347?\d{9}|081\d{9}"
 )
-"""Mobile numbers with a country's code and nothing to show for it."""
+"""Mobile numbers with a country's code and nothing to show for it, and Indonesia's without one."""
 _CARD = re.compile(r"4\d{15}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|62\d{14}")
 
 
