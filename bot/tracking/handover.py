@@ -12,9 +12,11 @@ from bot.model.tracks import Leg, Role, Scan, Status, Track
 _NUMBER = r"[\s:：【\[#]*(?!1[3-9]\d{9}(?!\d))([A-Z]{0,5}\d[A-Z0-9]{6,30})(?![A-Z0-9])"
 _TOLD = re.compile(
     r"(?:(?:转单|换单|转寄|转运|转派|末端|尾程|派送)[^。；]{0,12}?单号[为是]?|[转新换]单号[为是]?"
-    r"|(?i:\b(?:new|exchange|local|last[- ]mile|final[- ]mile|partner|delivery)(?: \w+){0,2} (?:tracking |waybill )?"
+    r"|(?i:\b(?:new|exchange|local|last[- ]mile|final[- ]mile|partner|delivery|destination|postal)"
+    r"(?: \w+){0,2} (?:tracking |waybill )?"
     r"(?:number|no\.?)(?: is)?)"
-    r"|(?i:\bnouveau numéro(?: de suivi)?|\bneue (?:sendungs|paket)nummer|\bnuevo número(?: de seguimiento)?"
+    r"|(?i:\b(?:handed|transferred|tendered|passed)\b[^.;]{0,40}? (?:tracking |waybill )(?:number|no\.?)(?: is)?)"
+    r"|(?i:\bnouveau numéro(?: de suivi)?|\bneue (?:sendungs|paket)nummer|\bnuevo número(?: de (?:seguimiento|guía))?"
     r"|\bnovo (?:número|código)(?: de rastreio)?|\bнов\w+ (?:трек-?)?номер))" + _NUMBER
 )
 _SIGNS = ("单号", "umber", "no.", "No.", "uméro", "úmero", "ummer", "ódigo", "омер")

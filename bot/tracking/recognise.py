@@ -13,41 +13,54 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bot.tracking.checksums import luhn
-from bot.tracking.numbers import LETTER_LESS, Candidate, candidates, compact
+from bot.tracking.numbers import LETTER_LESS, Candidate, candidates, compact, s10
 from bot.tracking.surroundings import (
     DATE,
-    ORDER,
+    KNOWN,
     PHONE_WORD,
     TRACKING,
     hidden,
     like_card,
     like_phone,
     named_in,
+    ordered,
 )
 
 NEAR = 40
-"""Characters before a number, and half as many behind, in which a word speaks of it."""
+"""Characters before a number, and three quarters as many behind, in which a word speaks of it."""
 MINE, NAMED = 0.99, 0.97
 CONTEXT, ALONE, LOWEST = 0.35, 0.1, 0.3
 """What a tracking word adds to bare digits, what standing alone adds, and the least worth telling."""
+WEAKEST = 0.2
+"""Of a reading that counts only beside its carrier's name."""
 WEAK, BY_ITSELF = 0.5, 0.45
 """Below this, letters and digits need a word beside them; from this on, a check that passes speaks for bare digits."""
 LONG, SHORT_GROUP, LONGEST_GROUP = 12, 5, 7
 """Digits that may be all there is; and how many stand together where a number is written in groups."""
+FRAME = 0.7
+"""From this on letters that stand apart may belong to the digits behind them."""
+NOTHING_ELSE = 14
+"""So many digits are no phone (but for 00 and a country's), hardly an order, and a moment only as `DATE` has it."""
 SURE = 0.9
 """From this on a prefix and a check of their own make digits as good as letters."""
 CUT = 0.4
 """What a reading loses that breaks off within such groups."""
-SHORTEST, LONGEST, MOST_PARTS = 8, 40, 12
+SHORTEST, LONGEST, MOST_PARTS = 8, 40, 17
 
 _GLUED = r"(?:AWB|TRACKING|TRACK|TRK|NUMBER|NUM|NO|NR|FEDEX|DHL|UPS|TNT|USPS|DPD|GLS|YODEL|EVRI|HERMES|PUROLATOR)"
 _RUN = re.compile(rf"(?<![A-Z0-9]){_GLUED}(?=[A-Z0-9]*\d{{8}})|[A-Z0-9À-ÖØ-ÞĀ-Ž]+")
-_GAP = re.compile(r"[ \-\u00a0\u2010-\u2015]{1,2}")
+_GAP = re.compile(r"[ \-\u00a0\u2010-\u2015]{1,2}|\.")
 _ESCAPED = re.compile(r"%(?:20|2D|2B)")
 _ENDS = re.compile(r"[A-Z]{2}\d{9}[A-Z]{2}|4PX\d+[A-Z]{2}|\d{14}[A-Z]")
 """The numbers that end in letters: what else ends in a word has taken in the next one of the sentence."""
+_WORDS = frozenset(
+    {"AM", "AT", "BE", "DE", "DO", "ES", "IN", "IS", "IT", "LA", "ME", "MY", "NE", "NO", "PA", "SE", "SO", "TO"}
+)
+"""Countries' letters that are words as well."""
 _DIGITS = re.compile(r"(?:[A-Z]*\d){5}")
 """The fewest digits that a number has."""
+_TRACK_ID = re.compile(r"(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{8}")
+"""GLS's track id has fewer (XHAX4HDA, as its label is explained)."""
 _CLEAN = {ord(c): None for c in "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u202a\u202b\u202c\u202d\u202e"}
 
 
@@ -135,24 +148,47 @@ class _Message:
 
     def _joined(self, chain: Sequence[re.Match[str]]) -> Iterator[_Spot]:
         number = ""
-        named = named_in(chain[0][0]) if chain[0][0].isalpha() else frozenset()
         for count, run in enumerate(chain, 1):
             number += run[0]
             word = count > 1 and run[0].isalpha() and len(run[0]) not in {1, 2, len(chain[0][0])}
             if len(number) > LONGEST or (word and not _even(chain[:count])):
                 return
-            if count > 1 and not _may_join(chain[:count], number):
+            if len(number) < SHORTEST or not self._may_be_one(chain[:count], number):
                 continue
-            if len(number) < SHORTEST or not _DIGITS.match(number):
-                continue
-            start, end = chain[0].start(), run.end()
-            # A phone or a date within letters and digits is none; among bare digits it is.
-            if number.isdecimal() and len(number) < LETTER_LESS and "·" in self.hidden[start:end]:
-                continue
-            read = candidates(number)
-            if named and not any(c.carrier in named and c.score >= WEAK for c in read):
-                continue  # "TNT 123456789": the name is no part of the number
-            yield _Spot(number, start, end, count, read)
+            read = self._read(chain[0][0], number, count)
+            if read is not None:
+                yield _Spot(number, chain[0].start(), run.end(), count, read)
+
+    def _may_be_one(self, runs: Sequence[re.Match[str]], number: str) -> bool:
+        """Whether these runs may be a number by what they look like together."""
+        start, end = runs[0].start(), runs[-1].end()
+        if len(runs) > 1 and not _may_join(runs, number):
+            return False
+        if len(runs) == 2 and self.plain[runs[0].end()] == ".":
+            return False  # 52.520008 is no number in groups
+        # A phone or a date within letters and digits is none; among bare digits it is.
+        bare = number.isdecimal() and len(number) < LETTER_LESS
+        return KNOWN not in self.hidden[start:end] and not (bare and "·" in self.hidden[start:end])
+
+    def _read(self, first: str, number: str, count: int) -> tuple[Candidate, ...] | None:
+        """A number's readings; None where it is none, or where its `first` part is a word beside it."""
+        track_id = count == 1 and self._track_id(number)
+        if not (track_id or _DIGITS.match(number)):
+            return None
+        read = candidates(number)
+        if track_id:
+            return (*read, Candidate("gls", WEAKEST, None, number, "track id"))
+        if not first.isalpha():
+            return read
+        if count > 1 and read and read[0].score < FRAME and read[0].carrier not in self._named_anywhere():
+            return None  # "is 33213087431113", "call 5551234567": a word and a number, not one number
+        # "TNT 123456789": the name is no part of the number, but for SF's.
+        return read if first == "SF" or not named_in(first) else None
+
+    def _track_id(self, number: str) -> bool:
+        """Whether this may be GLS's id of a few digits among letters: any word with a digit is like it, so only
+        where GLS is spoken of."""
+        return "GLS" in self.plain and bool(_TRACK_ID.fullmatch(number))
 
     def _weighed(self, spot: _Spot, place: int) -> Iterator[Candidate]:
         """The readings of a number by what stands around it; none where that speaks against all of them."""
@@ -161,24 +197,25 @@ class _Message:
             yield from (replace(c, score=max(MINE - 0.01 * i, c.score)) for i, c in enumerate(known))
             return
         before = self.plain[max(0, spot.start - NEAR) : spot.start]
-        behind = self.plain[spot.end : spot.end + NEAR // 2]
+        behind = self.plain[spot.end : spot.end + NEAR * 3 // 4]
         around = f"{before} · {behind}"
         near = named_in(around)
         named = near or self._named_anywhere()
         spoken = bool(near) or bool(TRACKING.search(around))
         alone = not any(map(str.isalnum, self.plain[: spot.start] + self.plain[spot.end :]))
         if not spot.number.isdecimal() or len(spot.number) >= LETTER_LESS or spot.read[0].score >= SURE:
-            against = bool(ORDER.search(before)) or not (spoken or alone)
+            an_order = ordered(before)
+            against = an_order or not (spoken or alone)
             for c in spot.read:
                 strong = c.score >= WEAK or (not against and (spoken or bool(c.valid)) and c.score >= LOWEST)
-                if strong or c.carrier in named:
+                if strong or (c.carrier in named and not an_order):
                     yield _raised(c, named)
             return
-        if self._against(spot, place, before, spoken=spoken) or not (spoken or (alone and _speaks(spot))):
+        if self._against(spot, place, before) or not (spoken or (alone and _speaks(spot))):
             return
         extra = CONTEXT if spoken else ALONE
         for c in spot.read:
-            if c.carrier in named or (c.score + extra >= LOWEST and (spoken or c.valid or c.score >= WEAK)):
+            if c.carrier in named or (c.score + extra >= LOWEST and (spoken or _says(c))):
                 yield _raised(replace(c, score=min(c.score + extra, 0.9)), named)
 
     def _named_anywhere(self) -> frozenset[str]:
@@ -186,13 +223,11 @@ class _Message:
             self._named = named_in(self.plain)
         return self._named
 
-    def _against(self, spot: _Spot, place: int, before: str, *, spoken: bool) -> bool:
+    def _against(self, spot: _Spot, place: int, before: str) -> bool:
         """Whether bare digits are said or seen to be something else."""
-        if ORDER.search(before) or PHONE_WORD.search(before):
+        if ordered(before) or PHONE_WORD.search(before):
             return True
-        if DATE.fullmatch(spot.number) and not (spoken and len(spot.number) >= LONG):
-            return True
-        return self._continues(spot, place)
+        return bool(DATE.fullmatch(spot.number)) or self._continues(spot, place)
 
     def _continues(self, spot: _Spot, place: int) -> bool:
         """The digits go on from something before them that is no number of its own: ORD-12345678, 5511 91234567."""
@@ -228,6 +263,8 @@ def _may_join(runs: Sequence[re.Match[str]], number: str) -> bool:
         return len(longest) <= LONGEST_GROUP
     if runs[-1][0].isalpha() and not _ENDS.fullmatch(number) and not _even(runs):
         return False
+    if len(runs) == 2 and runs[-1][0] in _WORDS and not s10(number):
+        return False  # "RE202641538 is late"
     alone = candidates(longest) if len(longest) > LONGEST_GROUP + 1 else ()
     return not alone or alone[0].score < WEAK
 
@@ -255,7 +292,14 @@ def _speaks(spot: _Spot) -> bool:
     """Whether bare digits that are all there is say by themselves whose they are."""
     if len(spot.number) < LONG or like_phone(spot.number) or (like_card(spot.number) and luhn(spot.number)):
         return False
+    if len(spot.number) == NOTHING_ELSE:
+        return not spot.number.startswith("00")
     return any((c.valid and c.score >= BY_ITSELF) or c.score >= WEAK for c in spot.read)
+
+
+def _says(c: Candidate) -> bool:
+    """Whether a reading of bare digits that are all there is may be told."""
+    return bool(c.valid) or c.score >= WEAK or len(c.number) == NOTHING_ELSE
 
 
 def _raised(c: Candidate, named: frozenset[str]) -> Candidate:

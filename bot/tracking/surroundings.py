@@ -15,10 +15,11 @@ def _words(spelled: str) -> re.Pattern[str]:
 
 
 TRACKING = _words(
-    "track|parcel|package|shipment|shipping|courier|waybill|awb|consignment|seguimiento|rastre|env[ií]o|paquete|"
-    "encomenda|objeto|pacote|suivi|colis|exp[eé]dition|sendung|paket|lieferung|spedizion|pacco|tracciamento|"
-    "pakket|zending|paczk|przesy[lł]k|kargo|takip|g[oö]nderi|nomor resi|no resi|трек|посылк|отправлени|накладн|"
-    "单号|單號|快递|快遞|快件|包裹|物流|运单|運單|跟踪|追踪|追跡|荷物|配送|伝票|송장|택배|배송|شحن|تتبع|طرد"
+    "track|parcel|package|ship(?:ment|ping|ped)|deliver|courier|waybill|awb|consignment|piececode|"
+    "seguimiento|gu[ií]a|rastre|env[ií]o|paquete|encomenda|objeto|pacote|suivi|colis|exp[eé]dition|sendung|verfolg|"
+    "paket|lieferung|spedizion|pacco|tracciamento|pakket|zending|pakke|f[oö]rs[aä]ndelse|z[aá]silk|csomag|colet|paczk|przesy[lł]k|przewozow|kargo|"
+    "takip|g[oö]nderi|(?<![a-z])resi |v[aậ]n [dđ][oơ]n|трек|отслежив|посылк|посилк|отправлени|відправлен|накладн|"
+    "单号|單號|快递|快遞|快件|包裹|物流|运单|運單|跟踪|追踪|追跡|荷物|配送|伝票|송장|택배|배송|شحن|تتبع|طرد|משלוח|חבילה|พัสดุ|पार्सल|ट्रैकिंग|शिपमेंट"
 )
 _NUMBER_WORDS = (
     r"\W{0,3}(?:(?:NUMBER|NUM|NO|NR|ID|N|N[UÚ]MERO|CODE|НОМЕР|号|號|编号|編號|番号|번호|IS|ES|IST|EST|È|:)\W{0,3}){0,3}"
@@ -28,7 +29,7 @@ _ORDER_WORDS = (
     "factura|fattura|facture|rechnung|faktura|account|konto|card|visa|kart|customer|kunden|client|ticket|case|article|"
     "artikel|sku|vat|iban|isbn|ean|upc|imei|serial|zip|postcode|post code|postal code|plz|cep|邮编|ref"
 ).upper()
-ORDER = re.compile(rf"(?:{_ORDER_WORDS})\w{{0,8}}{_NUMBER_WORDS}$|#$")
+_ORDER = re.compile(rf"(?:{_ORDER_WORDS})\w{{0,8}}{_NUMBER_WORDS}$|#$")
 _PHONE_WORDS = (
     "phone|tel|mobile|call|cell|whatsapp|handy|телефон|звон|电话|電話|手机|手機|m[oó]vil|celular|t[eé]l[eé]f|"
     "numer telefonu|هاتف|전화"
@@ -36,9 +37,9 @@ _PHONE_WORDS = (
 PHONE_WORD = re.compile(rf"(?:{_PHONE_WORDS})\w*(?:\W{{0,6}}\w{{0,5}}\W{{0,3}}|[\W\d]{{0,14}})$")
 _PHONE = re.compile(
     r"(?<![A-Z0-9])(?:\+\s?\d[\d\s().\-]{6,17}\d|"
-    r"(?<!\d[ \-])(?:00[1-9][\d\s().\-]{7,15}\d|\(\d{2,4}\)[\s\d.\-]{6,12}\d|"
+    r"(?<!\d[ \-.])(?:00[1-9][\d\s().\-]{7,15}\d|\(\d{2,4}\)[\s\d.\-]{6,12}\d|"
     r"1[3-9]\d[\s\-]?\d{4}[\s\-]?\d{4}|0\d{1,4}[\s/.\-]\d[\d\s.\-]{4,10}\d|\d{3}[\-.\s]\d{3}[\-.\s]\d{4}|"
-    r"1-800-\d{3}-\d{4}|8[\s\-]\(?\d{3}\)?[\s\-]\d{3}[\s\-]\d{2}[\s\-]\d{2})(?![ \-]\d))(?![A-Z0-9])"
+    r"1-800-\d{3}-\d{4}|8[\s\-]\(?\d{3}\)?[\s\-]\d{3}[\s\-]\d{2}[\s\-]\d{2})(?![ \-.]\d))(?![A-Z0-9])"
 )
 MOST_DIGITS = 15
 """Of a phone number (ITU-T E.164)."""
@@ -47,16 +48,48 @@ _WRITTEN_DATE = re.compile(
 )
 _PRICE = re.compile(r"[$€£¥₽₹]\s?\d[\d.,\s]*\d|\d[\d.,]*\s?(?:USD|EUR|GBP|CNY|RUB|BRL|[$€£¥₽₹])")
 _ADDRESS = re.compile(r"[\w.+%\-]+@[\w\-]+(?:\.[\w\-]+)+")
-_MARKETPLACE = re.compile(r"(?<![A-Z0-9\-])(?:\d{3}-\d{7}-\d{7}|\d{2}-\d{5}-\d{5})(?![A-Z0-9\-])")
-"""The order numbers of Amazon and eBay."""
+_MARKETPLACE = re.compile(
+    r"(?<![A-Z0-9\-])(?:\d{3}-\d{7}-\d{7}|\d{2}-\d{5}-\d{5}|PO-\d{3}-\d{14,20}"
+    r"|[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12})(?![A-Z0-9\-])"
+)
+"""The order numbers of Amazon, eBay and Temu, and a UUID."""
+_IBAN = re.compile(r"(?<![A-Z0-9])[A-Z]{2}\d\d(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Z0-9])")
+_IBAN_LENGTHS = {
+    **dict.fromkeys(("DE", "GB", "IE", "BG"), 22),
+    **dict.fromkeys(("ES", "SE", "CZ", "SK", "RO", "SA"), 24),
+    **dict.fromkeys(("FR", "IT", "GR"), 27),
+    **dict.fromkeys(("NL", "DK", "FI"), 18),
+    **dict.fromkeys(("AT", "LT", "EE", "LU", "KZ"), 20),
+    **dict.fromkeys(("CH", "LV", "HR"), 21),
+    **dict.fromkeys(("PL", "HU", "CY"), 28),
+    "BE": 16,
+    "NO": 15,
+    "SI": 19,
+    "AE": 23,
+    "IL": 23,
+    "PT": 25,
+    "TR": 26,
+    "UA": 29,
+}
+"""By country, from the IBAN registry of ISO 13616."""
+KNOWN = "\x00"
+_HIDDEN = (
+    ("·", "@", _ADDRESS),
+    (KNOWN, "-", _MARKETPLACE),
+    (KNOWN, "", _IBAN),
+    ("·", "", _PRICE),
+    ("·", "", _PHONE),
+    ("·", "", _WRITTEN_DATE),
+)
+"""What is hidden, with what, and a sign without which it cannot be there."""
 _LATIN = re.compile("[A-Z]")
-DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{0,6}")
+DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?)?")
 _ABROAD = re.compile(
     r"861[3-9]\d{9}|49(?:1[5-7]\d{8,9})|447\d{9}|393\d{9}|91[6-9]\d{9}|905\d{9}|9665\d{8}|9715\d{8}|201\d{9}|3809?\d{8,9}|"
     r"5[45]\d{11}|521\d{10}|52(?:55|33|81|22|66)\d{8}|628\d{8,10}|639\d{9}|81[789]0\d{8}|8210\d{8}|3519\d{8}|35[38]\d{8,9}|"
-    r"420[67]\d{8}|4219\d{8}|2347?\d{9}"
+    r"420[67]\d{8}|4219\d{8}|2347?\d{9}|081\d{9}"
 )
-"""Mobile numbers with a country's code and nothing to show for it."""
+"""Mobile numbers with a country's code and nothing to show for it, and Indonesia's without one."""
 _CARD = re.compile(r"4\d{15}|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|62\d{14}")
 
 
@@ -86,18 +119,44 @@ def named_in(text: str) -> frozenset[str]:
     return found
 
 
+def ordered(before: str) -> bool:
+    """Whether what stands before a number calls it an order's, a card's or the like: "order no.", "#", "ref"; not
+    where the same word or address speaks of a parcel: "parcel #", "shipment ref", "…/track?reference="."""
+    found = _ORDER.search(before)
+    if found is None:
+        return False
+    if found[0] == "#":
+        return not TRACKING.search(before[-20:])
+    if before.endswith("=") and TRACKING.search(before[before.rfind(" ") + 1 :]):
+        return False
+    parcels = found[0].startswith("REF") and TRACKING.search(before[max(0, found.start() - 14) : found.start()])
+    return not parcels
+
+
 def hidden(plain: str) -> str:
-    """The text with dots over what is an address, a phone, a date or a price by its looks."""
-    for sign, pattern in (("@", _ADDRESS), ("-", _MARKETPLACE), ("", _PRICE), ("", _PHONE), ("", _WRITTEN_DATE)):
+    """The text with dots over what is an address, a phone, a date or a price by its looks, and `KNOWN` over what is
+    a marketplace's order number or an account."""
+    for mark, sign, pattern in _HIDDEN:
         if sign not in plain:
             continue
         for m in list(pattern.finditer(plain)):
             if pattern is _PHONE and (sum(map(str.isdecimal, m[0])) > MOST_DIGITS or _tracked(plain, m.start())):
                 continue
+            if pattern is _IBAN and not _checked(m[0]):
+                continue
             if pattern is _WRITTEN_DATE and plain[m.end() : m.end() + 1].isalnum():
                 continue
-            plain = f"{plain[: m.start()]}{'·' * (m.end() - m.start())}{plain[m.end() :]}"
+            plain = f"{plain[: m.start()]}{mark * (m.end() - m.start())}{plain[m.end() :]}"
     return plain
+
+
+def _checked(iban: str) -> bool:
+    """Whether an IBAN has its country's length and the right check digits (ISO 13616: modulo 97 of the rearranged
+    number is 1)."""
+    number = iban.replace(" ", "")
+    if len(number) != _IBAN_LENGTHS.get(number[:2]):
+        return False
+    return int("".join(str(int(c, 36)) for c in number[4:] + number[:4])) % 97 == 1
 
 
 def _tracked(plain: str, start: int, near: int = 40) -> bool:

@@ -154,15 +154,20 @@ def derive(track: Track, now: datetime, since: datetime | None = None) -> State:
     state = course(standing(track, now, since), track.origin, track.destination)
     if state.status is not Status.UNKNOWN:
         return state
-    return State(track.status, track.cause) if _summary_counts(track, now, since) else NOTHING_OF_OURS
+    return _summary(track, now, since)
 
 
-def _summary_counts(track: Track, now: datetime, since: datetime | None) -> bool:
-    """A summary speaks of the newest scan: where that is another parcel's or of a day to come, so is the summary."""
+def _summary(track: Track, now: datetime, since: datetime | None) -> State:
+    """A summary speaks of the newest scan: where that is another parcel's or of a day to come, so is the summary,
+    and that scan's words weigh it as they do a code."""
     newest = max((s for s in track.scans if s.at is not None), key=_age, default=None)
     if newest is None or newest.at is None:
-        return since is None or track.at is None or track.at >= since
-    return not in_future(newest, now) and (since is None or newest.at >= since)
+        ours = since is None or track.at is None or track.at >= since
+        return State(track.status, track.cause) if ours else NOTHING_OF_OURS
+    if in_future(newest, now) or (since is not None and newest.at < since):
+        return NOTHING_OF_OURS
+    read = refine(replace(newest, status=track.status, cause=track.cause, known=True))
+    return State(read.status, read.cause)
 
 
 def apply(parcel: Parcel, track: Track, now: datetime) -> tuple[Parcel, tuple[Change, ...]]:

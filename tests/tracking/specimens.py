@@ -198,7 +198,7 @@ KINDS: Mapping[str, Kind] = {
     "dhl jd": framed("dhl", "DHL", one_of(fixed("JD", 18), fixed("JJD", 18), fixed("JD01", 16), fixed("JJD01", 16))),
     "dhl jvgl": framed("dhl", "DHL", fixed("JVGL", 16)),
     "dhl ecommerce": framed("dhl", "DHL", one_of(fixed("GM", 16), fixed("GM", 18), fixed("GM6051", 14))),
-    "dhl ecommerce 14": bare("dhl", "DHL", fixed("", 14)),
+    "dhl ecommerce 14": bare("dhl", "DHL", fixed("1", 13), alone=True),
     "dhl paket": Kind(("dhl-paket", "dhl"), "DHL", checked("00340434", 11, gs1_digit)),
     "fedex 12": bare("fedex", "FedEx", ended(fixed("", 11), fedex12_digit), alone=True),
     "fedex 15": bare("fedex", "FedEx", checked("", 14, gs1_digit), alone=True),
@@ -229,7 +229,7 @@ KINDS: Mapping[str, Kind] = {
         fixed("33ABC", 9), fixed("ABC", 18), lambda r: "".join(r.choice(AN) for _ in range(3)) + digits(r, 13),
         lambda r: r.choice(("33", "34", "36", "99")) + "".join(r.choice(A) for _ in range(3)) + digits(r, 18))),
     "australia post 12": bare("australia-post", "Australia Post", one_of(fixed("7", 11), fixed("3", 11))),
-    "dpd 14": bare("dpd", "DPD", fixed("", 14)),
+    "dpd 14": bare("dpd", "DPD", one_of(fixed("1", 13), fixed("05", 12)), alone=True),
     "dpd 14 with check": bare("dpd", "DPD", _dpd),
     "gls 11": bare("gls", "GLS", one_of(_gls(10), fixed("", 11))),
     "gls 12": bare("gls", "GLS", one_of(_gls(11), fixed("", 12))),
@@ -254,6 +254,15 @@ KINDS: Mapping[str, Kind] = {
     "4px": framed("4px", "4PX", one_of(fixed("4PX", 13, "CN"), fixed("4PX", 13))),
     "4px 12": bare("4px", "4PX", fixed("", 12)),
     "speedee": framed("speedee", "Spee-Dee", one_of(fixed("SP", 18), fixed("SP", 20))),
+    "fedex ground economy": Kind(("fedex",), "FedEx", checked("926129", 15, gs1_digit)),
+    "postnl 3s": Kind(("postnl", "dhl"), "PostNL", one_of(fixed("3SABCD", 9), fixed("3SABCD", 10), fixed("3SQWE", 11))),
+    "dpd barcode": framed("dpd", "DPD", one_of(fixed("0010115", 20), fixed("0075001", 21))),
+    "hermes": framed("evri", "Hermes", fixed("H", 19)),
+    "amazon europe": bare("amazon", "Amazon", one_of(*(fixed(c, 10) for c in ("DE", "FR", "IT", "ES", "GB", "QB")))),
+    "cainiao other": framed("cainiao", "Cainiao", one_of(
+        fixed("CNG", 14), fixed("AEFP", 10, "RU2"), fixed("ZA", 9, "HQ"))),
+    "australia post label": framed("australia-post", "Australia Post", fixed("019931265099999891ABC", 18)),
+    "parcelforce": bare("royal-mail", "Parcelforce", one_of(fixed("PB", 7), fixed("PBAB", 10))),
     "gofo": framed("gofo", "GOFO", one_of(fixed("GFUS", 14), fixed("GFUS01", 12))),
 }  # fmt: skip
 

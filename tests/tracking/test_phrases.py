@@ -5,18 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from bot.model.tracks import OffsetFrom, Scan, Status
-from bot.tracking.phrases import refine
+from bot.tracking.phrases import Rule, refine, rules
 from bot.tracking.vocabulary import CAUSES, known, terminal
 
 with Path(__file__).with_name("said.csv").open(encoding="utf-8") as file:
     SAID = [(row["code_says"], row["means"], row["text"]) for row in csv.DictReader(file)]
 UNDELIVERED = Path(__file__).with_name("undelivered.txt").read_text(encoding="utf-8").splitlines()
-"""Denials, plans, places on the way and returns, in the seven languages."""
+"""Denials, plans, places on the way and returns, in thirteen languages."""
 DELIVERED = Path(__file__).with_name("delivered.txt").read_text(encoding="utf-8").splitlines()
 """Deliveries, some of which name a failure before."""
 AROUND = st.sampled_from(["{}", "{}.", "{}!", "  {}", "BERLIN: {}", "{} [2026-11-24 10:00]", "【北京】{}", "1/2 {}"])
@@ -42,6 +42,18 @@ def test_no_sentence_delivers_returns_or_loses_what_a_code_did_not(text: str) ->
         assert read.status is status or not terminal(read.status, read.cause)
 
 
+def test_no_denial_plan_or_place_on_the_way_is_a_delivery() -> None:
+    assert not [text for text in UNDELIVERED if refine(scan("delivered", text)).status is Status.DELIVERED]
+
+
+def test_a_code_written_as_words_is_read_where_no_table_and_no_text_tell() -> None:
+    bare = scan("unknown", "")
+    read = refine(replace(bare, raw_code="OUT_FOR_DELIVERY", known=False))
+    assert read.status is Status.OUT_FOR_DELIVERY
+    assert refine(replace(bare, raw_code="OUT_FOR_DELIVERY")).status is Status.UNKNOWN
+    assert refine(replace(bare, raw_code="DELIVERED", known=False)).status is Status.UNKNOWN
+
+
 @given(st.sampled_from(UNDELIVERED), AROUND, SPELT, st.sampled_from(["", "signed", "safe_place", "damaged"]))
 def test_no_code_delivers_against_its_words(text: str, around: str, spelt: Callable[[str], str], cause: str) -> None:
     assert refine(scan("delivered", spelt(around.replace("{}", text)), cause)).status is not Status.DELIVERED
@@ -57,6 +69,35 @@ def test_an_unknown_code_neither_delivers_nor_frightens(text: str) -> None:
     for status in (Status.UNKNOWN, Status.IN_TRANSIT):
         read = refine(replace(scan(status, text), known=False))
         assert read.status not in {Status.DELIVERED, Status.RETURNING, Status.RETURNED, Status.EXCEPTION}
+
+
+STEMMED = sorted(
+    {rule.pattern.pattern: rule for some in rules().values() for rule in some if rule.stems}.values(),
+    key=lambda rule: rule.pattern.pattern,
+)
+
+
+def has_stem(rule: Rule, text: str) -> bool:
+    return any(stem in text for stem in rule.stems)
+
+
+def test_whatever_a_pattern_meets_has_one_of_its_stems() -> None:
+    texts = {text.lower() for _, _, text in SAID} | {text.lower() for text in UNDELIVERED + DELIVERED}
+    for rule in STEMMED:
+        met = [text for text in texts if rule.pattern.search(text)]
+        assert all(has_stem(rule, text) for text in met), (rule.pattern.pattern, rule.stems)
+
+
+@pytest.mark.slow
+def test_and_so_has_whatever_it_could_meet() -> None:
+    for rule in STEMMED:
+
+        @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(st.from_regex(rule.pattern), st.just(rule))
+        def every(text: str, rule: Rule) -> None:
+            assert has_stem(rule, text) or not rule.pattern.search(text)
+
+        every()
 
 
 def test_words_that_lead_in_a_circle_change_nothing() -> None:

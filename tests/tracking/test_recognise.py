@@ -91,6 +91,14 @@ def test_orders_phones_dates_and_prices_raise_no_alarm() -> None:
         ("DHL 801-761-560-5", "8017615605", "dhl"),
         ("9261290000000000000013 from UPS", "9261290000000000000013", "ups"),
         ("my parcel 6739 0251 7425 0338 1673, 4 Oct", "67390251742503381673", "fedex"),
+        ("parcel 7777.7777.7776 please", "777777777776", "fedex"),
+        ("parcel #777777777776", "777777777776", "fedex"),
+        ("it is 777777777776, it was shipped on 3 May", "777777777776", "fedex"),
+        ("the parcel's number is 33213087431113", "33213087431113", "dpd"),
+        ("IBAN DE89 3704 0044 0532 0130 00, parcel 777777777776", "777777777776", "fedex"),
+        ("https://track.dpd.co.uk/search?reference=33213087431113&parcelId=1", "33213087431113", "dpd"),
+        ("मेरा पार्सल 777777777776", "777777777776", "fedex"),
+        ("GLS Sendung XHAX4HDA", "XHAX4HDA", "gls"),
     ],
 )
 def test_a_number_is_cut_out_of_what_stands_around_it(text: str, number: str, carrier: str) -> None:
@@ -109,6 +117,15 @@ def test_a_number_is_cut_out_of_what_stands_around_it(text: str, number: str, ca
         "parcel for anna12345678@example.com",
         "ZIP 66742-2875",
         "tracking stopped on 2026-10-03 14:30",
+        "parcel scanned 20261003143055",
+        "my parcel is late, I paid from DE89 3704 0044 0532 0130 00",
+        "my parcel, order PO-211-12345678901234567",
+        "parcel id 550e8400-e29b-41d4-a716-446655440000",
+        "my parcel for order RE202641538 is late",
+        "parcel late, call 5551234567",
+        "parcel seen at 52.520008, 13.404954",
+        "GLS order AB12CD34",
+        "my parcel XHAX4HDA",
     ],
 )
 def test_what_only_looks_like_a_number_is_let_be(text: str) -> None:

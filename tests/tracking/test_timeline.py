@@ -168,7 +168,7 @@ TOLD = {
 
 def test_text_rules_settle_at_once_and_speak_the_vocabulary() -> None:
     for status, some in rules().items():
-        for pattern, to, cause in some:
+        for to, cause, pattern in ((rule.to, rule.cause, rule.pattern) for rule in some):
             assert known(to, cause), pattern.pattern
             plain = status in {Status.UNKNOWN, Status.IN_TRANSIT}
             assert to is status or plain or (status, to) in TOLD
@@ -181,12 +181,18 @@ def test_text_rules_settle_at_once_and_speak_the_vocabulary() -> None:
 
 def test_the_rules_are_in_small_letters_as_is_the_text_they_are_tried_on() -> None:
     for some in rules().values():
-        assert all(pattern.pattern == pattern.pattern.lower() for pattern, _, _ in some)
-    latin = {pattern.pattern for some in rules(latin=True).values() for pattern, _, _ in some}
-    every = {pattern.pattern for some in rules().values() for pattern, _, _ in some}
+        assert all(rule.pattern.pattern == rule.pattern.pattern.lower() for rule in some)
+
+
+def test_a_text_is_tried_on_the_rules_of_its_scripts_alone() -> None:
+    latin, every = (
+        {rule.pattern.pattern for some in asked.values() for rule in some}
+        for asked in (rules(frozenset({"latin"})), rules())
+    )
     assert latin < every
-    assert not any(re.search("[\u0400-\u04ff\u4e00-\u9fff]", pattern) for pattern in latin)
-    assert all(re.search("[\u0400-\u04ff\u4e00-\u9fff]", pattern) for pattern in every - latin)
+    foreign = re.compile("[\u0400-\u04ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
+    assert not any(foreign.search(pattern) for pattern in latin)
+    assert all(foreign.search(pattern) for pattern in every - latin)
 
 
 @given(SCANS)
@@ -351,6 +357,13 @@ def test_a_source_that_takes_a_delivery_back_is_believed() -> None:
 def test_the_summary_speaks_only_where_no_scan_does() -> None:
     assert state(status=Status.LABEL_CREATED, cause="info_received") == ("label_created", "info_received")
     assert state(scan(Status.IN_TRANSIT, 1), status=Status.DELIVERED)[0] == "in_transit"
+
+
+def test_the_newest_scans_words_weigh_the_summary() -> None:
+    said = scan(Status.UNKNOWN, 1, text="已签收，代收点代收", code="9999")
+    assert state(replace(said, known=False), status=Status.DELIVERED)[0] == "pickup_ready"
+    there = scan(Status.UNKNOWN, 1, text="Handled", code="9999")
+    assert state(there, status=Status.DELIVERED, cause="signed") == ("delivered", "signed")
 
 
 def test_applying_tells_what_is_different_and_then_nothing() -> None:
