@@ -46,6 +46,7 @@ _SCRIPTS = {
     "cyrillic": re.compile("[а-яё]"),
     "han": re.compile("[\u3040-\u30ff\u4e00-\u9fff]"),
     "hangul": re.compile("[\uac00-\ud7a3]"),
+    "arabic": re.compile("[\u0600-\u06ff]"),
 }
 _SIMPLE = str.maketrans(
     "簽遞達郵國際關稅單號裝運離發過經處轉給係聯繫電話無網點櫃門領驛員間時進貨車機場報驗檢損壞遲誤錯遺丟開說戶舖鋪續備預計將請憑碼態資訊訂倉庫輸"
@@ -55,7 +56,7 @@ _SIMPLE = str.maketrans(
     "\u0307",
 )
 """Traditional characters as simplified ones and the Turkish i as ours, in texts and patterns alike."""
-_WRITTEN_IN = {"ru": "cyrillic", "zh": "han", "ja": "han", "ko": "hangul"}
+_WRITTEN_IN = {"ru": "cyrillic", "zh": "han", "ja": "han", "ko": "hangul", "ar": "arabic"}
 """The script of a language that is not written in Latin letters."""
 
 _AT_THE_START = re.compile(r"(?<!\[)\^(?!\(\?[!=])")
