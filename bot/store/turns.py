@@ -166,11 +166,11 @@ def _seen_by_staff(w: Written) -> bool:
 
 async def _write_records(connection: AsyncConnection, database: Database, w: Written, now: datetime) -> None:
     if w.order is not None:
-        order = await orders.save_order(connection, database, *w.order, due_at=now)
-        if order is not None:
-            await watching.watch(connection, database, order, w.order[0], now)
-        if order is not None and w.link:
-            fresh = {"hash": w.link, "order_id": order, "created_at": now, "revoked": False, "first_chat": ""}
+        saved = await orders.save_order(connection, database, *w.order, due_at=now)
+        if saved is not None:
+            await watching.watch(connection, database, saved.id, w.order[0], now)
+        if saved is not None and w.link:
+            fresh = {"hash": w.link, "order_id": saved.id, "created_at": now, "revoked": False, "first_chat": ""}
             await connection.execute(database.insert(_links).values(**fresh).on_conflict_do_nothing())
     if w.parcels:
         await orders.save_parcels(connection, w.parcels)
