@@ -7,7 +7,7 @@ new scans are pushed, signed as the document says.
 import hashlib
 import json
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.model.clock import Clock
+from bot.model.zones import zones_of
 from bot.sandbox.platform import Bucket, Event, Platform, Rules
 from bot.sandbox.shop import Journey, Step
 
@@ -49,7 +50,9 @@ class SeventeenTrackApi(Platform):
         return {"content-type": event.content_type, "sign": sign}
 
     def push(self) -> None:
-        """Push every registered number of which there is news."""
+        """Push every registered number of which there is news; while the data is down, what comes later tells it."""
+        if self.faults.down:
+            return
         for number in self.registered - {n for n, stopped in self.stopped.items() if stopped}:
             happened = len(list(self._happened(self.journeys[number])))
             if happened != self.told.get(number):
@@ -58,12 +61,12 @@ class SeventeenTrackApi(Platform):
                 self.send(Event(json.dumps(body).encode()))
 
     async def _call(self, request: Request) -> Response:
-        if self.faults.down:
+        if self.faults.strike("down"):
             return Response(status_code=503)
         if request.headers.get("17token") != self.token:
             error = {"code": -18010002, "message": "Invalid security key."}
             return JSONResponse({"code": -18010002, "data": {"errors": [error]}})
-        if self.faults.too_many or self.rates.wait(""):
+        if self.faults.strike("too_many") or self.rates.wait(""):
             return Response(status_code=429)
         method = request.path_params["method"]
         if method == "getquota":
@@ -160,9 +163,11 @@ class SeventeenTrackApi(Platform):
 
 
 def _event(step: Step, at: datetime) -> dict[str, Any]:
+    """A scan, told by the clock of its place, as 17TRACK does."""
+    zone = next(iter(zones_of(step.country)), UTC)
     return {
-        "time_iso": at.isoformat(),
-        "time_utc": at.isoformat(),
+        "time_iso": at.astimezone(zone).isoformat(),
+        "time_utc": at.astimezone(UTC).isoformat(),
         "description": step.text,
         "location": step.place,
         "stage": step.sub.partition("_")[0],
