@@ -62,13 +62,15 @@ class TakeBack(Struct, frozen=True):
 
 
 class Reword(Struct, frozen=True):
-    """A staff reply, by its act's id, that says `out` instead; `edit` is the act by which `who` changed it. `late`: the
-    channel can still do that where it has left. `whole`: what it should say fits into this one message."""
+    """A staff reply, by its act's id, that says `out` instead; `edit` is the act by which `who` changed it. Only its
+    writer may, or somebody `senior`. `late`: the channel can still do that where it has left. `whole`: what it should
+    say fits into this one message."""
 
     act: str
     who: str
     edit: str
     out: Outbound
+    senior: bool = False
     late: bool = False
     whole: bool = True
 
@@ -202,7 +204,7 @@ async def _write_history(
 async def _taken_back(connection: AsyncConnection, w: Written) -> Written:
     """Take back and change what staff want back or other; a case whose answer did not leave is unanswered again."""
     for wanted in w.unsay:
-        if not wanted.senior and await casebook.writer(connection, w.claim.lane, f"{wanted.act}:reply") != wanted.who:
+        if not await _may_change(connection, w.claim.lane, wanted):
             w = replace(w, found=(*w.found, wanted.line("not_theirs")))
             continue
         key = f"staff:{wanted.act}"
@@ -216,6 +218,9 @@ async def _taken_back(connection: AsyncConnection, w: Written) -> Written:
     gone = {line.data for line in (*w.history, *w.found) if line.what in {"undone", "recalled"}}
     for changed in [x for x in w.reword if x.act.encode() not in gone]:
         key = f"staff:{changed.act}"
+        if not await _may_change(connection, w.claim.lane, changed):
+            w = replace(w, found=(*w.found, changed.line("not_theirs")))
+            continue
         if not changed.whole or await outbox.in_parts(connection, w.claim.lane, key):
             # Changed in part it would say neither what it said nor what it should.
             w = replace(w, found=(*w.found, changed.line("in_parts")))
@@ -227,6 +232,11 @@ async def _taken_back(connection: AsyncConnection, w: Written) -> Written:
         edits = [replace(changed.out, amends=part) for part in parts if len(parts) == 1]
         w = _amending(w, f"{key}:{changed.edit}", edits, changed.line("amended" if edits else "too_late"))
     return w
+
+
+async def _may_change(connection: AsyncConnection, lane: str, wanted: TakeBack | Reword) -> bool:
+    """Whether who wants a reply back or other wrote it, or is senior."""
+    return wanted.senior or await casebook.writer(connection, lane, f"{wanted.act}:reply") == wanted.who
 
 
 def _amending(w: Written, key: str, outs: Sequence[Outbound], line: CaseEvent) -> Written:
