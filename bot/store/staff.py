@@ -236,15 +236,17 @@ class StaffBook:
     # ---- tries -------------------------------------------------------------------------------------------
 
     async def may_try(self, buckets: Sequence[tuple[str, int, float]]) -> bool:
-        """Whether another try is allowed: each bucket (name, at once, seconds for one more) must have a turn left."""
+        """Whether another try is allowed: each bucket (name, at once, seconds for one more) must have a turn left.
+
+        They are asked in this order, and a try that one refuses takes nothing from those behind it.
+        """
 
         async def work(connection: AsyncConnection) -> bool:
             now = await outbox.machine_now(connection)
-            taken = [
-                await outbox.advance(connection, self.database, f"try/{name}", now, seconds, seconds * most, 1)
-                for name, most, seconds in buckets
-            ]
-            return all(taken)
+            for name, most, seconds in buckets:
+                if not await outbox.advance(connection, self.database, f"try/{name}", now, seconds, seconds * most, 1):
+                    return False
+            return True
 
         return await self.database.write(work)
 
