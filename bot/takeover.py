@@ -80,7 +80,8 @@ class Takeover(Struct, frozen=True):
             reasons=(*written.reasons, handed.reason),
         )
         if handed.unsay:
-            done = self._unsaid(done, TakeBack(handed.unsay, act.staff, act.senior, self._deletion(record)), now)
+            back = TakeBack(handed.unsay, act.staff, act.senior, self._deletion(record), handed.quiet)
+            done = self._unsaid(done, back, now)
         if handed.reword:
             first, *rest = self._said(handed, act)
             late = self._amends(record)

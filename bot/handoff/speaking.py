@@ -31,9 +31,9 @@ class Handed(Struct, frozen=True):
     """What a staff act leads to. `say` is the staff's own text for the buyer; `template` an announcement.
 
     `told` is what the writer hears where they pressed or wrote: nothing where it is empty. `push` is the key of a
-    notice that was held back and may go now, `unsay` of a reply to take back while it has not left, `reword` of one
-    to which `say` gives other words, `bridge` of one that the channel's closed window kept back: the buyer is told
-    that an answer waits.
+    notice that was held back and may go now, `unsay` of a reply to take back while it has not left (`quiet`: if it was
+    one), `reword` of one to which `say` gives other words, `bridge` of one that the channel's closed window kept back:
+    the buyer is told that an answer waits.
     """
 
     conversation: Conversation
@@ -47,6 +47,7 @@ class Handed(Struct, frozen=True):
     told: str = ""
     push: str = ""
     unsay: str = ""
+    quiet: bool = False
     reword: str = ""
     bridge: str = ""
 
@@ -190,7 +191,9 @@ def _reply(s: Scene) -> Handed:
 
 
 def _note(s: Scene) -> Handed:
-    return Handed(s.record, Reason("staff.note", {"staff": s.done.staff}), s.case, (s.line("note", s.done.text),))
+    """A note; one that takes the place of what its writer said before (`ref`) takes that back where it was a reply."""
+    line, reason = s.line("note", s.done.text), Reason("staff.note", {"staff": s.done.staff})
+    return Handed(s.record, reason, s.case, (line,), unsay=s.done.ref, quiet=True)
 
 
 def _hand_back(s: Scene) -> Handed:

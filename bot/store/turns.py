@@ -49,12 +49,13 @@ class Worded(Struct, frozen=True):
 
 class TakeBack(Struct, frozen=True):
     """A staff reply, by its act's id, that `who` wants back. Only its writer may, or somebody `senior`. `late` deletes
-    it where it has left; None where the channel cannot."""
+    it where it has left; None where the channel cannot. `quiet`: it may have been no reply, and then nothing is said."""
 
     act: str
     who: str
     senior: bool = False
     late: Outbound | None = None
+    quiet: bool = False
 
     def line(self, what: str) -> CaseEvent:
         """What came of it, in the case's history: each outcome once."""
@@ -204,6 +205,8 @@ async def _write_history(
 async def _taken_back(connection: AsyncConnection, w: Written) -> Written:
     """Take back and change what staff want back or other; a case whose answer did not leave is unanswered again."""
     for wanted in w.unsay:
+        if wanted.quiet and not await casebook.writer(connection, w.claim.lane, f"{wanted.act}:reply"):
+            continue
         if not await _may_change(connection, w.claim.lane, wanted):
             w = replace(w, found=(*w.found, wanted.line("not_theirs")))
             continue
