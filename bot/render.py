@@ -73,8 +73,8 @@ _STAFFS = (
     *(nodes.If, nodes.For, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Test),
     *(nodes.Filter, nodes.Concat),
 )
-"""What a text of staff may be made of. Arithmetic, calls and assignments are not in it: the sandbox keeps what they reach
-for in bounds, but not how long they take, and a second of theirs is a second of everybody's."""
+"""What a text of staff may be made of. Arithmetic, calls and assignments are not in it: the sandbox keeps what they
+reach for in bounds, but not how long they take, and a second of theirs is a second of everybody's."""
 _STAFFS_FILTERS = frozenset(
     {"day", "moment", "hour", "opening", "listed", "land", "capitalize", "default", "first", "last", "length", "lower"}
     | {"title", "trim", "upper"}
