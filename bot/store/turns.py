@@ -49,7 +49,7 @@ class Worded(Struct, frozen=True):
 
 class TakeBack(Struct, frozen=True):
     """A staff reply, by its act's id, that `who` wants back. Only its writer may, or somebody `senior`. `late` deletes
-    it where it has left; None where the channel cannot. `quiet`: it may have been no reply, and then nothing is said."""
+    it where it has left; None where the channel cannot. `quiet`: it may be no reply, and then nothing is said."""
 
     act: str
     who: str
