@@ -34,7 +34,7 @@ PERSONAL = frozenset({"took", "reply", "acknowledged", "handed_back", "resolved"
 
 
 class Turn(Struct, frozen=True):
-    """A turn in which the bot decided on something a buyer said: by which rules."""
+    """A turn in which the bot decided something, and by which rules it answered; none where nobody had asked."""
 
     lane: str
     at: datetime
@@ -147,7 +147,7 @@ def _contacts(turns: Iterable[Turn]) -> Iterable[tuple[str, datetime]]:
     latest: dict[str, datetime] = {}
     began: dict[str, datetime] = {}
     asked: set[tuple[str, datetime]] = set()
-    for turn in sorted(turns, key=lambda t: t.at):
+    for turn in sorted((t for t in turns if t.rules), key=lambda t: t.at):
         last = latest.get(turn.lane)
         if last is None or turn.at - last > SILENCE:
             began[turn.lane] = turn.at
