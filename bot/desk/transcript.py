@@ -94,7 +94,7 @@ class Line(Struct, frozen=True):
     `why` are the rules by which the bot said it; `push` is the key of a notice that staff may send, `bridge` the act of
     a reply that a closed window kept back, of which the buyer can be told by an approved template, `undo` that of a
     reply that has not left yet, `change` that of one which the channel can still delete, and change where its words
-    are one of `messages`.
+    are one of `messages`; `now` is what it says there since it was changed.
     """
 
     key: str
@@ -112,17 +112,19 @@ class Line(Struct, frozen=True):
     undo: str = ""
     change: str = ""
     messages: int = 0
+    now: str = ""
 
 
 class Fates(Struct, frozen=True):
     """What became of staff's replies, by their acts: whom each is by, which a shut window kept back, which were taken
-    back in time, deleted, or changed; and how many messages of words each took. `amends`: the channel still can."""
+    back in time, deleted, or changed (and to what); and how many messages of words each took. `amends`: the channel
+    still can."""
 
     said_by: Mapping[str, str]
     shut: Container[str]
     undone: Container[str]
     recalled: Container[str]
-    amended: Container[str]
+    amended: Mapping[str, str]
     messages: Mapping[str, int]
     amends: bool
 
@@ -148,14 +150,20 @@ def _fates(paper: Paper, said: Sequence[SaidRow], released: Mapping[str, str], *
 
     replies = {"staff:" + h.key.removesuffix(":reply"): h.who for h in paper.history if h.what == "reply"}
     said_by = {**replies, **released}
-    stands = {_act(h.key, said_by) for h in paper.history if h.what == "not_amended"}
+    # Of each change that the platform refused, what it was to change, and by which edit.
+    refused = {h.key.rpartition(":")[0] for h in paper.history if h.what == "not_amended"}
     shut = {f"staff:{h.data.decode()}" for h in paper.history if h.what == "failed" and h.text == "closed"}
     return Fates(
         said_by=said_by,
         shut=shut - acts("bridged"),
         undone=acts("undone"),
-        recalled=acts("recalled") - stands,
-        amended=acts("amended") - stands,
+        recalled=acts("recalled") - refused,
+        amended={
+            act: h.text
+            for h in paper.history
+            if h.what == "amended"
+            and f"{(act := f'staff:{h.data.decode()}')}:{h.key.removesuffix(':amended')}" not in refused
+        },
         messages=Counter(_act(row.key, said_by) for row in said if codec.outbound(row.body or b"").text),
         amends=amends,
     )
@@ -242,6 +250,7 @@ def _said(row: SaidRow, fates: Fates, paper: Paper) -> Line:
         bridge=act if failed and row.key in fates.shut else "",
         change=act if there and fates.amends else "",
         messages=fates.messages.get(row.key, 0),
+        now=fates.amended.get(row.key, ""),
     )
 
 

@@ -108,7 +108,9 @@ async def test_what_has_left_is_changed_and_deleted_where_the_channel_can(amendi
         assert told == {"ok": True, "told": "Changed in the buyer's chat."}
         (changed,) = await amending.home.send()
         assert (changed.text, changed.amends) == ("The answer", "p2")
-        assert "changed since" in (await mei.get("/desk/cases/1")).text
+        page = (await mei.get("/desk/cases/1")).text
+        assert "changed since" in page
+        assert ">The answer</textarea>" in page, "the next edit begins with what the buyer has"
         told = (await act(ada, "undo", ref=ref)).json()
         assert told == {"ok": True, "told": "Deleted in the buyer's chat; they may have read it."}
         (gone,) = await amending.home.send()
