@@ -38,6 +38,7 @@ HAPPENED: Mapping[str, str] = {
     "woke": "Woke up",
     "assigned": "{who} gave it to",
     "moved": "{who} moved it to the queue",
+    "released": "{who} gave it back to the queue, from somebody who works here no more",
     "tagged": "{who} set the tags",
     "priority": "{who} set the priority to",
     "paged": "Called",

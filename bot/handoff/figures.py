@@ -28,7 +28,7 @@ BUCKETS: tuple[tuple[str, float], ...] = (
 """Business hours up to which a case belongs to a bucket."""
 NO_QUESTION = frozenset({"thanks", "started", "stopped", "help", "language_set", "language_ask", "received", "rated"})
 """Turns by which nobody asked anything."""
-TAKES, LEAVES = "took", frozenset({"handed_back", "resolved"})
+TAKES, LEAVES = "took", frozenset({"handed_back", "resolved", "released"})
 PERSONAL = frozenset({"took", "reply", "acknowledged", "handed_back", "resolved", "assigned", "moved", "snoozed"})
 """Lines of a history by which a person had a hand in it."""
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bot.dialog.turn import Reason
-from bot.handoff.files import acknowledged, answered, asked_again, opened, reopened
+from bot.handoff.files import acknowledged, answered, asked_again, opened, queued, reopened
 from bot.handoff.rota import Rules
 from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState, Priority
 from bot.model.conversations import BOT, QUEUE, Conversation
@@ -261,6 +261,20 @@ def _move(s: Scene) -> Handed:
     return Handed(s.record, Reason("staff.moved", {"staff": s.done.staff}), case, (s.line("moved", queue),))
 
 
+def _release(s: Scene) -> Handed:
+    """Somebody who works here no more (`whom`) lets go of a case: it waits for the others, and a buyer with whom they
+    spoke hears until when."""
+    gone = s.done.whom
+    held = s.record.holder == PERSON + gone
+    if not s.done.senior or not (held or s.case.owner == gone):
+        return Handed(s.record, Reason("staff.not_theirs", {"owner": s.case.owner}), s.case)
+    line, reason = s.line("released", gone), Reason("staff.released", {"staff": s.done.staff})
+    if not held:
+        return Handed(s.record, reason, _given(s, ""), (line,))
+    record = replace(s.record, holder=QUEUE, version=s.record.version + 1, unsure=0)
+    return Handed(record, reason, replace(queued(s.case, s.rules, s.now), owner=""), (line,), template="human")
+
+
 def _acknowledge(s: Scene) -> Handed:
     if s.case.acknowledged_at is not None and s.case.owner not in {"", s.done.staff}:
         return Handed(s.record, Reason("staff.not_theirs", {"owner": s.case.owner}), s.case, told="owned")
@@ -314,6 +328,7 @@ ACTS: Mapping[str, Callable[[Scene], Handed]] = {
     "snooze": _snooze,
     "assign": _assign,
     "move": _move,
+    "release": _release,
     "ack": _acknowledge,
     "tag": _tag,
     "priority": _rank,
@@ -322,7 +337,7 @@ ACTS: Mapping[str, Callable[[Scene], Handed]] = {
 }
 ALIASES = {"close": "resolve"}
 LETS_GO = {"handback", "resolve", "send_push"}
-OF_OPEN = {*LETS_GO, "snooze", "assign", "move", "ack", "tag", "priority"}
+OF_OPEN = {*LETS_GO, "snooze", "assign", "move", "release", "ack", "tag", "priority"}
 """What is done to an open case alone. A word to the buyer or a note goes on in a new case where the old one is over."""
 
 

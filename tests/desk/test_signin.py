@@ -62,7 +62,7 @@ async def test_who_is_shut_out_is_out_at_the_next_click(desk: DeskHome) -> None:
     assert (await browser.get("/desk/staff")).status_code == 200
     person = await desk.book.named("Mei")
     assert person is not None
-    await desk.book.change(person.id, active=False)
+    await desk.book.change(person.id, "Ada", active=False)
     assert (await browser.get("/desk/staff")).headers["location"].startswith("/desk/sign-in")
     assert (await desk.browser().sign_in("Mei")).status_code == 401
 
