@@ -6,7 +6,7 @@ The only place that picks implementations, and the only one that knows them all.
 import asyncio
 import importlib
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
 from functools import lru_cache, partial
@@ -48,7 +48,7 @@ from bot.store.store import sqlite_url
 from bot.store.vault import Vault
 from bot.tracker import Tracker
 from bot.transport import fresh_client
-from bot.web import Metrics, create_web
+from bot.web import Metrics, create_monitor, create_web
 from bot.worker import Worker
 
 log = structlog.get_logger()
@@ -80,6 +80,7 @@ class App(Struct):
     worker: Worker
     sender: Sender
     web: ASGIApp
+    monitor: ASGIApp
     http: httpx.AsyncClient
     shop: Shop
     renderer: Renderer
@@ -203,11 +204,23 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
         forecast,
         unasked,
     )
-    web = create_web(
-        store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(), stored=worker.wake.set
-    )
+    token = config.web.metrics_token.get_secret_value()
     return App(
-        config, clock, store, adapters, engine, announcer, worker, sender, web, http, shop, renderer, catalogue, vault
+        config,
+        clock,
+        store,
+        adapters,
+        engine,
+        announcer,
+        worker,
+        sender,
+        create_web(store, adapters.ports, metrics, token=token, stored=worker.wake.set),
+        create_monitor(store, metrics, token=token),
+        http,
+        shop,
+        renderer,
+        catalogue,
+        vault,
     )
 
 
@@ -307,20 +320,13 @@ STOP_SECONDS = 9.0
 ROLES = ("all", "web", "worker", "sender", "desk")
 
 
-async def run(app: App, role: str, stop: asyncio.Event) -> None:
-    """Run a role until `stop`; ends within ten seconds of it."""
-    tasks: list[asyncio.Task[Any]] = []
-    server: uvicorn.Server | None = None
+async def run(app: App, role: str, stop: asyncio.Event, metrics_port: int | None = None) -> None:
+    """Run a role until `stop`; ends within ten seconds of it. On `metrics_port` it tells of itself alone: what a role
+    counts stands in its own process."""
     # Loaded only where it is served: elsewhere it would cost five megabytes.
     desk = importlib.import_module("bot.staffroom").make_desk(app) if role == "desk" else None
-    if role in {"all", "web"}:
-        listening = bound(app.config.web.host, app.config.web.port)
-        server = make_server(app.web, app.config.web.host, app.config.web.port)
-        tasks.append(asyncio.create_task(server.serve(sockets=[listening])))
-    if desk is not None:
-        listening = bound(app.config.desk.host, app.config.desk.port)
-        server = make_server(desk, app.config.desk.host, app.config.desk.port, lifespan=True)
-        tasks.append(asyncio.create_task(server.serve(sockets=[listening])))
+    served = [make_server(*place) for place in _served(app, role, desk, metrics_port)]
+    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(server.serve(sockets=[at])) for server, at in served]
     if role in {"all", "worker"}:
         tasks.append(asyncio.create_task(app.worker.run()))
     if role in {"all", "sender"}:
@@ -331,7 +337,7 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
     stopping.cancel()
     if desk is not None:
         desk.state.live.end_streams()
-    if server is not None:
+    for server, _ in served:
         server.should_exit = True
     app.worker.stop()
     loop = asyncio.get_running_loop()
@@ -345,13 +351,26 @@ async def run(app: App, role: str, stop: asyncio.Event) -> None:
         raise failed[0]  # type: ignore[misc]
 
 
-def bound(host: str, port: int) -> socket.socket:
-    """A socket that listens there; raises `Faults` where another program does."""
+def _served(
+    app: App, role: str, desk: ASGIApp | None, metrics_port: int | None
+) -> Iterator[tuple[ASGIApp, str, int, str, bool]]:
+    """What a role listens with: the app, where, the setting that says so, and whether it starts and stops itself."""
+    web = app.config.web
+    if metrics_port is not None:
+        yield app.monitor, web.host, metrics_port, "--metrics-port", False
+    if role in {"all", "web"}:
+        yield app.web, web.host, web.port, "web.port", False
+    if desk is not None:
+        yield desk, app.config.desk.host, app.config.desk.port, "desk.port", True
+
+
+def bound(host: str, port: int, key: str = "web.port") -> socket.socket:
+    """A socket that listens there; raises `Faults`, which names the setting, where another program does."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise Faults([f"web.port: cannot listen on {host}:{port} ({error.strerror}); choose another port"]) from error
+        raise Faults([f"{key}: cannot listen on {host}:{port} ({error.strerror}); choose another port"]) from error
 
 
 def local_client() -> httpx.AsyncClient:
@@ -387,9 +406,12 @@ class _Server(uvicorn.Server):
         return nullcontext()
 
 
-def make_server(web: Any, host: str, port: int, *, lifespan: bool = False) -> uvicorn.Server:
-    """A web server in this event loop."""
-    return _Server(
+def make_server(
+    web: ASGIApp, host: str, port: int, key: str = "web.port", lifespan: bool = False
+) -> tuple[uvicorn.Server, socket.socket]:
+    """A web server in this event loop, and the socket it is to listen on."""
+    listening = bound(host, port, key)
+    server = _Server(
         uvicorn.Config(
             web,
             host=host,
@@ -402,3 +424,4 @@ def make_server(web: Any, host: str, port: int, *, lifespan: bool = False) -> uv
             server_header=False,
         )
     )
+    return server, listening

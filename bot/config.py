@@ -54,6 +54,12 @@ def _country(value: object) -> object:
     return code
 
 
+def _locale(tag: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*", tag):
+        raise ValueError("write the language's letters, like en, de or pt-BR")
+    return tag.replace("_", "-")
+
+
 def _hours(value: object) -> Hours:
     if isinstance(value, Hours):
         return value
@@ -68,7 +74,7 @@ class ShopPart(_Part):
     name: str = Field(min_length=1)
     country: Annotated[str, BeforeValidator(_country)]
     timezone: Annotated[str, AfterValidator(_zone)]
-    locale: str = "en"
+    locale: Annotated[str, AfterValidator(_locale)] = "en"
     hours: Annotated[Hours, BeforeValidator(_hours)]
 
     @property

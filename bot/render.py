@@ -58,6 +58,33 @@ def defang(value: object) -> object:
     return value if _SIGNS.isdisjoint(value) else _LINKS.sub(lambda m: m[0] + _JOINER, value)
 
 
+_STAFFS = (
+    *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Const),
+    *(nodes.If, nodes.For, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Test),
+    *(nodes.Filter, nodes.Concat),
+)
+"""What a text of staff may be made of. Arithmetic, calls and assignments are not in it: the sandbox keeps what they
+reach for in bounds, but not how long they take, and a second of theirs is a second of everybody's."""
+_STAFFS_FILTERS = frozenset(
+    {"day", "moment", "hour", "opening", "listed", "land", "capitalize", "default", "first", "last", "length", "lower"}
+    | {"title", "trim", "upper"}
+)
+_NESTED = 2
+"""Lists within lists: an order has items, and nothing has more than that."""
+
+
+def _excess(node: nodes.Node, loops: int = 0) -> str:
+    """What a text of staff has that it may not have, named for its writer; empty where there is nothing."""
+    if not isinstance(node, _STAFFS):
+        return f"a {type(node).__name__.lower()}"
+    if isinstance(node, nodes.Filter) and node.name not in _STAFFS_FILTERS:
+        return f"the filter {node.name}"
+    loops += isinstance(node, nodes.For)
+    if loops > _NESTED:
+        return "a list within lists"
+    return next((found for child in node.iter_child_nodes() if (found := _excess(child, loops))), "")
+
+
 class _Book(Struct, frozen=True):
     """One language: its templates, its phrases, and the code under which dates are told."""
 
@@ -195,14 +222,19 @@ class Renderer:
     def fill(self, source: str, facts: Mapping[str, Any], locale: str, zone: str) -> str:
         """A text that staff wrote as a template, filled in as plain text for them to read and send.
 
-        Raises `Refused` with what is wrong with it: a fact that is not there, or no template at all.
+        Raises `Refused` with what is wrong with it: a fact that is not there, more than facts, conditions, lists and
+        filters, or no template at all.
         """
         book = self._books[self.chain(locale)[0]]
         environment = book.environment.overlay(autoescape=False, finalize=None)
         try:
+            if excess := _excess(environment.parse(source)):
+                raise Refused(f"an answer fills in facts; it cannot hold {excess}")
             return _BLANK.sub("\n\n", environment.from_string(source).render(facts, zone=zone).strip())
         except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise Refused(f"{type(error).__name__}: {error}") from error
+        except RecursionError as error:
+            raise Refused("brackets within brackets within brackets") from error
 
     def choices(self, reply: Reply) -> tuple[Choice, ...]:
         """The reply's options as they are titled in its language."""

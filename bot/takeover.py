@@ -80,10 +80,12 @@ class Takeover(Struct, frozen=True):
             reasons=(*written.reasons, handed.reason),
         )
         if handed.unsay:
-            done = self._unsaid(done, TakeBack(handed.unsay, act.staff, act.senior, self._deletion(record)), now)
+            back = TakeBack(handed.unsay, act.staff, act.senior, self._deletion(record), handed.quiet)
+            done = self._unsaid(done, back, now)
         if handed.reword:
             first, *rest = self._said(handed, act)
-            changed = Reword(handed.reword, act.staff, act.id, first.outbound, self._amends(record), whole=not rest)
+            late = self._amends(record)
+            changed = Reword(handed.reword, act.staff, act.id, first.outbound, act.senior, late, whole=not rest)
             done = _reworded(done, changed)
         if handed.bridge:
             return self._bridged(done, act, held.get(f"{handed.bridge}:reply", b"").decode())
@@ -105,7 +107,7 @@ class Takeover(Struct, frozen=True):
     def _unsaid(self, written: Written, wanted: TakeBack, now: datetime) -> Written:
         """Take a reply back: at once where it was written in this same turn, else in the commit, where it is known
         whether it has left."""
-        writer = next((line.who for line in written.history if line.key == f"{wanted.act}:reply"), None)
+        writer = _writer(written, wanted.act)
         if writer is None:
             return replace(written, unsay=(*written.unsay, wanted))
         if writer != wanted.who and not wanted.senior:
@@ -371,12 +373,19 @@ def _says(worded: Worded, act: str) -> bool:
     return worded.key == f"staff:{act}" or worded.key.startswith(f"staff:{act}:")
 
 
+def _writer(written: Written, act: str) -> str | None:
+    """Who wrote a reply of this same turn."""
+    return next((line.who for line in written.history if line.key == f"{act}:reply"), None)
+
+
 def _reworded(written: Written, changed: Reword) -> Written:
     """Give a reply other words: at once where it was written in this same turn, else in the commit."""
     first = f"staff:{changed.act}"
     parts = [w for w in written.worded if _says(w, changed.act)]
     if not parts:
         return replace(written, reword=(*written.reword, changed))
+    if not changed.senior and _writer(written, changed.act) != changed.who:
+        return replace(written, history=(*written.history, changed.line("not_theirs")))
     if not changed.whole or any(w.outbound.text for w in parts if w.key != first):
         return replace(written, history=(*written.history, changed.line("in_parts")))
     worded = tuple(replace(w, outbound=changed.out) if w.key == first else w for w in written.worded)

@@ -3,6 +3,8 @@
 /hooks/{name}   what platforms and carriers call; GET is a platform's handshake
 /api/...        the shop's signed REST
 /healthz /readyz /metrics   is the process up; can it store; Prometheus (loopback or token)
+
+Where roles run apart, each process counts what it does itself; each then serves the last three (`create_monitor`).
 """
 
 import asyncio
@@ -150,11 +152,8 @@ async def _respond(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def create_web(
-    store: Store, ports: Mapping[str, Port], metrics: Metrics, *, token: str = "", stored: Callable[[], None]
-) -> ASGIApp:
-    """The ASGI app of the `web` role."""
-    hooks = Hooks(store, ports, metrics, stored)
+def create_monitor(store: Store, metrics: Metrics, *, token: str = "") -> Starlette:
+    """Whether this process is up, whether it can store, and what it counted."""
 
     async def healthz(request: StarletteRequest) -> Response:
         return PlainTextResponse("ok")
@@ -173,7 +172,15 @@ def create_web(
         await _measure(store, metrics)
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    others = Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", show_metrics)])
+    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", show_metrics)])
+
+
+def create_web(
+    store: Store, ports: Mapping[str, Port], metrics: Metrics, *, token: str = "", stored: Callable[[], None]
+) -> ASGIApp:
+    """The ASGI app of the `web` role."""
+    hooks = Hooks(store, ports, metrics, stored)
+    others = create_monitor(store, metrics, token=token)
 
     async def web(scope: Scope, receive: Receive, send: Send) -> None:
         # Past Starlette's middleware and routes, which cost as much as the hook itself.

@@ -61,8 +61,8 @@ class DeskHome:
     def book(self) -> StaffBook:
         return self.house.staff
 
-    def browser(self, base: str = f"http://{HOST}") -> Browser:
-        transport = httpx.ASGITransport(app=self.app, client=("127.0.0.1", 5000))
+    def browser(self, base: str = f"http://{HOST}", client: str = "127.0.0.1") -> Browser:
+        transport = httpx.ASGITransport(app=self.app, client=(client, 5000))
         return Browser(httpx.AsyncClient(transport=transport, base_url=base))
 
     async def hire(self, name: str, role: Role = Role.AGENT, email: str = "") -> None:

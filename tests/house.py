@@ -282,11 +282,12 @@ async def home(
     rates: Rates | None = None,
     rules: Rules | None = None,
     places: Mapping[str, Address] | None = None,
+    wire: Wire | None = None,
 ) -> AsyncIterator[Home]:
     """A bot on a store."""
     renderer = RENDERER
     shop = shop or Shop("Lantern", "CN", "Asia/Shanghai", "en", renderer.locales)
-    wire = Wire()
+    wire = wire or Wire()
     zone = ZONE
 
     @lru_cache(maxsize=1)  # as the app does: a batch of turns has one hour

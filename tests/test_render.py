@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from bot.errors import Refused
 from bot.model.markup import plain
 from bot.model.messages import Address, Limits, Option, Reply
 from bot.render import Renderer
@@ -163,3 +164,45 @@ def test_a_message_that_must_ask_for_the_number_alone_lists_its_choices_as_text(
     assert message.text.endswith("1. Talk to a person")
     (both,) = RENDERER.render(asking, replace(alone, contact_alone=False), 0)
     assert (len(both.choices), bool(both.ask_contact)) == (1, True)
+
+
+FACTS = {"name": "Anna", "last": date(2026, 12, 4), "items": [{"title": "Lamp", "quantity": 2}], "scan": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ("Hello {{ name or 'there' }}, by {{ last | day }}.", "Hello Anna, by Fri, Dec 4."),
+        (
+            "{% for i in items %}{{ i.quantity }} × {{ i.title }}{% if not loop.last %}, {% endif %}{% endfor %}",
+            "2 × Lamp",
+        ),
+        ("{% if scan %}{{ scan }}{% else %}No scan yet{% endif %}", "No scan yet"),
+        ("{{ items[0].title | upper ~ '!' }}", "LAMP!"),
+        ("{{ name | default('you', true) }}{{ ' (' ~ items | length ~ ')' if items }}", "Anna (1)"),
+    ],
+)
+def test_an_answer_of_staff_is_filled_with_facts(text: str, reads: str) -> None:
+    assert RENDERER.fill(text, FACTS, "en", "UTC") == reads
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ 'x' * 300000000 }}",
+        "{{ 10 ** 10000000 }}",
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% set x = 'aa' %}{% set x = x ~ x %}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "{{ name | center(999999999) }}",
+        "{{ '%999999999d' % 1 }}",
+        "{{ '{:>999999999}'.format(1) }}",
+        "{% for a in items %}{% for b in items %}{% for c in items %}{% endfor %}{% endfor %}{% endfor %}",
+        "{% include 'where.j2' %}",
+        "{{ lipsum(100000) }}",
+        "{{ " + "(" * 1500 + "name" + ")" * 1500 + " }}",
+    ],
+)
+def test_an_answer_of_staff_cannot_take_the_desks_time(text: str) -> None:
+    with pytest.raises(Refused):
+        RENDERER.fill(text, FACTS, "en", "UTC")

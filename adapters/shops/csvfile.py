@@ -9,18 +9,19 @@ import io
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
 
 import yaml
 from msgspec import Struct
 from msgspec.structs import replace
 
+from bot.model import shortdates
 from bot.model.foreign import THIS_AGE
 from bot.model.orders import Consent, Duties, Item, Order, Shipment, number_key
+from bot.model.shortdates import Style
 from bot.tracking.numbers import candidates, compact
 
 SOURCE = "csv"
@@ -33,15 +34,9 @@ _UNDATED = datetime.fromtimestamp(0, UTC)
 LONGEST_RECORD = 50
 """Lines of one record: a quote that is open for longer was never closed."""
 _HIGH = re.compile(rb"[\x80-\xff]+")
-_NUMERIC = re.compile(
-    r"(?P<a>\d{1,4})[-/.](?P<b>\d{1,2})[-/.](?P<c>\d{4}|\d{1,2})"
-    r"(?:[ T](?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?\s*(?P<half>[AaPp][Mm])?)?"
-)
 _WRITTEN = ("%b %d, %Y", "%d %b %Y", "%Y年%m月%d日", "%Y-%m-%d %H:%M:%S %z")
-DATES = ("placed_at", "shipped_at", "promised")
-MONTHS = 12
-MONTH_FIRST = frozenset({"US", "PH", "PW", "FM"})
-"""Countries that write the month before the day. Source: Unicode's CLDR, dateFormats short."""
+_AHEAD = {"placed_at": timedelta(days=2), "shipped_at": timedelta(days=2), "promised": timedelta(days=730)}
+"""How far after the import a date can lie; only what tells 11-12-26 from 26-11-12 asks for it."""
 _TRUE = {"1", "y", "yes", "true", "ja", "si", "sí", "sim", "oui", "да", "是"}
 _HINTS = (("email", re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")), ("phone", re.compile(r"^\+\d[\d\s().-]{6,}$")))
 _SHORTENED = re.compile(r"\d[.,]?\d*E\+\d+", re.IGNORECASE)
@@ -185,27 +180,42 @@ def guess_columns(table: Table) -> dict[str, str]:
     return found
 
 
-DateOrder = Literal["", "day first", "month first", "both"]
+class Dates(Struct, frozen=True):
+    """How the short dates of a column can be written: one style where the file tells it, several where somebody must
+    be asked (then `example` is one that is another day in each), none where the column has them of several kinds."""
+
+    heading: str
+    styles: tuple[Style, ...]
+    example: str
 
 
-def date_order(table: Table, columns: Mapping_, country: str) -> DateOrder:
-    """What 03/04 is: as those dates of the file have it of which there is no doubt, else as the shop's country does;
-    empty where the file has none such. Of a file with `both` kinds no such day can be told."""
-    places = [table.header.index(columns[field]) for field in DATES if columns.get(field) in table.header]
-    found = [_NUMERIC.match(row[place]) for _, row in table.rows for place in places if place < len(row)]
-    pairs = [(int(m["a"]), int(m["b"])) for m in found if m is not None and len(m["a"]) <= 2]
-    by_day, by_month = any(a > MONTHS for a, _ in pairs), any(b > MONTHS for _, b in pairs)
-    if by_day and by_month:
-        return "both"
-    if not pairs:
-        return ""
-    return "month first" if by_month or (not by_day and country in MONTH_FIRST) else "day first"
+def dates(table: Table, columns: Mapping_, now: datetime) -> dict[str, Dates]:
+    """Every column, by its field, with dates that do not say themselves what is day, month and year. A column is
+    read as a whole; where that leaves several styles, the file's other columns may tell."""
+    written = {field: _short(table, columns[field]) for field in _AHEAD if columns.get(field) in table.header}
+    found = {field: shortdates.styles(texts, now + _AHEAD[field]) for field, texts in written.items() if texts}
+    known = frozenset(style for styles in found.values() if len(styles) == 1 for style in styles)
+    told = {}
+    for field, styles in found.items():
+        likely = (styles & known) or styles
+        example = next((t for t in written[field] if len({shortdates.read(t, s) for s in likely}) > 1), "")
+        chosen = tuple(s for s in Style if s in likely)
+        told[field] = Dates(columns[field], chosen if example else chosen[:1], example or written[field][0])
+    return told
 
 
-def orders(table: Table, columns: Mapping_, now: datetime, country: str = "") -> Iterator[Order | RowError]:
-    """The file's orders, in its order, and what had to be left out. `now` becomes their `updated_at`, `country` is the
-    shop's. A row that says the same as one before it says nothing new."""
-    written = date_order(table, columns, country)
+def _short(table: Table, heading: str) -> list[str]:
+    place = table.header.index(heading)
+    return [row[place] for _, row in table.rows if place < len(row) and shortdates.is_short(row[place])]
+
+
+Styles = Mapping[str, Style | None]
+"""By field. None: only what can be no other day."""
+
+
+def orders(table: Table, columns: Mapping_, now: datetime, styles: Styles) -> Iterator[Order | RowError]:
+    """The file's orders, in its order, and what had to be left out. `now` becomes their `updated_at`. A row that says
+    the same as one before it says nothing new."""
     seen: set[tuple[str, ...]] = set()
     places = {field: table.header.index(heading) for field, heading in columns.items() if heading in table.header}
     joined: dict[str, Order] = {}
@@ -216,7 +226,7 @@ def orders(table: Table, columns: Mapping_, now: datetime, country: str = "") ->
         seen.add(row)
         cells = {field: row[place] for field, place in places.items() if place < len(row)}
         try:
-            order = _order(_dated(cells, written), now)
+            order = _order(_dated(cells, styles), now)
         except _Wrong as wrong:
             yield RowError(line, columns.get(wrong.field, wrong.field), wrong.message)
             continue
@@ -332,53 +342,28 @@ def _duties(cells: Mapping_) -> Duties:
     )
 
 
-def _dated(cells: Mapping_, written: DateOrder) -> dict[str, str]:
+def _dated(cells: Mapping_, styles: Styles) -> dict[str, str]:
     """The row with its dates written as ISO 8601 has them, where they are written in another way."""
-    return {**cells, **{field: _iso(field, cells[field], written) for field in DATES if cells.get(field)}}
+    return {**cells, **{field: _iso(field, cells[field], styles.get(field)) for field in _AHEAD if cells.get(field)}}
 
 
-def _iso(field: str, text: str, written: DateOrder) -> str:
-    wrong = _Wrong(field, f"{text!r} is no date; write it like 2026-11-24")
-    try:
-        if (found := _NUMERIC.fullmatch(text)) is not None:
-            moment = _numeric(field, text, found, written)
-        else:
-            moment = _written(text)
-        return _sensible(moment).isoformat()
-    except (ValueError, OverflowError):
-        raise wrong from None
+def _iso(field: str, text: str, style: Style | None) -> str:
+    moment = shortdates.read(text, style) or _written(text)
+    if moment is not None and THIS_AGE[0] <= moment.year < THIS_AGE[1]:
+        return moment.isoformat()
+    several = any(shortdates.read(text, s) for s in Style)
+    more = "can be several days, and the column has dates of several kinds" if several else "is no date"
+    raise _Wrong(field, f"{text!r} {more}; write it like 2026-11-24")
 
 
-def _numeric(field: str, text: str, found: re.Match[str], written: DateOrder) -> datetime:
-    first, second, third = int(found["a"]), int(found["b"]), int(found["c"])
-    if len(found["a"]) > 2:
-        year, month, day = first, second, third
-    else:
-        if written == "both" and max(first, second) <= MONTHS:
-            raise _Wrong(field, f"{text!r} can be two days: the file has dates of both kinds; write it like 2026-11-24")
-        by_month = second > MONTHS if written == "both" else written == "month first"
-        month, day = (first, second) if by_month else (second, first)
-        year = third if len(found["c"]) > 2 else 2000 + third
-    hour = int(found["hour"] or 0)
-    if found["half"]:
-        hour = hour % 12 + (12 if found["half"].lower() == "pm" else 0)
-    return datetime(year, month, day, hour, int(found["minute"] or 0), int(found["second"] or 0), tzinfo=UTC)
-
-
-def _written(text: str) -> datetime:
+def _written(text: str) -> datetime | None:
     for parse in (datetime.fromisoformat, *(lambda t, f=f: datetime.strptime(t, f) for f in _WRITTEN)):  # noqa: DTZ007
         try:
             moment: datetime = parse(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             continue
         return moment.replace(tzinfo=moment.tzinfo or UTC)
-    raise ValueError(text)
-
-
-def _sensible(moment: datetime) -> datetime:
-    if not THIS_AGE[0] <= moment.year < THIS_AGE[1]:
-        raise ValueError("not of this age")
-    return moment
+    return None
 
 
 def _stamp(cells: Mapping_, field: str) -> datetime | None:

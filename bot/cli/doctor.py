@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from bot.app import open_app
 from bot.cli.deskcheck import desk_lines
-from bot.cli.session import DEFAULT, ConfigOption, complete, load, open_store, revision, say, stop
+from bot.cli.session import DEFAULT, ConfigOption, complete, load, open_store, ready, revision, say, stop
 from bot.config import Config, Faults, read
 from bot.errors import WismoError, describe
 from bot.ports import Channel, Port
@@ -63,12 +63,8 @@ async def _findings(path: Path, register: bool) -> AsyncIterator[Finding]:
             yield Finding(True, f"{path.name}: every key is understood")
             tables, database = await _database(app.store)
             yield database
-            for name, port in app.adapters.ports.items():
-                # First the webhook: a poller is not well while one is set, and registering takes it away.
-                if isinstance(port, Channel):
-                    async for finding in _webhook(config, name, port, register):
-                        yield finding
-                yield await _checked(name, port)
+            async for finding in _accounts(config, app.adapters.ports, register):
+                yield finding
             if tables:
                 async for finding in _queues(app.store):
                     yield finding
@@ -82,15 +78,38 @@ async def _findings(path: Path, register: bool) -> AsyncIterator[Finding]:
 
 
 async def _database(store: Store) -> tuple[bool, Finding]:
+    """Whether its tables can be looked at, and what is to be said of it. A SQLite file is nobody's step: one that is
+    new is made, an older one waits for the run that brings it up."""
+    sqlite = store.database.sqlite
+    kind = "SQLite" if sqlite else "PostgreSQL"
     try:
         at = await revision(store)
+        if sqlite and not at:
+            await ready(store)
+            return True, Finding(True, f"database: {kind}, made just now, revision {store.head()}")
     except WismoError as error:
         return False, Finding(False, str(error))
-    kind = "SQLite" if store.database.sqlite else "PostgreSQL"
     if at == store.head():
         return True, Finding(True, f"database: {kind}, revision {at}")
     text = f"database: {kind}, at revision {at or 'none'}; this version needs {store.head()}"
+    if sqlite:
+        return False, Finding(True, text, "the next `wismo run` brings it there by itself")
     return False, Finding(False, text, "run `wismo migrate`")
+
+
+async def _accounts(config: Config, ports: Mapping[str, Port], register: bool) -> AsyncIterator[Finding]:
+    """What talks to buyers and hears of parcels, and whether it is set up."""
+    if not config.channels:
+        yield Finding(False, "channels: none, so no buyer can write to the bot", "`wismo init`, or config.example.yaml")
+    if not config.carriers:
+        text = "carriers: none; the bot knows of parcels what the shop and `wismo scan` tell it"
+        yield Finding(True, text, "name a tracking source under carriers")
+    for name, port in ports.items():
+        # First the webhook: a poller is not well while one is set, and registering takes it away.
+        if isinstance(port, Channel):
+            async for finding in _webhook(config, name, port, register):
+                yield finding
+        yield await _checked(name, port)
 
 
 async def _checked(name: str, port: Port) -> Finding:

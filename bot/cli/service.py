@@ -24,13 +24,17 @@ Role = Literal["all", "web", "worker", "sender", "desk"]
 def run(
     config: ConfigOption = DEFAULT,
     role: Annotated[Role, typer.Option(help="Which part of the bot this process is.")] = "all",
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Serve this process's own /metrics, /readyz and /healthz there."),
+    ] = None,
 ) -> None:
     """Run the bot until it is told to stop (Ctrl-C or SIGTERM); it lets go within ten seconds."""
     logs.configure(logging.INFO)
-    complete(_serve(load(config), role, config))
+    complete(_serve(load(config), role, config, metrics_port))
 
 
-async def _serve(config: Config, role: Role, file: Path) -> None:
+async def _serve(config: Config, role: Role, file: Path, metrics_port: int | None) -> None:
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         with suppress(NotImplementedError):  # Windows has no handlers in its loops: Ctrl-C interrupts there
@@ -41,7 +45,7 @@ async def _serve(config: Config, role: Role, file: Path) -> None:
         desk = role == "all" and config.desk.web
         beside = asyncio.create_task(keep_desk(file, stop) if desk else follow_parent(stop))
         try:
-            await composition.run(app, role, stop)
+            await composition.run(app, role, stop, metrics_port)
         finally:
             stop.set()
             await beside

@@ -103,14 +103,20 @@ def store_url(config: Config) -> str:
 
 
 async def revision(store: Store) -> str:
-    """The revision the database is at; raises `Misconfigured` where it cannot be reached."""
+    """The revision the database is at; raises `Misconfigured` where it cannot be reached, or is newer than we are."""
     try:
-        return await store.revision()
+        at = await store.revision()
     except Exception as error:
         raise Misconfigured(
             f"database.url: the database gives no answer ({type(error).__name__}); does it run, is the URL right?",
             key="database.url",
         ) from error
+    if at > store.head():
+        raise Misconfigured(
+            f"the database is at revision {at}, of a newer Wismo; this one knows {store.head()}: install the newer one",
+            key="database",
+        )
+    return at
 
 
 async def ready(store: Store) -> None:

@@ -58,7 +58,7 @@ def init(
     except OSError as error:
         stop(f"✗ nothing was written: {error.filename}: {error.strerror}")
     say(f"✓ {config} and {config.parent / '.env'} (secrets, for you alone) are written.")
-    say("Next: `wismo doctor --register`, then `wismo run`.")
+    say("Next: `wismo import FILE.csv` for your orders, `wismo doctor --register`, then `wismo run`.")
     if failed:
         stop(f"✗ left out, since their credentials did not work: {', '.join(failed)}")
 

@@ -61,7 +61,8 @@ async def _list(config: Config) -> None:
 
 @staff.command()
 def remove(name: NameArgument, config: ConfigOption = DEFAULT) -> None:
-    """Shut a person out: their password and links end, and their open pages close within seconds."""
+    """Shut a person out: their password and links end, their open pages close within seconds, their cases wait for
+    the others."""
     complete(_remove(load(config), name))
 
 
@@ -71,6 +72,6 @@ async def _remove(config: Config, name: str) -> None:
         person = await book.named(name)
         if person is None:
             stop(f"✗ nobody is called {name}; `wismo staff list` shows who is there")
-        await book.change(person.id, active=False)
+        await book.change(person.id, TERMINAL, active=False)
         await book.audit(Audited(TERMINAL, "shut out", detail=person.name))
     say(f"✓ {person.name} is signed out everywhere and cannot sign in")

@@ -5,7 +5,7 @@ decides, and the page waits a moment to say what came of it. What is not decided
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 from uuid import uuid4
@@ -43,12 +43,23 @@ KINDS = frozenset(
         "send_push",
         "bridge",
         "undo",
+        "edit",
     }
 )
 OF_OPEN = frozenset({"snooze", "assign", "move", "ack", "tag", "priority"})
 """What is done to an open case alone; a reply or a note to one that is over opens a new one."""
 ENDS = frozenset({"handback", "resolve"})
 """What is done to the case of the page alone; where that was over already, nothing was."""
+CHANGED: Mapping[str, tuple[bool, str]] = {
+    "recalled": (True, "Deleted in the buyer's chat; they may have read it."),
+    "undone": (True, "Taken back."),
+    "amended": (True, "Changed in the buyer's chat."),
+    "edited": (True, "Changed before it left."),
+    "in_parts": (False, "Not changed: it went in several messages. Delete it and write anew."),
+    "not_theirs": (False, "Not done: only who wrote it, a lead or an admin can take it back."),
+}
+"""What came of taking a reply back or changing it, by the history's word for it; the first that is there counts."""
+TOO_LATE = (False, "Too late: it has left already.")
 PATIENCE = 4.0
 LONGEST = 8000
 NAP = re.compile(r"(\d{1,3})([hd])")
@@ -70,7 +81,7 @@ async def act(house: DeskHouse, request: Request, visit: Visit) -> Response:
         return _told(request, case, f"Not sent: {error}.", ok=False)
     if kind == "move" and done.whom not in house.queues:
         return _told(request, case, "There is no such queue.", ok=False)
-    if kind == "reply" and not done.text and not done.media:
+    if kind in {"reply", "edit"} and not done.text and not done.media:
         return _told(request, case, "There is nothing to send.", ok=False)
     item = Item(key=done.id, lane=line.case.conversation, body=pack(done))
     await house.store.receive([Arrival("wismo", item)])
@@ -173,8 +184,8 @@ def _worded(visit: Visit, line: CaseLine, done: StaffAct, history: set[str]) -> 
         return (True, "Sent.") if "push_sent" in history else (False, not_sent)
     if done.kind == "bridge" and "too_late" in history:
         return False, "No approved template is there for it: the buyer must write first."
-    if done.kind == "undo":
-        return _taken_back(history)
+    if done.kind in {"undo", "edit"}:
+        return next((told for what, told in CHANGED.items() if what in history), TOO_LATE)
     if not history:
         over = done.kind in ENDS and line.case.closed_at is not None
         nothing = "Not done: this case is resolved." if over else "Nothing changed."
@@ -191,14 +202,6 @@ def _worded(visit: Visit, line: CaseLine, done: StaffAct, history: set[str]) -> 
         "bridge": "The buyer is told that an answer waits; it goes when they open the window.",
     }
     return True, words.get(done.kind, "Done.")
-
-
-def _taken_back(history: set[str]) -> tuple[bool, str]:
-    if "recalled" in history:
-        return True, "Deleted in the buyer's chat; they may have read it."
-    if "not_theirs" in history and "undone" not in history:
-        return False, "Not done: only who wrote it, a lead or an admin can take it back."
-    return ("undone" in history, "Taken back." if "undone" in history else "Too late: it has left already.")
 
 
 def _told(request: Request, case: int, text: str, *, ok: bool) -> Response:

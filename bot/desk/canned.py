@@ -19,6 +19,7 @@ from bot.model.conversations import Conversation
 from bot.model.staff import Visit
 from bot.store.canned import Answer, CannedBook
 from bot.store.staff import Audited
+from bot.tracking.standing import counted
 
 LONGEST = 4000
 SAMPLE: Mapping[str, Any] = {
@@ -62,7 +63,7 @@ def facts(house: DeskHouse, dossier: Dossier | None, record: Conversation, staff
     parcel = next(iter(sorted(dossier.parcels, key=lambda p: p.status.value == "delivered")), None)
     if parcel is None:
         return known
-    last = parcel.track.scans[-1] if parcel.track and parcel.track.scans else None
+    last = next(reversed(counted(parcel, house.now())), None)
     return known | {
         "status": parcel.status.value.replace("_", " "),
         "carrier": parcel.carrier,

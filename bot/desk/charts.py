@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from html import escape
 
-WIDTH, HEIGHT = 920, 200
+WIDTH, NARROW, HEIGHT = 920, 400, 200
 BAR, GAP, LABEL = 20, 8, 130
 
 
@@ -34,14 +34,14 @@ def columns(days: Mapping[date, tuple[int, int]], first: date, last: date) -> st
     return _svg(HEIGHT, "Questions by day", f"{line}{''.join(bars)}{ticks}{top}")
 
 
-def bars(counts: Mapping[str, int], title: str, width: int = 400) -> str:
-    """Counts as bars that lie, each with its name and number; `width` is in the page's pixels where there is room."""
+def bars(counts: Mapping[str, int], title: str) -> str:
+    """Counts as bars that lie, each with its name and number; narrow enough to be read on a phone."""
     most = max(counts.values(), default=0) or 1
     rows = [
-        _row(place, name.replace("_", " "), count, (width - LABEL - 50) * count / most)
+        _row(place, name.replace("_", " "), count, (NARROW - LABEL - 50) * count / most)
         for place, (name, count) in enumerate(counts.items())
     ]
-    return _svg(max(1, len(counts)) * (BAR + GAP) + 4, title, "".join(rows), width)
+    return _svg(max(1, len(counts)) * (BAR + GAP) + 4, title, "".join(rows), NARROW)
 
 
 def _row(place: int, name: str, count: int, wide: float) -> str:
@@ -54,7 +54,8 @@ def _row(place: int, name: str, count: int, wide: float) -> str:
 
 
 def _svg(height: int, title: str, inside: str, width: int = WIDTH) -> str:
+    kind = "chart wide" if width == WIDTH else "chart"
     return (
-        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
+        f'<svg class="{kind}" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{inside}</svg>"
     )

@@ -67,7 +67,7 @@ async def gather(house: DeskHouse, case: int, most: int = MOST_LINES) -> Sheet |
     talk = await house.reading.talk(case, most)
     if talk is None:
         return None
-    lines = transcript.read(talk.paper, house.decode)
+    lines = transcript.read(talk.paper, house.decode, amends=_amends(house, talk.line))
     return Sheet(talk.line, talk.record, lines, talk.dossiers, talk.siblings)
 
 
@@ -107,6 +107,7 @@ def _facts(house: DeskHouse, sheet: Sheet, visit: Visit, here: Sequence[str]) ->
         "proofs": [p for p in sheet.record.proofs if p.until > now],
         "siblings": sheet.siblings,
         "channel": platform(line.channel),
+        "amends": _amends(house, line),
         "file_path": lambda shown: f"/desk/files/{shown.id}/{seal(visit, 'file', str(shown.id))}",
         **frame(visit),
     }
@@ -145,6 +146,12 @@ def window(house: DeskHouse, line: CaseLine) -> Window:
         return Window(None, True)
     until = line.heard_at + WINDOW if line.heard_at is not None else None
     return Window(until, until is not None and until > house.now())
+
+
+def _amends(house: DeskHouse, line: CaseLine) -> bool:
+    """Whether the channel changes and deletes what it has delivered."""
+    limits = house.limits.get(line.channel)
+    return limits is not None and limits.amends
 
 
 def _parcel(parcel: Parcel, now: datetime) -> ParcelCard:

@@ -53,13 +53,13 @@ async def set_role(house: DeskHouse, request: Request, visit: Visit) -> Response
     other = await _other(house, request, visit)
     role = str((await request.form()).get("role", ""))
     if other is not None and role in set(Role):
-        await house.staff.change(other.id, role=Role(role))
+        await house.staff.change(other.id, visit.name, role=Role(role))
         await house.staff.audit(Audited(visit.name, "gave a role", detail=f"{other.name}: {role}"))
     return RedirectResponse("/desk/staff", 303)
 
 
 async def shut_out(house: DeskHouse, request: Request, visit: Visit) -> Response:
-    """Sign a person out everywhere and let them in no more."""
+    """Sign a person out everywhere and let them in no more; their open cases wait for the others."""
     return await _let(house, request, visit, active=False)
 
 
@@ -71,7 +71,7 @@ async def let_in(house: DeskHouse, request: Request, visit: Visit) -> Response:
 async def _let(house: DeskHouse, request: Request, visit: Visit, *, active: bool) -> Response:
     other = await _other(house, request, visit)
     if other is not None:
-        await house.staff.change(other.id, active=active)
+        await house.staff.change(other.id, visit.name, active=active)
         await house.staff.audit(Audited(visit.name, "let in" if active else "shut out", detail=other.name))
     return RedirectResponse("/desk/staff", 303)
 

@@ -29,7 +29,7 @@ async def show(house: DeskHouse, request: Request, visit: Visit) -> Response:
         "by_day": columns(found.by_day, first, last),
         "first_response": bars(found.first_response, "First answer, in business hours"),
         "resolve": bars(found.resolve, "Until resolved, in business hours"),
-        "reasons": bars(dict(list(found.reasons.items())[:12]), "Why people were needed", 920),
+        "reasons": bars(dict(list(found.reasons.items())[:12]), "Why people were needed"),
         "here": "reports",
         **frame(visit),
     }

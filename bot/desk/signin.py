@@ -110,10 +110,11 @@ async def use_invite(house: DeskHouse, request: Request) -> Response:
 
 
 def buckets(request: Request, name: str) -> list[tuple[str, int, float]]:
-    """How often a sign-in may be tried: from one address at one name, at one name, and from one address."""
+    """How often a sign-in may be tried: from one address at one name, from one address, and at one name. The last is
+    the victim's own: whoever guesses from one place is stopped before they use it up."""
     who = sha256(name_key(name).encode()).hexdigest()[:16]
     where = network(request)
-    return [(f"{who}/{where}", TRIES, 180.0), (f"name/{who}", 4 * TRIES, 60.0), (f"from/{where}", 6 * TRIES, 20.0)]
+    return [(f"{who}/{where}", TRIES, 180.0), (f"from/{where}", 6 * TRIES, 20.0), (f"name/{who}", 4 * TRIES, 60.0)]
 
 
 def network(request: Request) -> str:

@@ -2,6 +2,7 @@
 and what happened to the case. Pure; the rows come from the store, the reading of a platform's message from its port.
 """
 
+from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from html import escape
@@ -37,6 +38,7 @@ HAPPENED: Mapping[str, str] = {
     "woke": "Woke up",
     "assigned": "{who} gave it to",
     "moved": "{who} moved it to the queue",
+    "released": "{who} gave it back to the queue, from somebody who works here no more",
     "tagged": "{who} set the tags",
     "priority": "{who} set the priority to",
     "paged": "Called",
@@ -92,7 +94,8 @@ class Line(Struct, frozen=True):
 
     `why` are the rules by which the bot said it; `push` is the key of a notice that staff may send, `bridge` the act of
     a reply that a closed window kept back, of which the buyer can be told by an approved template, `undo` that of a
-    reply that has not left yet.
+    reply that has not left yet, `change` that of one which the channel can still delete, and change where its words
+    are one of `messages`; `now` is what it says there since it was changed.
     """
 
     key: str
@@ -108,26 +111,63 @@ class Line(Struct, frozen=True):
     push: str = ""
     bridge: str = ""
     undo: str = ""
+    change: str = ""
+    messages: int = 0
+    now: str = ""
+
+
+class Fates(Struct, frozen=True):
+    """What became of staff's replies, by their acts: whom each is by, which a shut window kept back, which were taken
+    back in time, deleted, or changed (and to what); and how many messages of words each took. `amends`: the channel
+    still can."""
+
+    said_by: Mapping[str, str]
+    shut: Container[str]
+    undone: Container[str]
+    recalled: Container[str]
+    amended: Mapping[str, str]
+    messages: Mapping[str, int]
+    amends: bool
 
 
 Decode = Callable[[str, Item], Event | None]
 
 
-def read(paper: Paper, decode: Decode) -> list[Line]:
-    """All lines, oldest first."""
-    said_by = {"staff:" + h.key.removesuffix(":reply"): h.who for h in paper.history if h.what == "reply"}
+def read(paper: Paper, decode: Decode, *, amends: bool = False) -> list[Line]:
+    """All lines, oldest first. `amends`: the channel can change and delete what it has delivered."""
     released = {h.data.decode(): h.who for h in paper.history if h.what == "push_sent"}
-    said_by |= released
-    lines = [line for row in paper.written if (line := _written(row, paper, decode)) is not None]
-    bridged = {h.data.decode() for h in paper.history if h.what == "bridged"}
-    shut = {f"staff:{h.data.decode()}" for h in paper.history if h.what == "failed" and h.text == "closed"}
-    shut -= {f"staff:{act}" for act in bridged}
-    undone = {f"staff:{h.data.decode()}" for h in paper.history if h.what == "undone"}
     # What changes a message says nothing new: its line of the history tells of it.
     said = [row for row in paper.said if row.body and not row.key.startswith(AMEND)]
-    lines += [_said(row, said_by, shut, undone, paper) for row in said]
+    fates = _fates(paper, said, released, amends=amends)
+    lines = [line for row in paper.written if (line := _written(row, paper, decode)) is not None]
+    lines += [_said(row, fates, paper) for row in said]
     lines += [line for row in paper.history if (line := _happened(row, released)) is not None]
     return sorted(lines, key=lambda line: (line.at, line.side == "event", line.key))
+
+
+def _fates(paper: Paper, said: Sequence[SaidRow], released: Mapping[str, str], *, amends: bool) -> Fates:
+    def acts(*what: str) -> set[str]:
+        return {f"staff:{h.data.decode()}" for h in paper.history if h.what in what}
+
+    replies = {"staff:" + h.key.removesuffix(":reply"): h.who for h in paper.history if h.what == "reply"}
+    said_by = {**replies, **released}
+    # Of each change that the platform refused, what it was to change, and by which edit.
+    refused = {h.key.rpartition(":")[0] for h in paper.history if h.what == "not_amended"}
+    shut = {f"staff:{h.data.decode()}" for h in paper.history if h.what == "failed" and h.text == "closed"}
+    return Fates(
+        said_by=said_by,
+        shut=shut - acts("bridged"),
+        undone=acts("undone"),
+        recalled=acts("recalled") - refused,
+        amended={
+            act: h.text
+            for h in paper.history
+            if h.what == "amended"
+            and f"{(act := f'staff:{h.data.decode()}')}:{h.key.removesuffix(':amended')}" not in refused
+        },
+        messages=Counter(_act(row.key, said_by) for row in said if codec.outbound(row.body or b"").text),
+        amends=amends,
+    )
 
 
 def _plain(text: str) -> tuple[Run, ...]:
@@ -188,39 +228,49 @@ def _files(row: WrittenRow, paper: Paper) -> tuple[Shown, ...]:
     )
 
 
-def _said(row: SaidRow, said_by: Mapping[str, str], shut: Container[str], undone: Container[str], paper: Paper) -> Line:
+def _said(row: SaidRow, fates: Fates, paper: Paper) -> Line:
     message = codec.outbound(row.body or b"")
     staff = row.purpose == "staff"
     failed = row.state == OutboxState.DEAD or row.receipt == "failed"
-    going = TICKS.get(row.receipt, SENDS.get(OutboxState(row.state), "✓ sent"))
-    if row.state == OutboxState.WITHDRAWN and _act(row.key) in undone:
-        going = "taken back: the buyer does not read it"
-    state = f"⚠ not delivered: {row.error}" if failed else going
+    state = f"⚠ not delivered: {row.error}" if failed else _going(row, fates)
+    # What can be done to a reply stands at its first message, whose key is that of its act.
+    act = row.key.removeprefix("staff:") if staff and row.key in fates.said_by else ""
+    there = row.state == OutboxState.SENT and not failed and row.key not in fates.recalled
     return Line(
         f"o{row.id}",
         row.created_at,
         "staff" if staff else "bot",
-        _author(row.key, said_by) if staff else "bot",
+        fates.said_by.get(_act(row.key, fates.said_by), "staff") if staff else "bot",
         tuple(runs(message.text)),
         state,
         bad=failed or row.state == OutboxState.UNKNOWN,
         files=tuple(Shown(0, m.name or "file", m.mime, m.size or 0) for m in message.media),
         choices=tuple(c.title for c in message.choices),
         why=() if staff else paper.reasons.get(row.key.split(":", 1)[0], ()),
-        undo=row.key.removeprefix("staff:") if staff and row.state == OutboxState.READY and row.key in said_by else "",
-        bridge=row.key.removeprefix("staff:") if failed and row.key in shut else "",
+        undo=act if row.state == OutboxState.READY else "",
+        bridge=act if failed and row.key in fates.shut else "",
+        change=act if there and fates.amends else "",
+        messages=fates.messages.get(row.key, 0),
+        now=fates.amended.get(row.key, ""),
     )
 
 
-def _author(key: str, said_by: Mapping[str, str]) -> str:
-    """Who said a message of staff: its key begins with that of the act, and ends with its place among several."""
-    return said_by.get(key) or said_by.get(_act(key)) or "staff"
+def _going(row: SaidRow, fates: Fates) -> str:
+    """How far a message came that did not fail."""
+    act = _act(row.key, fates.said_by)
+    if row.state == OutboxState.WITHDRAWN and act in fates.undone:
+        return "taken back: the buyer does not read it"
+    if act in fates.recalled:
+        return "deleted in the buyer's chat"
+    going = TICKS.get(row.receipt, SENDS.get(OutboxState(row.state), "✓ sent"))
+    return f"{going}, changed since" if act in fates.amended else going
 
 
-def _act(key: str) -> str:
-    """The key of the first message of the act that a message is part of."""
-    first, _, place = key.rpartition(":")
-    return first if place.isdecimal() and first.count(":") else key
+def _act(key: str, acts: Container[str]) -> str:
+    """The key of the act that a message is part of, or changes: its own begins with it."""
+    while key not in acts and ":" in key:
+        key = key.rpartition(":")[0]
+    return key
 
 
 def _happened(row: HistoryRow, released: Mapping[str, str]) -> Line | None:

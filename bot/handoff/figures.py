@@ -28,13 +28,13 @@ BUCKETS: tuple[tuple[str, float], ...] = (
 """Business hours up to which a case belongs to a bucket."""
 NO_QUESTION = frozenset({"thanks", "started", "stopped", "help", "language_set", "language_ask", "received", "rated"})
 """Turns by which nobody asked anything."""
-TAKES, LEAVES = "took", frozenset({"handed_back", "resolved"})
+TAKES, LEAVES = "took", frozenset({"handed_back", "resolved", "released"})
 PERSONAL = frozenset({"took", "reply", "acknowledged", "handed_back", "resolved", "assigned", "moved", "snoozed"})
 """Lines of a history by which a person had a hand in it."""
 
 
 class Turn(Struct, frozen=True):
-    """A turn in which the bot decided on something a buyer said: by which rules."""
+    """A turn in which the bot decided something, and by which rules it answered; none where nobody had asked."""
 
     lane: str
     at: datetime
@@ -147,7 +147,7 @@ def _contacts(turns: Iterable[Turn]) -> Iterable[tuple[str, datetime]]:
     latest: dict[str, datetime] = {}
     began: dict[str, datetime] = {}
     asked: set[tuple[str, datetime]] = set()
-    for turn in sorted(turns, key=lambda t: t.at):
+    for turn in sorted((t for t in turns if t.rules), key=lambda t: t.at):
         last = latest.get(turn.lane)
         if last is None or turn.at - last > SILENCE:
             began[turn.lane] = turn.at

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bot.dialog.turn import Reason
-from bot.handoff.files import acknowledged, answered, asked_again, opened, reopened
+from bot.handoff.files import acknowledged, answered, asked_again, opened, queued, reopened
 from bot.handoff.rota import Rules
 from bot.model.cases import Case, CaseDraft, CaseEvent, CaseState, Priority
 from bot.model.conversations import BOT, QUEUE, Conversation
@@ -31,9 +31,9 @@ class Handed(Struct, frozen=True):
     """What a staff act leads to. `say` is the staff's own text for the buyer; `template` an announcement.
 
     `told` is what the writer hears where they pressed or wrote: nothing where it is empty. `push` is the key of a
-    notice that was held back and may go now, `unsay` of a reply to take back while it has not left, `reword` of one
-    to which `say` gives other words, `bridge` of one that the channel's closed window kept back: the buyer is told
-    that an answer waits.
+    notice that was held back and may go now, `unsay` of a reply to take back while it has not left (`quiet`: if it was
+    one), `reword` of one to which `say` gives other words, `bridge` of one that the channel's closed window kept back:
+    the buyer is told that an answer waits.
     """
 
     conversation: Conversation
@@ -47,6 +47,7 @@ class Handed(Struct, frozen=True):
     told: str = ""
     push: str = ""
     unsay: str = ""
+    quiet: bool = False
     reword: str = ""
     bridge: str = ""
 
@@ -190,7 +191,9 @@ def _reply(s: Scene) -> Handed:
 
 
 def _note(s: Scene) -> Handed:
-    return Handed(s.record, Reason("staff.note", {"staff": s.done.staff}), s.case, (s.line("note", s.done.text),))
+    """A note; one that takes the place of what its writer said before (`ref`) takes that back where it was a reply."""
+    line, reason = s.line("note", s.done.text), Reason("staff.note", {"staff": s.done.staff})
+    return Handed(s.record, reason, s.case, (line,), unsay=s.done.ref, quiet=True)
 
 
 def _hand_back(s: Scene) -> Handed:
@@ -258,6 +261,20 @@ def _move(s: Scene) -> Handed:
     return Handed(s.record, Reason("staff.moved", {"staff": s.done.staff}), case, (s.line("moved", queue),))
 
 
+def _release(s: Scene) -> Handed:
+    """Somebody who works here no more (`whom`) lets go of a case: it waits for the others, and a buyer with whom they
+    spoke hears until when."""
+    gone = s.done.whom
+    held = s.record.holder == PERSON + gone
+    if not s.done.senior or not (held or s.case.owner == gone):
+        return Handed(s.record, Reason("staff.not_theirs", {"owner": s.case.owner}), s.case)
+    line, reason = s.line("released", gone), Reason("staff.released", {"staff": s.done.staff})
+    if not held:
+        return Handed(s.record, reason, _given(s, ""), (line,))
+    record = replace(s.record, holder=QUEUE, version=s.record.version + 1, unsure=0)
+    return Handed(record, reason, replace(queued(s.case, s.rules, s.now), owner=""), (line,), template="human")
+
+
 def _acknowledge(s: Scene) -> Handed:
     if s.case.acknowledged_at is not None and s.case.owner not in {"", s.done.staff}:
         return Handed(s.record, Reason("staff.not_theirs", {"owner": s.case.owner}), s.case, told="owned")
@@ -311,6 +328,7 @@ ACTS: Mapping[str, Callable[[Scene], Handed]] = {
     "snooze": _snooze,
     "assign": _assign,
     "move": _move,
+    "release": _release,
     "ack": _acknowledge,
     "tag": _tag,
     "priority": _rank,
@@ -319,7 +337,7 @@ ACTS: Mapping[str, Callable[[Scene], Handed]] = {
 }
 ALIASES = {"close": "resolve"}
 LETS_GO = {"handback", "resolve", "send_push"}
-OF_OPEN = {*LETS_GO, "snooze", "assign", "move", "ack", "tag", "priority"}
+OF_OPEN = {*LETS_GO, "snooze", "assign", "move", "release", "ack", "tag", "priority"}
 """What is done to an open case alone. A word to the buyer or a note goes on in a new case where the old one is over."""
 
 

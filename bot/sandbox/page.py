@@ -26,12 +26,13 @@ REFRESH_SECONDS = 0.3
 ROWS = 8
 STEPS = (("+1 hour", 1), ("+6 hours", 6), ("+1 day", 24), ("+3 days", 72))
 FAULTS = (
-    ("too_many", "Too many requests (429)"),
-    ("duplicate", "Deliver everything twice"),
-    ("shuffle", "Deliver out of order"),
-    ("closed", "WhatsApp window closed"),
-    ("down", "Carrier data down"),
+    ("too_many", "Too many requests (429)", "calls refused; each is repeated when the platform allows it"),
+    ("duplicate", "Deliver everything twice", "events delivered twice; each has one answer"),
+    ("shuffle", "Deliver out of order", "groups of messages delivered backwards; each is answered"),
+    ("closed", "WhatsApp window closed", "messages refused: until the buyer writes, only an approved template goes"),
+    ("down", "Carrier data down", "look-ups without an answer; buyers are told how old the news is"),
 )
+"""Each fault, its switch, and what is told of how often it struck."""
 STAFF = "Mei"
 
 
@@ -226,13 +227,29 @@ def _orders(stage: Backstage) -> None:
 
 
 def _faults(town: Town) -> None:
-    def switch(name: str, on: bool) -> None:
-        for platform in town.platforms:
-            setattr(platform.faults, name, on)
-
+    told: dict[str, ui.label] = {}
     with ui.element("section").classes("card"):
         ui.html("<h2>Let something go wrong</h2><p>Nothing may be lost, doubled or out of order.</p>", sanitize=False)
-        for name, title in FAULTS:
-            ui.switch(
-                title, value=getattr(town.telegram.faults, name), on_change=lambda e, n=name: switch(n, bool(e.value))
-            )
+        for name, title, _ in FAULTS:
+            on = any(getattr(platform.faults, name) for platform in _stricken(town, name))
+            ui.switch(title, value=on, on_change=lambda e, n=name: _switch(town, n, on=bool(e.value)))
+            told[name] = ui.label().classes("met").props("role=status")
+
+    def tick() -> None:
+        for name, _, what in FAULTS:
+            times = sum(platform.faults.met.get(name, 0) for platform in _stricken(town, name))
+            told[name].set_text(f"{times} {what}" if times else "")
+            told[name].set_visibility(times > 0)
+
+    tick()
+    ui.timer(1.0, tick)
+
+
+def _switch(town: Town, name: str, *, on: bool) -> None:
+    for platform in _stricken(town, name):
+        setattr(platform.faults, name, on)
+
+
+def _stricken(town: Town, name: str) -> Sequence[Platform]:
+    """Those on whom a fault falls."""
+    return (town.carriers, *town.direct) if name == "down" else town.platforms

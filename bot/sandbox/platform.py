@@ -127,13 +127,21 @@ class Phone(Struct):
 
 
 class Faults(Struct):
-    """What goes wrong on purpose."""
+    """What goes wrong on purpose, and how often it did, by its name."""
 
     too_many: bool = False
     duplicate: bool = False
     shuffle: bool = False
     closed: bool = False
     down: bool = False
+    met: dict[str, int] = {}
+
+    def strike(self, name: str) -> bool:
+        """Whether this goes wrong now; who looks on sees that it did."""
+        on: bool = getattr(self, name)
+        if on:
+            self.met[name] = self.met.get(name, 0) + 1
+        return on
 
 
 class Bucket:
@@ -205,9 +213,10 @@ class Platform:
                 await asyncio.sleep(1.0)
                 while not self._queue.empty():
                     events.append(self._queue.get_nowait())
-                random.shuffle(events)
+                if len(events) > 1 and self.faults.strike("shuffle"):
+                    events.reverse()
             for event in events:
-                for _ in range(2 if self.faults.duplicate else 1):
+                for _ in range(2 if self.faults.strike("duplicate") else 1):
                     await self._deliver(event)
                 self.undelivered -= 1
 

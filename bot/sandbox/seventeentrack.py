@@ -70,12 +70,12 @@ class SeventeenTrackApi(Platform):
         self.failed.add(json.loads(event.body)["data"]["number"])
 
     async def _call(self, request: Request) -> Response:
-        if self.faults.down:
+        if self.faults.strike("down"):
             return Response(status_code=503)
         if request.headers.get("17token") != self.token:
             error = {"code": -18010002, "message": "Invalid security key."}
             return JSONResponse({"code": -18010002, "data": {"errors": [error]}})
-        if self.faults.too_many or self.rates.wait(""):
+        if self.faults.strike("too_many") or self.rates.wait(""):
             return Response(status_code=429)
         method = request.path_params["method"]
         if method == "getquota":

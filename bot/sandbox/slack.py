@@ -260,7 +260,7 @@ class SlackApi(Platform):
 
     def _not_now(self, fields: dict[str, Any]) -> Response | None:
         """Why a call into staff's channels is refused, whatever it says."""
-        if self.faults.down:
+        if self.faults.strike("down"):
             return JSONResponse({"ok": False, "error": "service_unavailable"}, 503)
         if closed := self.staff.closed(fields):
             return _refused(closed)
@@ -296,7 +296,7 @@ class SlackApi(Platform):
         return refused or _told(self.staff.post(fields, self._ts()))
 
     def _limited(self, chat: str) -> Response | None:
-        wait = 3.0 if self.faults.too_many else self.rates.wait(chat)
+        wait = 3.0 if self.faults.strike("too_many") else self.rates.wait(chat)
         if not wait:
             return None
         return JSONResponse({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": str(int(wait) + 1)})

@@ -257,7 +257,7 @@ class TelegramApi(Platform):
             return _refused(400, f"Bad Request: {told}") if isinstance(told, str) else _ok(told)
         if fault := fault or forum.fault(fields) or (_TOO_LONG[1] if len(plain(raw)) > TEXT else ""):
             return _refused(400, f"Bad Request: {fault}")
-        if seconds := 3 if self.faults.too_many else forum.wait():
+        if seconds := 3 if self.faults.strike("too_many") else forum.wait():
             told = {"ok": False, "error_code": 429, "description": f"Too Many Requests: retry after {seconds}"}
             return JSONResponse(told | {"parameters": {"retry_after": seconds}}, 429)
         number, topic = self.serial(), int(fields["message_thread_id"])
@@ -324,7 +324,7 @@ class TelegramApi(Platform):
         )
         if fault:
             return _refused(400, f"Bad Request: {fault}")
-        wait = 3.0 if self.faults.too_many else self.rates.wait(phone.chat)
+        wait = 3.0 if self.faults.strike("too_many") else self.rates.wait(phone.chat)
         if wait:
             seconds = int(wait) + 1
             told = {"ok": False, "error_code": 429, "description": f"Too Many Requests: retry after {seconds}"}

@@ -187,7 +187,7 @@ class WhatsAppApi(Platform):
         phone = self._phone(str(body.get("recipient") or body.get("to")))
         if phone is None:
             return _refused(400, 131030, "(#131030) Recipient phone number not in allowed list")
-        if self.faults.too_many:
+        if self.faults.strike("too_many"):
             return _refused(429, 130429, "(#130429) Rate limit hit")
         if self.rates.wait(phone.chat):
             return _refused(400, 131056, "(#131056) (Business Account, Consumer Account) pair rate limit hit")
@@ -197,10 +197,11 @@ class WhatsAppApi(Platform):
         return next((p for p in self.phones.values() if to in {p.user, p.number.removeprefix("+")}), None)
 
     def _sent(self, phone: Phone, body: dict[str, Any]) -> Response:
-        shut = self.faults.closed or phone.last_said is None or self.clock.now() - phone.last_said > WINDOW
+        free = body["type"] != "template"
+        late = phone.last_said is None or self.clock.now() - phone.last_said > WINDOW
         line = _drawn(body, self._wamid(), self)
         opaque = str(body.get("biz_opaque_callback_data", ""))
-        if shut and body["type"] != "template":
+        if free and (self.faults.strike("closed") or late):
             error = {"code": 131047, "title": "Re-engagement message", "message": "Re-engagement message"}
             self._status(phone, line, "failed", opaque, error)
         else:

@@ -9,24 +9,27 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.model.conversations import Conversation
+from bot.model.events import conversation_lane
 from bot.model.orders import number_key
 from bot.ports import Item
+from bot.store import codec
 from bot.store.casetables import CaseEventRow, CaseRow
 from bot.store.database import Database
 from bot.store.outbox import text_of
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Inbox, Outbox, core
 from bot.store.tables import Order as OrderRow
-from bot.store.watchtables import Follow
+from bot.store.watchtables import Follow, Proved
 
 MOST_ORDERS, MOST_CHATS, MOST_SAID = 10, 5, 500
 SHORTEST = 3
 """Words are looked for from so many characters on; a number at any length."""
 
-_orders, _conversations, _follows = map(core, (OrderRow, ConversationRow, Follow))
+_orders, _conversations, _follows, _proved = map(core, (OrderRow, ConversationRow, Follow, Proved))
 _cases, _events, _inbox, _outbox = map(core, (CaseRow, CaseEventRow, Inbox, Outbox))
 
 
@@ -62,15 +65,34 @@ async def orders_like(database: Database, words: str) -> list[FoundOrder]:
         found = [
             FoundOrder(r.id, r.number, r.name, r.country, r.buyer_id) for r in (await connection.execute(rows)).all()
         ]
-        return [replace(order, chats=await _chats(connection, database, order)) for order in found]
+        return [replace(order, chats=await _chats(connection, order)) for order in found]
 
     return await database.view(work)
 
 
-async def _chats(connection: AsyncConnection, database: Database, order: FoundOrder) -> list[Chat]:
+async def note_proofs(
+    connection: AsyncConnection, database: Database, changed: Sequence[tuple[bytes, Conversation]]
+) -> None:
+    """Keep the chats that proved an order findable by it: what each conversation says now, beside what it said."""
+    fresh: list[dict[str, object]] = []
+    for before, record in changed:
+        lane = conversation_lane(record.address)
+        known, now = (
+            {p.order for p in said.proofs if p.order is not None} for said in (codec.record(lane, before), record)
+        )
+        fresh += [{"order_id": order, "lane": lane} for order in sorted(now - known)]
+        if known - now:
+            ended = _proved.c.order_id.in_(sorted(known - now))
+            await connection.execute(delete(_proved).where(_proved.c.lane == lane, ended))
+    if fresh:
+        await connection.execute(database.insert(_proved).on_conflict_do_nothing(), fresh)
+
+
+async def _chats(connection: AsyncConnection, order: FoundOrder) -> list[Chat]:
     """The chats that are the buyer's, that follow the order, that proved it, or that had a case about one of theirs."""
     following = select(_follows.c.lane).where(_follows.c.order_id == order.id)
-    whose = [_conversations.c.lane.in_(following), _holds(database, _conversations.c.state, b'"order":%d,' % order.id)]
+    proving = select(_proved.c.lane).where(_proved.c.order_id == order.id)
+    whose: list[ColumnElement[bool]] = [_conversations.c.lane.in_(following), _conversations.c.lane.in_(proving)]
     if order.buyer is not None:
         had = select(_cases.c.lane).join(_orders, _orders.c.id == _cases.c.order_id)
         whose.append(_conversations.c.buyer_id == order.buyer)

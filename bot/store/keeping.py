@@ -36,7 +36,7 @@ from bot.store.tables import (
     Parcel,
     core,
 )
-from bot.store.watchtables import Follow, PushRow, SightRow, Watch
+from bot.store.watchtables import Follow, Proved, PushRow, SightRow, Watch
 
 _inbox, _outbox, _lane, _orders, _parcels = map(core, (Inbox, Outbox, Lane, Order, Parcel))
 _conversations, _aliases, _cases, _consents = map(core, (Conversation, Alias, CaseRow, ConsentRow))
@@ -44,11 +44,11 @@ _links, _guesses, _decisions, _media, _buckets = map(core, (LinkRow, Guess, Deci
 _feeds, _buyers, _looks, _case_events, _threads = map(core, (Feed, Buyer, Look, CaseEventRow, CaseThread))
 _audit = core(AuditRow)
 
-_pushes, _follows, _watches, _sights = map(core, (PushRow, Follow, Watch, SightRow))
+_pushes, _follows, _proved, _watches, _sights = map(core, (PushRow, Follow, Proved, Watch, SightRow))
 
 BY_LANE = (
     _conversations, _aliases, _inbox, _outbox, _cases, _case_events, _threads, _consents, _guesses, _decisions, _media,
-    _follows,
+    _follows, _proved,
 )  # fmt: skip
 PERSONAL = ("name", "email", "phone", "phone_e164", "address", "postcode", "city")
 

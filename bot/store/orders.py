@@ -63,10 +63,17 @@ def buyer_key(order: Order) -> str:
     return sha256(told.encode()).hexdigest()
 
 
+class Saved(Struct, frozen=True):
+    """An order that was written; `changed` where it says something that we did not know."""
+
+    id: int
+    changed: bool
+
+
 async def save_order(
     connection: AsyncConnection, database: Database, order: Order, phone: str, due_at: datetime
-) -> int | None:
-    """Write an order and announce its parcels; its id, or None where we know a newer one.
+) -> Saved | None:
+    """Write an order and announce its parcels; None where we know a newer one.
 
     `phone` is the order's phone in E.164 or empty. New parcels are due for their first look at `due_at`.
     """
@@ -75,9 +82,7 @@ async def save_order(
         _orders.c.source == order.source,
         _orders.c.number_key == number_key(order.number),
     )
-    known = (
-        await connection.execute(select(_orders.c.id, _orders.c.updated_at).where(*same).with_for_update())
-    ).first()
+    known = (await connection.execute(select(_orders).where(*same).with_for_update())).first()
     if known is not None and known.updated_at > order.updated_at:
         return None
     buyer = await _buyer(connection, database, order)
@@ -108,9 +113,10 @@ async def save_order(
     else:
         order_id = known.id
         await connection.execute(update(_orders).where(_orders.c.id == order_id).values(**values))
-    await _save_shipments(connection, order_id, order, due_at)
-    await _save_consents(connection, buyer, order)
-    return int(order_id or 0)
+    changed = known is None or any(getattr(known, name) != v for name, v in values.items() if name != "updated_at")
+    changed |= await _save_shipments(connection, order_id, order, due_at)
+    changed |= await _save_consents(connection, buyer, order)
+    return Saved(int(order_id or 0), changed)
 
 
 async def _buyer(connection: AsyncConnection, database: Database, order: Order) -> int:
@@ -120,18 +126,24 @@ async def _buyer(connection: AsyncConnection, database: Database, order: Order) 
     return int(found or 0)
 
 
-async def _save_shipments(connection: AsyncConnection, order_id: int, order: Order, due_at: datetime) -> None:
+async def _save_shipments(connection: AsyncConnection, order_id: int, order: Order, due_at: datetime) -> bool:
+    """Whether one of them is new or another than it was. A carrier that we learned stays where the shop names none."""
     if not order.parcels:
-        return
-    rows = await connection.execute(select(_parcels.c.id, _parcels.c.number).where(_parcels.c.order_id == order_id))
-    known = {row.number: row.id for row in rows}
+        return False
+    rows = await connection.execute(select(_parcels).where(_parcels.c.order_id == order_id))
+    known = {row.number: row for row in rows}
+    changed = False
     for shipment in order.parcels:
         number = shipment.number.strip().upper()
-        values = {"carrier": shipment.carrier, "items": codec.encode(shipment.items), "shipped_at": shipment.shipped_at}
-        if number in known:
-            await connection.execute(update(_parcels).where(_parcels.c.id == known[number]).values(**values))
-            look = update(_looks).where(_looks.c.parcel_id == known[number])
-            await connection.execute(look.values(carrier=shipment.carrier, shipped_at=shipment.shipped_at))
+        before = known.get(number)
+        carrier = shipment.carrier or (before.carrier if before is not None else "")
+        values = {"carrier": carrier, "items": codec.encode(shipment.items), "shipped_at": shipment.shipped_at}
+        if before is not None:
+            if all(getattr(before, name) == value for name, value in values.items()):
+                continue
+            await connection.execute(update(_parcels).where(_parcels.c.id == before.id).values(**values))
+            look = update(_looks).where(_looks.c.parcel_id == before.id)
+            await connection.execute(look.values(carrier=carrier, shipped_at=shipment.shipped_at))
         else:
             fresh = insert(_parcels).values(order_id=order_id, number=number, **values).returning(_parcels.c.id)
             parcel = await connection.scalar(fresh)
@@ -139,17 +151,20 @@ async def _save_shipments(connection: AsyncConnection, order_id: int, order: Ord
                 "parcel_id": parcel,
                 "order_id": order_id,
                 "shop": order.shop,
-                "carrier": shipment.carrier,
+                "carrier": carrier,
                 "number": number,
                 "shipped_at": shipment.shipped_at,
                 "due_at": due_at,
             }
             await connection.execute(insert(_looks).values(**look_row))
+        changed = True
+    return changed
 
 
-async def _save_consents(connection: AsyncConnection, buyer: int, order: Order) -> None:
+async def _save_consents(connection: AsyncConnection, buyer: int, order: Order) -> bool:
+    """Whether one of them is new."""
     if not order.consent:
-        return
+        return False
     rows = await connection.execute(
         select(_consents.c.purpose, _consents.c.source, _consents.c.at).where(_consents.c.buyer_id == buyer)
     )
@@ -161,6 +176,7 @@ async def _save_consents(connection: AsyncConnection, buyer: int, order: Order) 
     ]
     if fresh:
         await connection.execute(insert(_consents), fresh)
+    return bool(fresh)
 
 
 _BY_ID = select(_orders).where(_orders.c.id.in_(bindparam("ids", expanding=True)))

@@ -17,6 +17,9 @@ from bot.store.tables import Order as OrderRow
 STUCK = timedelta(hours=1)
 """An event that waits so long is lost until somebody finds it."""
 
+UNASKED = ("gate.", "push.")
+"""How rules begin by which something was told, or not, that no buyer had asked for."""
+
 _cases, _events, _decisions = map(core, (CaseRow, CaseEventRow, DecisionRow))
 _inbox, _outbox, _parcels, _orders = map(core, (Inbox, Outbox, Parcel, OrderRow))
 
@@ -48,7 +51,7 @@ async def heard(database: Database, since: datetime, until: datetime) -> Heard:
             since,
             until,
             parcels=await _shipped(connection, since, until),
-            turns=[t for r in decided if (t := Turn(r.lane, r.at, _rules(r.reasons))).rules],
+            turns=[turn for r in decided if (turn := _turn(r)) is not None],
             steps=await _steps(connection, since),
             tickets=await _tickets(connection, since, until),
             said=await _said(connection, since, until),
@@ -82,10 +85,12 @@ def _ratings(decided: Sequence[Any]) -> dict[str, str]:
     return ratings
 
 
-def _rules(raw: bytes) -> tuple[str, ...]:
-    """The rules by which something that a buyer said was decided; acts of staff and pushes are none."""
-    rules = (reason.rule for reason in _ruled(raw)) if raw else ()
-    return tuple(rule for rule in rules if not rule.startswith(("staff.", "notice.")))
+def _turn(row: Any) -> Turn | None:
+    """What the bot decided in a conversation; None for acts of staff and warnings, which are no turns of its own."""
+    rules = [reason.rule for reason in _ruled(row.reasons)] if row.reasons else []
+    decided = [rule for rule in rules if not rule.startswith(("staff.", "notice."))]
+    asked = tuple(rule for rule in decided if not rule.startswith(UNASKED))
+    return Turn(row.lane, row.at, asked) if decided else None
 
 
 async def _steps(connection: AsyncConnection, since: datetime) -> list[Step]:

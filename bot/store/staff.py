@@ -4,20 +4,26 @@ import secrets
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 from msgspec import Struct
-from sqlalchemy import and_, delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.clock import Clock
+from bot.model.events import StaffAct
+from bot.model.messages import Address
 from bot.model.staff import Role, Staff, Visit
-from bot.store import outbox
+from bot.ports import Item
+from bot.store import codec, outbox, queue
+from bot.store.casetables import CaseRow
 from bot.store.database import NOW, Database
 from bot.store.group import Group
 from bot.store.stafftables import AuditRow, FlowRow, SessionRow, StaffRow
-from bot.store.tables import core
+from bot.store.tables import Conversation, core
 
 _staff, _sessions, _flows, _audit = map(core, (StaffRow, SessionRow, FlowRow, AuditRow))
+_cases, _conversations = map(core, (CaseRow, Conversation))
 
 INVITE_HOURS = 72
 MOST_DAYS = 7
@@ -140,8 +146,9 @@ class StaffBook:
             lambda c: c.execute(update(_staff).where(_staff.c.id == staff).values(password=password_hash))
         )
 
-    async def change(self, staff: int, *, role: Role | None = None, active: bool | None = None) -> None:
-        """Give a role, or shut out or let back in; whoever is shut out is signed out everywhere."""
+    async def change(self, staff: int, by: str, *, role: Role | None = None, active: bool | None = None) -> None:
+        """Give a role, or shut out or let back in. Whoever is shut out is signed out everywhere, and `by` gives their
+        open cases back to the queues: a buyer must not go on talking to somebody who cannot answer."""
         values: dict[str, Any] = {}
         if role is not None:
             values["role"] = role.value
@@ -153,8 +160,25 @@ class StaffBook:
                 await connection.execute(update(_staff).where(_staff.c.id == staff).values(**values))
             if active is False:
                 await connection.execute(delete(_sessions).where(_sessions.c.staff_id == staff))
+                name = await connection.scalar(select(_staff.c.name).where(_staff.c.id == staff))
+                await self._release(connection, str(name), by)
 
         await self.database.write(work)
+
+    async def _release(self, connection: AsyncConnection, gone: str, by: str) -> None:
+        theirs = or_(_cases.c.owner == gone, _conversations.c.holder == f"staff:{gone}")
+        rows = (
+            select(_cases.c.id, _cases.c.lane)
+            .join(_conversations, _conversations.c.lane == _cases.c.lane)
+            .where(_cases.c.closed_at.is_(None), theirs)
+        )
+        now, acts = self.clock.now(), []
+        for row in await connection.execute(rows):
+            to = Address.parse(row.lane.removeprefix("c/"))
+            act = StaffAct(uuid4().hex, now, by, to, "release", whom=gone, case=row.id, senior=True)
+            acts.append(queue.Arrival("wismo", Item(key=act.id, lane=row.lane, body=codec.pack(act))))
+        if acts:
+            await queue.receive(connection, self.database, acts, now)
 
     # ---- sessions ----------------------------------------------------------------------------------------
 
@@ -236,15 +260,17 @@ class StaffBook:
     # ---- tries -------------------------------------------------------------------------------------------
 
     async def may_try(self, buckets: Sequence[tuple[str, int, float]]) -> bool:
-        """Whether another try is allowed: each bucket (name, at once, seconds for one more) must have a turn left."""
+        """Whether another try is allowed: each bucket (name, at once, seconds for one more) must have a turn left.
+
+        They are asked in this order, and a try that one refuses takes nothing from those behind it.
+        """
 
         async def work(connection: AsyncConnection) -> bool:
             now = await outbox.machine_now(connection)
-            taken = [
-                await outbox.advance(connection, self.database, f"try/{name}", now, seconds, seconds * most, 1)
-                for name, most, seconds in buckets
-            ]
-            return all(taken)
+            for name, most, seconds in buckets:
+                if not await outbox.advance(connection, self.database, f"try/{name}", now, seconds, seconds * most, 1):
+                    return False
+            return True
 
         return await self.database.write(work)
 

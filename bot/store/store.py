@@ -317,15 +317,17 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
             return list(found.values())
 
     async def save_orders(self, batch: Sequence[tuple[Order, str]]) -> int:
-        """Write orders directly (seeding, benchmarks); each with its phone in E.164. How many were newer."""
+        """Write orders directly (seeding, benchmarks); each with its phone in E.164. How many said anything new."""
 
         async def work(connection: AsyncConnection) -> int:
             now = self.clock.now()
-            ids = [await orders.save_order(connection, self.database, o, p, now) for o, p in batch]
-            fresh = [(i, o) for i, (o, _) in zip(ids, batch, strict=True) if i is not None]
-            for i, order in fresh:
-                await watching.watch(connection, self.database, i, order, now)
-            return len(fresh)
+            changed = 0
+            for order, phone in batch:
+                saved = await orders.save_order(connection, self.database, order, phone, now)
+                if saved is not None:
+                    await watching.watch(connection, self.database, saved.id, order, now)
+                    changed += saved.changed
+            return changed
 
         return await self.database.write(work)
 

@@ -20,7 +20,7 @@ from bot.model.parcels import Parcel
 from bot.ports import Item
 from bot.proactive.pushes import UPDATES
 from bot.proactive.watching import Sight
-from bot.store import bell, casebook, codec, desks, guessing, orders, outbox, pushes, queue, watching
+from bot.store import bell, casebook, codec, desks, desksearch, guessing, orders, outbox, pushes, queue, watching
 from bot.store.database import NOW, Database
 from bot.store.guessing import hashed, subject_of
 from bot.store.tables import ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
@@ -49,12 +49,13 @@ class Worded(Struct, frozen=True):
 
 class TakeBack(Struct, frozen=True):
     """A staff reply, by its act's id, that `who` wants back. Only its writer may, or somebody `senior`. `late` deletes
-    it where it has left; None where the channel cannot."""
+    it where it has left; None where the channel cannot. `quiet`: it may be no reply, and then nothing is said."""
 
     act: str
     who: str
     senior: bool = False
     late: Outbound | None = None
+    quiet: bool = False
 
     def line(self, what: str) -> CaseEvent:
         """What came of it, in the case's history: each outcome once."""
@@ -62,13 +63,15 @@ class TakeBack(Struct, frozen=True):
 
 
 class Reword(Struct, frozen=True):
-    """A staff reply, by its act's id, that says `out` instead; `edit` is the act by which `who` changed it. `late`: the
-    channel can still do that where it has left. `whole`: what it should say fits into this one message."""
+    """A staff reply, by its act's id, that says `out` instead; `edit` is the act by which `who` changed it. Only its
+    writer may, or somebody `senior`. `late`: the channel can still do that where it has left. `whole`: what it should
+    say fits into this one message."""
 
     act: str
     who: str
     edit: str
     out: Outbound
+    senior: bool = False
     late: bool = False
     whole: bool = True
 
@@ -166,11 +169,11 @@ def _seen_by_staff(w: Written) -> bool:
 
 async def _write_records(connection: AsyncConnection, database: Database, w: Written, now: datetime) -> None:
     if w.order is not None:
-        order = await orders.save_order(connection, database, *w.order, due_at=now)
-        if order is not None:
-            await watching.watch(connection, database, order, w.order[0], now)
-        if order is not None and w.link:
-            fresh = {"hash": w.link, "order_id": order, "created_at": now, "revoked": False, "first_chat": ""}
+        saved = await orders.save_order(connection, database, *w.order, due_at=now)
+        if saved is not None:
+            await watching.watch(connection, database, saved.id, w.order[0], now)
+        if saved is not None and w.link:
+            fresh = {"hash": w.link, "order_id": saved.id, "created_at": now, "revoked": False, "first_chat": ""}
             await connection.execute(database.insert(_links).values(**fresh).on_conflict_do_nothing())
     if w.parcels:
         await orders.save_parcels(connection, w.parcels)
@@ -202,7 +205,9 @@ async def _write_history(
 async def _taken_back(connection: AsyncConnection, w: Written) -> Written:
     """Take back and change what staff want back or other; a case whose answer did not leave is unanswered again."""
     for wanted in w.unsay:
-        if not wanted.senior and await casebook.writer(connection, w.claim.lane, f"{wanted.act}:reply") != wanted.who:
+        if wanted.quiet and not await casebook.writer(connection, w.claim.lane, f"{wanted.act}:reply"):
+            continue
+        if not await _may_change(connection, w.claim.lane, wanted):
             w = replace(w, found=(*w.found, wanted.line("not_theirs")))
             continue
         key = f"staff:{wanted.act}"
@@ -216,6 +221,9 @@ async def _taken_back(connection: AsyncConnection, w: Written) -> Written:
     gone = {line.data for line in (*w.history, *w.found) if line.what in {"undone", "recalled"}}
     for changed in [x for x in w.reword if x.act.encode() not in gone]:
         key = f"staff:{changed.act}"
+        if not await _may_change(connection, w.claim.lane, changed):
+            w = replace(w, found=(*w.found, changed.line("not_theirs")))
+            continue
         if not changed.whole or await outbox.in_parts(connection, w.claim.lane, key):
             # Changed in part it would say neither what it said nor what it should.
             w = replace(w, found=(*w.found, changed.line("in_parts")))
@@ -227,6 +235,11 @@ async def _taken_back(connection: AsyncConnection, w: Written) -> Written:
         edits = [replace(changed.out, amends=part) for part in parts if len(parts) == 1]
         w = _amending(w, f"{key}:{changed.edit}", edits, changed.line("amended" if edits else "too_late"))
     return w
+
+
+async def _may_change(connection: AsyncConnection, lane: str, wanted: TakeBack | Reword) -> bool:
+    """Whether who wants a reply back or other wrote it, or is senior."""
+    return wanted.senior or await casebook.writer(connection, lane, f"{wanted.act}:reply") == wanted.who
 
 
 def _amending(w: Written, key: str, outs: Sequence[Outbound], line: CaseEvent) -> Written:
@@ -256,14 +269,17 @@ def _record(written: Written, cases: Mapping[str, Case]) -> Conversation | None:
 async def save_conversations(connection: AsyncConnection, database: Database, records: Sequence[Conversation]) -> None:
     """Write conversations whole; whoever calls holds their lanes."""
     await _save_rows(connection, database, [_row(record, codec.encode(record)) for record in records])
+    await desksearch.note_proofs(connection, database, [(b"", record) for record in records])
 
 
 async def _save_changed(
     connection: AsyncConnection, database: Database, records: Sequence[tuple[queue.Claim, Conversation]]
 ) -> None:
     """Write those that are not as they were claimed: what is told unasked mostly leaves its conversation alone."""
-    states = [(claim, record, codec.encode(record)) for claim, record in records]
-    await _save_rows(connection, database, [_row(r, state) for claim, r, state in states if state != claim.record])
+    states = [(claim.record, record, codec.encode(record)) for claim, record in records]
+    changed = [(before, record, state) for before, record, state in states if state != before]
+    await _save_rows(connection, database, [_row(record, state) for _, record, state in changed])
+    await desksearch.note_proofs(connection, database, [(before, record) for before, record, _ in changed])
 
 
 def _row(record: Conversation, state: bytes) -> dict[str, Any]:

@@ -52,6 +52,15 @@ class Follow(SQLModel, table=True):
     lane: str = Field(primary_key=True, index=True)
 
 
+class Proved(SQLModel, table=True):
+    """A chat that proved an order, as its conversation says; by which the desk finds the chats of an order."""
+
+    order_id: int = Field(
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
+    )
+    lane: str = Field(primary_key=True, index=True)
+
+
 class PushRow(SQLModel, table=True):
     """What left for a buyer unasked, once under its key; caps are counted here. A campaign's share one key, by which
     they are counted: they alone stand in the index of keys."""

@@ -106,3 +106,41 @@ def test_an_orders_parcels_are_seen_with_their_way(
     page.screenshot(path=shots / f"parcel-{name}.png", full_page=True)
     page.get_by_text("Back to the phones").click()
     expect(page.locator(".phone")).to_have_count(3)
+
+
+def test_each_fault_does_what_its_switch_says_and_is_seen_to_have_struck(page: Page, shots: Path) -> None:
+    def heard(name: str) -> int:
+        return phone(page, name).locator(".row:not(.mine)").count()
+
+    def switch(title: str) -> None:
+        page.get_by_text(title, exact=True).click()
+
+    def struck(words: str) -> None:
+        expect(page.locator(".met").filter(has_text=words)).to_be_visible(timeout=PATIENCE)
+
+    before = heard("Telegram")
+    switch("Too many requests (429)")
+    say(page, "Telegram", "hello")
+    struck("calls refused")
+    assert heard("Telegram") == before
+    switch("Too many requests (429)")
+    expect(phone(page, "Telegram").locator(".row:not(.mine)")).to_have_count(before + 1, timeout=PATIENCE)
+    switch("Deliver everything twice")
+    say(page, "Telegram", "thanks")
+    struck("delivered twice")
+    expect(phone(page, "Telegram").locator(".row:not(.mine)")).to_have_count(before + 2, timeout=PATIENCE)
+    switch("Deliver everything twice")
+    switch("Deliver out of order")
+    say(page, "Telegram", "hello")
+    say(page, "Telegram", "help")
+    struck("delivered backwards")
+    switch("Deliver out of order")
+    before = heard("WhatsApp")
+    switch("WhatsApp window closed")
+    say(page, "WhatsApp", "help")
+    struck("only an approved template goes")
+    assert heard("WhatsApp") == before
+    page.screenshot(path=shots / "faults.png", full_page=True)
+    switch("WhatsApp window closed")
+    say(page, "WhatsApp", "help")
+    expect(phone(page, "WhatsApp").locator(".row:not(.mine)")).to_have_count(before + 1, timeout=PATIENCE)

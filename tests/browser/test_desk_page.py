@@ -134,6 +134,30 @@ def test_a_reply_is_taken_back_and_its_text_stands_in_the_field_again(buyer: Pag
     mei.locator("#text").fill("")
 
 
+def test_a_reply_that_has_left_is_changed_and_deleted_in_the_buyers_chat(buyer: Page, mei: Page, shots: Path) -> None:
+    say(buyer, "Telegram", "I want to talk to a human")
+    mei.goto(mei.url.split("/desk")[0] + "/desk")
+    expect(asked(mei, "Telegram")).to_be_visible(timeout=PATIENCE)
+    open_case(mei, "Telegram")
+    mei.keyboard.press("r")
+    mei.keyboard.type("I ask teh carrier.")
+    mei.keyboard.press("Control+Enter")
+    line, phone = mei.locator(".line.staff").last, buyer.locator('section.phone[aria-label="Telegram"]')
+    expect(line.get_by_text("Edit", exact=True)).to_be_visible(timeout=PATIENCE)
+    line.get_by_text("Edit", exact=True).click()
+    line.get_by_label("What it should say").fill("I ask the carrier.")
+    mei.screenshot(path=shots / "desk-edit.png")
+    line.get_by_role("button", name="Change it in the buyer").click()
+    expect(mei.locator("#told")).to_have_text("Changed in the buyer's chat.", timeout=PATIENCE)
+    expect(phone).to_contain_text("I ask the carrier.", timeout=PATIENCE)
+    expect(phone).not_to_contain_text("teh")
+    expect(line.locator(".state-of")).to_contain_text("changed since", timeout=PATIENCE)
+    line.get_by_text("Delete", exact=True).click()
+    line.get_by_role("button", name="Delete it in the buyer").click()
+    expect(phone).not_to_contain_text("I ask the carrier.", timeout=PATIENCE)
+    expect(line.get_by_text("Delete", exact=True)).to_have_count(0, timeout=PATIENCE)
+
+
 def test_a_case_is_opened_for_an_order(mei: Page, shots: Path) -> None:
     mei.goto(mei.url.split("/desk")[0] + "/desk/new")
     mei.get_by_label("Order, or its buyer's name or e-mail").fill("a")

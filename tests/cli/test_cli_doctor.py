@@ -1,5 +1,6 @@
 """`wismo doctor`: plain words and an exit code."""
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,42 @@ def test_a_well_shop_is_told_so_with_exit_code_0(wismo: Callable[..., Any], with
 
 
 @pytest.mark.usefixtures("config")
-def test_a_database_without_tables_is_told_what_to_run(wismo: Callable[..., Any]) -> None:
+def test_a_new_shop_is_not_sent_to_a_step_that_run_does_by_itself(wismo: Callable[..., Any]) -> None:
+    told = wismo("doctor")
+    assert (told.exit_code, "database: SQLite, made just now" in told.output) == (0, True), told.output
+    assert "migrate" not in told.output
+
+
+@pytest.mark.usefixtures("config")
+def test_a_database_of_another_version_is_told_with_what_brings_it_here(
+    wismo: Callable[..., Any], with_store: Act, tmp_path: Path
+) -> None:
+    with_store(nothing)
+    file = tmp_path / "data" / "wismo.db"
+
+    def put_at(revision: str) -> None:
+        with sqlite3.connect(file) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+        connection.close()
+
+    put_at("0001")
+    older = wismo("doctor")
+    assert older.exit_code == 0
+    assert "at revision 0001" in older.output
+    assert "the next `wismo run` brings it there" in older.output
+    put_at("9999")
+    for command in ("doctor", "cases", "migrate"):
+        newer = wismo(command)
+        assert newer.exit_code == 1
+        assert "of a newer Wismo" in newer.output
+
+
+def test_a_shop_without_a_channel_is_not_well(wismo: Callable[..., Any], write_config: Callable[..., Path]) -> None:
+    write_config()
     told = wismo("doctor")
     assert told.exit_code == 1
-    assert "run `wismo migrate`" in told.output
-    assert wismo("migrate").exit_code == 0
-    assert wismo("doctor").exit_code == 0
+    assert "✗ channels: none" in told.output
+    assert "✓ carriers: none" in told.output
 
 
 def test_refused_credentials_are_a_problem(

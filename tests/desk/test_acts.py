@@ -11,6 +11,7 @@ import pytest
 
 from bot.desk.acts import nap
 from bot.errors import Closed
+from bot.model.conversations import QUEUE
 from bot.model.events import StaffAct, conversation_lane
 from bot.model.messages import Address
 from bot.model.staff import Role
@@ -246,3 +247,25 @@ async def test_what_is_over_is_not_opened_again_by_a_tag(waiting: DeskHome) -> N
             assert told.json() == {"ok": False, "told": "It is resolved. Take it over again first."}, kind
     assert await waiting.home.store.cases() == []
     assert 'value="tag"' not in (await mei.get("/desk/cases/1")).text
+
+
+async def test_whoever_is_shut_out_leaves_no_buyer_with_nobody(waiting: DeskHome) -> None:
+    bot = waiting.home
+    lee, ada = await waiting.visitor("Lee"), await waiting.visitor("Ada", Role.ADMIN)
+    async with at_work(waiting):
+        await act(lee, "reply", "I look into it")
+        await bot.send()
+        assert (await bot.conversation()).holder == "staff:Lee"
+        assert (await act(ada, "release", whom="Lee")).status_code == 409, "no form does this"
+        person = await waiting.book.named("Lee")
+        assert person is not None
+        await ada.post(f"/desk/staff/{person.id}/out")
+        for _ in range(200):
+            if (await bot.conversation()).holder == QUEUE:
+                break
+            await asyncio.sleep(0.02)
+    assert (await bot.conversation()).holder == QUEUE
+    (case,) = await bot.store.cases()
+    assert (case.owner, case.state, case.acknowledged_at) == ("", "open", None)
+    assert any("colleague" in m.text for m in await bot.send()), "the buyer hears who answers and when"
+    assert "from somebody who works here no more: Lee" in (await ada.get("/desk/cases/1")).text

@@ -72,7 +72,7 @@ async def test_whoever_is_shut_out_has_their_open_pages_closed(
     visit = await visit_of(desk, "Mei")
     stream = live.stream(Stream(visit, Look(), None))
     await until(stream, lambda news: "counts" in news)
-    await desk.book.change(visit.staff, active=False)
+    await desk.book.change(visit.staff, "Ada", active=False)
     async with asyncio.timeout(5):
         last = [chunk async for chunk in stream][-1]
     assert last.startswith(b"event: end")

@@ -96,3 +96,16 @@ async def test_a_chat_in_which_the_buyer_had_a_case_is_offered_for_their_other_o
     await desk.home.seed(replace(ANNA, number="1050"))
     mei = await desk.visitor("Mei")
     assert LANE in (await mei.get("/desk/new?q=1050")).text
+
+
+async def test_a_chat_whose_proof_has_ended_is_not_offered_any_more(desk: DeskHome) -> None:
+    await known(desk)
+    mei = await desk.visitor("Mei")
+    assert LANE in (await mei.get("/desk/new?q=1042")).text
+    assert LANE not in (await mei.get("/desk/new?q=1043")).text
+    record = await desk.home.conversation()
+    assert [p.way for p in record.proofs] == ["postcode"]
+    # As the platform tells it: somebody else has this account now.
+    await desk.home.say("", kind="moved")
+    assert not (await desk.home.conversation()).proofs
+    assert LANE not in (await mei.get("/desk/new?q=1042")).text

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from bot.desk.gate import safe_next
+from bot.desk.signin import TRIES
 from bot.model.staff import Role
 from tests.deskhouse import HOST, PASSWORD, DeskHome, desk_home
 
@@ -49,12 +50,19 @@ async def test_a_guesser_is_locked_out_and_the_right_password_does_not_help_then
     assert (await desk.browser().sign_in("Mei")).status_code == 429
 
 
+async def test_a_guesser_shuts_nobody_out_who_comes_from_elsewhere(desk: DeskHome) -> None:
+    await desk.hire("Mei")
+    for n in range(3 * 4 * TRIES):
+        await desk.browser().sign_in("Mei", f"guess number {n}")
+    assert (await desk.browser(client="203.0.113.9").sign_in("Mei")).status_code == 303
+
+
 async def test_who_is_shut_out_is_out_at_the_next_click(desk: DeskHome) -> None:
     browser = await desk.visitor("Mei", Role.ADMIN)
     assert (await browser.get("/desk/staff")).status_code == 200
     person = await desk.book.named("Mei")
     assert person is not None
-    await desk.book.change(person.id, active=False)
+    await desk.book.change(person.id, "Ada", active=False)
     assert (await browser.get("/desk/staff")).headers["location"].startswith("/desk/sign-in")
     assert (await desk.browser().sign_in("Mei")).status_code == 401
 

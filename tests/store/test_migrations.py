@@ -2,13 +2,17 @@
 
 import importlib
 import pkgutil
+from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlmodel import SQLModel
 
 import bot.store
+from bot.model.clock import Clock
+from bot.model.conversations import Conversation, Proof
+from bot.model.messages import Address
 from bot.store import Store, migrate, upgrading
 
 
@@ -28,3 +32,22 @@ async def test_a_migrated_database_has_every_table_column_and_index(store: Store
         return list(compare_metadata(context, SQLModel.metadata))
 
     assert await store.database.run_sync(differences) == []
+
+
+async def test_chats_that_proved_an_order_before_are_found_by_it(tmp_path: Path) -> None:
+    database = Store(f"sqlite:///{tmp_path / 'old.db'}", Clock())
+    anna = Address("test", "shop", "anna")
+    record = Conversation(
+        anna, proofs=(Proof("postcode", Clock().now(), order=7), Proof("phone", Clock().now(), buyer=8))
+    )
+    try:
+        await database.migrate()
+        await database.save_conversations([record])
+        await database.database.write(lambda c: c.execute(text("DROP TABLE proved")))
+        await database.database.write(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '0009'")))
+        await database.migrate()
+        async with database.database.read() as connection:
+            rows = (await connection.execute(text("SELECT order_id, lane FROM proved"))).all()
+        assert [tuple(row) for row in rows] == [(7, "c/test/shop/anna")]
+    finally:
+        await database.close()

@@ -50,7 +50,9 @@
   function line(id, html) {
     const fresh = made(html), old = document.getElementById(id);
     const low = left() < 140;
-    if (old) { const open = $("details", old)?.open; old.className = fresh.className; old.innerHTML = fresh.innerHTML; if (open) $("details", old).open = true; }
+    // Whoever changes a reply there goes on; the line is drawn when they are done.
+    if (old && $(".changes details[open]", old)) { waiting.set(id, html); return; }
+    if (old) { const open = $("details", old)?.open; old.className = fresh.className; old.innerHTML = fresh.innerHTML; if (open) $(".state-of details", old)?.toggleAttribute("open", true); }
     else {
       const after = $$("li.line", lines).filter((l) => l.dataset.at <= fresh.dataset.at).pop();
       fresh.classList.add("new");
@@ -58,9 +60,10 @@
     }
     if (low) newest();
   }
-  document.addEventListener("focusout", () => setTimeout(() => {
+  const drawn = () => setTimeout(() => {
     for (const [name, html] of [...waiting]) { waiting.delete(name); part(name, html); }
-  }, 150));
+  }, 150);
+  document.addEventListener("focusout", drawn);
 
   let source, lost = 0, hidden;
   function listen() {
@@ -128,8 +131,9 @@
     form.closest("dialog")?.close();
     if (document.activeElement && form.contains(document.activeElement) && typing(document.activeElement)) document.activeElement.blur();
     const said = form.matches("[data-undo]") ? $(".said", form.closest("li"))?.textContent : "";
-    const undone = await send(form, e.submitter);
-    if (undone && said && window.wismo_again) window.wismo_again(said);
+    const done = await send(form, e.submitter);
+    if (done && said && window.wismo_again) window.wismo_again(said);
+    if (done) form.closest("details")?.removeAttribute("open");
   });
 
   if (write) {
@@ -205,6 +209,11 @@
     if (open) $("#" + open.dataset.open).showModal();
     if (e.target.closest("[data-close]")) e.target.closest("dialog").close();
   });
+  // What opens below the edge is brought up.
+  document.addEventListener("toggle", (e) => {
+    if (!e.target.closest(".lines")) return;
+    if (e.target.open) e.target.scrollIntoView({ block: "nearest" }); else drawn();
+  }, true);
   mark();
   if (work?.dataset.stream) { say_live(false); listen(); }
 })();

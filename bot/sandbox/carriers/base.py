@@ -52,9 +52,9 @@ class CarrierApi(Platform):
 
     def busy(self) -> Response | None:
         """The answer of a carrier that is down or limits the calls."""
-        if self.faults.down:
+        if self.faults.strike("down"):
             return Response(status_code=503)
-        if self.faults.too_many or self.rates.wait(""):
+        if self.faults.strike("too_many") or self.rates.wait(""):
             return Response(status_code=429, headers={"retry-after": "1"})
         return None
 

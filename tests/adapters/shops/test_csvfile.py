@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.shops.csvfile import RowError, fields, guess_columns, load, orders
+from adapters.shops.csvfile import RowError, dates, fields, guess_columns, load, orders
 from bot.model.orders import Order
+from bot.model.shortdates import Style, usual
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -17,7 +18,7 @@ def read(folder: Path, text: str, encoding: str = "utf-8") -> list[Order | RowEr
     path = folder / "orders.csv"
     path.write_bytes(text.encode(encoding))
     table = load(path)
-    return list(orders(table, guess_columns(table), NOW))
+    return list(orders(table, guess_columns(table), NOW, {}))
 
 
 def test_a_shop_export_with_several_rows_an_order(tmp_path: Path) -> None:
@@ -76,7 +77,9 @@ def test_no_file_makes_it_fall_over(tmp_path: Path, raw: bytes) -> None:
         table = load(path)
     except ValueError:
         return
-    list(orders(table, guess_columns(table) | {"number": table.header[0]}, NOW))
+    columns = guess_columns(table) | {"number": table.header[0]}
+    found = dates(table, columns, NOW)
+    list(orders(table, columns, NOW, {f: d.styles[0] if d.styles else None for f, d in found.items()}))
 
 
 @pytest.mark.parametrize(
@@ -135,13 +138,19 @@ def test_an_opt_in_is_as_old_as_its_order_however_often_the_file_is_imported(tmp
     assert none.consent == ()
 
 
-def dates(folder: Path, country: str, *written: str) -> list[str]:
-    """How the dates of a file are read, or that they are refused."""
+def read_dates(folder: Path, country: str, *written: str) -> list[str]:
+    """How the dates of a file are read, or that they are refused, or that somebody must be asked."""
     path = folder / "orders.csv"
     path.write_text("order;order date\n" + "".join(f"A{n};{text}\n" for n, text in enumerate(written)))
     table = load(path)
-    found = list(orders(table, guess_columns(table), NOW, country))
-    told = {o.number: f"{o.placed_at:%Y-%m-%d %H:%M}" for o in found if isinstance(o, Order) and o.placed_at}
+    columns = guess_columns(table)
+    styles: dict[str, Style | None] = {}
+    for field, found in dates(table, columns, NOW).items():
+        if len(found.styles) > 1 and Style.YEAR in found.styles:
+            return [f"asked: {', '.join(found.styles)}"]
+        styles[field] = usual(country) if len(found.styles) > 1 else next(iter(found.styles), None)
+    read = list(orders(table, columns, NOW, styles))
+    told = {o.number: f"{o.placed_at:%Y-%m-%d %H:%M}" for o in read if isinstance(o, Order) and o.placed_at}
     return [told.get(f"A{n}", "refused") for n in range(len(written))]
 
 
@@ -157,12 +166,28 @@ def dates(folder: Path, country: str, *written: str) -> list[str]:
         ("DE", ["1.11.2026 09:05", "2026/11/1 9:05:10"], ["2026-11-01 09:05", "2026-11-01 09:05"]),
         ("DE", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-14:00", "46338"], ["refused"] * 3),
         ("DE", ["Nov 1, 2026", "2026-11-01 10:00:00 +0800"], ["2026-11-01 00:00", "2026-11-01 02:00"]),
+        ("DE", ["26-11-24"], ["asked: day first, year first"]),
+        ("DE", ["26-11-24", "26-10-31"], ["2026-11-24 00:00", "2026-10-31 00:00"]),
+        ("DE", ["26-11-24", "26. 2. 3."], ["asked: day first, year first"]),
+        ("DE", ["26-11-24", "1-11-24"], ["2024-11-26 00:00", "2024-11-01 00:00"]),
+        ("KR", ["26. 11. 24.", "26. 9. 30."], ["2026-11-24 00:00", "2026-09-30 00:00"]),
+        ("US", ["11/24/26", "11/12/26"], ["2026-11-24 00:00", "2026-11-12 00:00"]),
+        ("DE", ["12.05.2026", "12.11.2026", "99.99.2026"], ["2026-05-12 00:00", "2026-11-12 00:00", "refused"]),
+        ("US", ["12/05/2026", "12/11/2026"], ["2026-05-12 00:00", "2026-11-12 00:00"]),
     ],
 )
-def test_a_day_is_read_as_the_file_and_the_country_write_it(
+def test_a_day_is_read_as_its_column_and_the_country_write_it(
     tmp_path: Path, country: str, written: list[str], read_as: list[str]
 ) -> None:
-    assert dates(tmp_path, country, *written) == read_as
+    assert read_dates(tmp_path, country, *written) == read_as
+
+
+def test_a_column_that_does_not_tell_is_read_as_the_other_dates_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text("order;order date;ship date;note\n1;26-11-05;26-11-06;x\n2;26-11-05;26-10-31;y\n")
+    table = load(path)
+    found = dates(table, guess_columns(table), NOW)
+    assert {d.heading: d.styles for d in found.values()} == {"order date": (Style.YEAR,), "ship date": (Style.YEAR,)}
 
 
 def test_good_rows_are_kept_beside_the_oddest(tmp_path: Path) -> None:
