@@ -4,8 +4,6 @@ Several rows of one order number are one order with several items or parcels. A 
 that row and nothing else.
 """
 
-import csv
-import io
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -22,6 +20,7 @@ from bot.model import shortdates
 from bot.model.foreign import THIS_AGE
 from bot.model.orders import Consent, Duties, Item, Order, Shipment, number_key
 from bot.model.shortdates import Style
+from bot.model.tables import read_records, shortened
 from bot.tracking.numbers import candidates, compact
 
 SOURCE = "csv"
@@ -31,15 +30,11 @@ LONGEST_NUMBER = 100
 """Characters of an order's number, as the REST takes it."""
 _UNDATED = datetime.fromtimestamp(0, UTC)
 """When somebody opted in whose order has no date: before anything else they said."""
-LONGEST_RECORD = 50
-"""Lines of one record: a quote that is open for longer was never closed."""
-_HIGH = re.compile(rb"[\x80-\xff]+")
 _WRITTEN = ("%b %d, %Y", "%d %b %Y", "%Y年%m月%d日", "%Y-%m-%d %H:%M:%S %z")
 _AHEAD = {"placed_at": timedelta(days=2), "shipped_at": timedelta(days=2), "promised": timedelta(days=730)}
 """How far after the import a date can lie; only what tells 11-12-26 from 26-11-12 asks for it."""
 _TRUE = {"1", "y", "yes", "true", "ja", "si", "sí", "sim", "oui", "да", "是"}
 _HINTS = (("email", re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")), ("phone", re.compile(r"^\+\d[\d\s().-]{6,}$")))
-_SHORTENED = re.compile(r"\d[.,]?\d*E\+\d+", re.IGNORECASE)
 _NUMBER = re.compile(r"^#?[A-Za-z]{0,4}-?\d{3,}$")
 
 Mapping_ = Mapping[str, str]
@@ -80,17 +75,9 @@ def fields() -> tuple[str, ...]:
 
 def load(path: Path) -> Table:
     """Read a file whose encoding and delimiter are found out; ValueError where it is no table."""
-    # By line ends alone: to `splitlines` a stray separator within a title would be one too.
-    lines = list(io.StringIO(_decoded(path.read_bytes()), newline=""))
-    first = next((n for n, line in enumerate(lines) if line.strip()), None)
-    if first is None:
-        raise ValueError("the file is empty")
-    told = re.fullmatch(r"sep=(.)\s*", lines[first])  # Excel's own first line
-    delimiter = told[1] if told else max(",;\t|", key=lines[first].count)
-    start = first + 1 if told else first
-    records = [(line + start, row) for line, row in _records(lines[start:], delimiter) if row is None or any(row)]
-    if not records or records[0][1] is None:
-        raise ValueError("the file has no headings" if lines else "the file is empty")
+    records = read_records(path.read_bytes())
+    if records[0][1] is None:
+        raise ValueError("the file has no headings")
     header = records[0][1]
     if any(_HINTS[0][1].match(cell) for cell in header):
         raise ValueError(f"the first line holds an order and no headings; put a line such as {_EXAMPLE} above it")
@@ -103,63 +90,6 @@ def load(path: Path) -> Table:
         else:
             rows.append((line, row))
     return Table(header, tuple(rows), tuple(faults))
-
-
-def _records(lines: list[str], delimiter: str) -> Iterator[tuple[int, tuple[str, ...] | None]]:
-    """Each record with the line on which it begins, counted from 1; None for one whose quote is never closed."""
-    mark = re.escape(delimiter)
-    closed = re.compile(rf'(?:(?<={mark})|^)\s*"(?:[^"]|"")*"(?=\s*(?:{mark}|$))')
-    opened = re.compile(rf'(?:{mark}|^)\s*"')
-    at = 0
-    while at < len(lines):
-        end, text = at + 1, lines[at]
-        while '"' in text and opened.search(closed.sub("", text)):
-            if end >= len(lines) or end - at >= LONGEST_RECORD:
-                break
-            text += lines[end]
-            end += 1
-        else:
-            yield at + 1, _cells(text, delimiter)
-            at = end
-            continue
-        yield at + 1, None
-        at += 1
-
-
-def _cells(text: str, delimiter: str) -> tuple[str, ...] | None:
-    try:
-        row = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True), [])
-    except csv.Error:
-        return None
-    return tuple(cell.strip().replace("\x00", "") for cell in row)
-
-
-def _decoded(raw: bytes) -> str:
-    if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise ValueError("this is a spreadsheet and no CSV; save it as CSV (UTF-8) and import that")
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16", "replace")
-    begin = raw[:4096]
-    for place, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):  # without the mark that says so
-        if begin[place::2].count(0) > len(begin) / 4:
-            return raw.decode(encoding, "replace")
-    if begin.count(0) > len(begin) / 100:
-        raise ValueError("this is no text file; export the orders as CSV")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode(_encoding(raw), "replace")
-
-
-def _encoding(raw: bytes) -> str:
-    """Which of the old encodings a text is in, by how its bytes above 127 stand together.
-
-    Chinese comes in pairs, Cyrillic in words, and the accents of Western Europe mostly one by one.
-    """
-    runs = [len(run) for run in _HIGH.findall(raw)]
-    if all(n % 2 == 0 for n in runs) or sum(n % 2 for n in runs) < len(runs) / 20:
-        return "gb18030"
-    return "cp1251" if sum(runs) / len(runs) > 2 else "cp1252"
 
 
 def guess_columns(table: Table) -> dict[str, str]:
@@ -248,7 +178,7 @@ def _order(cells: Mapping_, now: datetime) -> Order:
     if len(number) > LONGEST_NUMBER:
         raise _Wrong("number", f"an order number has at most {LONGEST_NUMBER} characters")
     for field in ("number", "tracking", "phone"):
-        if _SHORTENED.fullmatch(cells.get(field, "")):
+        if shortened(cells.get(field, "")):
             raise _Wrong(field, f"{cells[field]!r} was shortened by a spreadsheet; format the column as text")
     items = (_item(cells),) if cells.get("title") else ()
     return Order(
