@@ -203,9 +203,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
         forecast,
         unasked,
     )
-    web = create_web(
-        store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value(), stored=worker.wake.set
-    )
+    web = create_web(store, adapters.ports, metrics, token=config.web.metrics_token.get_secret_value())
     return App(
         config, clock, store, adapters, engine, announcer, worker, sender, web, http, shop, renderer, catalogue, vault
     )

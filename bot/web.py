@@ -9,7 +9,7 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 import structlog
@@ -56,11 +56,10 @@ class Metrics:
 class Hooks:
     """The raw ASGI endpoint of webhooks: the hot path, so without routing and request objects."""
 
-    def __init__(self, store: Store, ports: Mapping[str, Port], metrics: Metrics, stored: Callable[[], None]) -> None:
+    def __init__(self, store: Store, ports: Mapping[str, Port], metrics: Metrics) -> None:
         self.store = store
         self.ports = ports
         self.metrics = metrics
-        self.stored = stored
         self._acks = {name: metrics.ack.labels(name) for name in ports}
         self._calls = lru_cache(maxsize=256)(metrics.hooks.labels)
 
@@ -98,7 +97,6 @@ class Hooks:
         except Exception as error:
             log.error("hook.not_stored", port=name, error=type(error).__name__)
             return Answer(503)
-        self.stored()
         for alarm in answer.alarms:
             self.metrics.alarms.labels(alarm.what, name).inc()
             log.warning("hook.alarm", port=name, what=alarm.what, about=alarm.about)
@@ -150,11 +148,9 @@ async def _respond(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def create_web(
-    store: Store, ports: Mapping[str, Port], metrics: Metrics, *, token: str = "", stored: Callable[[], None]
-) -> ASGIApp:
+def create_web(store: Store, ports: Mapping[str, Port], metrics: Metrics, *, token: str = "") -> ASGIApp:
     """The ASGI app of the `web` role."""
-    hooks = Hooks(store, ports, metrics, stored)
+    hooks = Hooks(store, ports, metrics)
 
     async def healthz(request: StarletteRequest) -> Response:
         return PlainTextResponse("ok")
