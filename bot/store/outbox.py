@@ -274,7 +274,11 @@ async def mark(connection: AsyncConnection, marks: Sequence[Mark]) -> bool:
 
 _BEHIND = (
     select(_outbox.c.id)
-    .where(_outbox.c.lane.in_(bindparam("lanes", expanding=True)), _outbox.c.state == OutboxState.READY)
+    .where(
+        _outbox.c.lane.in_(bindparam("lanes", expanding=True)),
+        _outbox.c.state <= constant(OutboxState.SENDING),  # as the index of open messages says it
+        _outbox.c.state == constant(OutboxState.READY),
+    )
     .limit(1)
 )
 
