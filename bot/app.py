@@ -191,7 +191,8 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
     office = Office(store, renderer, shop, house.desk, clock, lambda port, item: adapters.ports[port].decode(item))
     engine = Engine(house)
     accounts = _accounts(config, adapters, office)
-    sender = Sender(store, accounts, clock, lambda channel, state: metrics.sends.labels(channel, state).inc())
+    sends = lru_cache(maxsize=64)(metrics.sends.labels)
+    sender = Sender(store, accounts, clock, lambda channel, state: sends(channel, state).inc())
     listeners = {name: port for name, port in adapters.ports.items() if port.listens}
     campaigner = Campaigner(store, announcer, clock)
     unasked = (announcer.look, campaigner.step) if config.proactive.enabled else ()
@@ -214,7 +215,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
         announcer,
         worker,
         sender,
-        create_web(store, adapters.ports, metrics, token=token, stored=worker.wake.set),
+        create_web(store, adapters.ports, metrics, token=token),
         create_monitor(store, metrics, token=token),
         http,
         shop,

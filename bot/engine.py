@@ -50,6 +50,8 @@ from bot.tracking.eta import Tables
 from bot.unasked import Approve, Expect, Unasked
 
 SLOW_LANES = 50
+LOOK_SECONDS = 0.1
+"""So long others wait for a turn that asks a carrier: most need not ask, or have their answer by then."""
 STRAY_TRIES = 3
 """So often a thread is looked for that no case has: staff also talk among themselves."""
 RETRY_SECONDS = (1.0, 4.0, 15.0, 60.0)
@@ -225,14 +227,10 @@ class Engine:
             (lane, gathered.get(lane.claim.lane, _NOTHING), standing.get(lane.claim.lane, _NOBODY)) for lane in lanes
         ]
         asks = self.house.look_up is not None
-        await asyncio.gather(
-            self._at_once([turn for turn in turns if not (asks and turn[0].inbound)], now),
-            *(
-                self._guarded(lane.claim, self._turn(lane, found, rests_on, now))
-                for lane, found, rests_on in turns
-                if asks and lane.inbound
-            ),
-        )
+        looking = [self._finish_alone(t[0].claim, self._turn(*t, now)) for t in turns if asks and t[0].inbound]
+        await self._at_once([turn for turn in turns if not (asks and turn[0].inbound)], now)
+        if looking:
+            await asyncio.wait(looking, timeout=LOOK_SECONDS)
 
     async def _at_once(self, turns: Sequence[tuple[Lane, Gathered, Standing]], now: datetime) -> None:
         """Turns that wait for no network: decided one after the other, committed together."""
@@ -420,7 +418,7 @@ class Engine:
 
     # ---- failing -----------------------------------------------------------------------------------------
 
-    def _finish_alone(self, claim: Claim, work: Awaitable[None]) -> None:
+    def _finish_alone(self, claim: Claim, work: Awaitable[None]) -> asyncio.Task[None]:
         async def run() -> None:
             async with self._room:
                 await self._guarded(claim, work)
@@ -428,6 +426,7 @@ class Engine:
         task = asyncio.create_task(run())
         self._alone.add(task)
         task.add_done_callback(self._alone.discard)
+        return task
 
     async def _guarded(self, claim: Claim, work: Awaitable[None]) -> None:
         try:

@@ -191,21 +191,27 @@ class _Connection(asyncio.Protocol):
         """Write a request and wait for the head of its answer, or for all of it where it comes at once."""
         self._begin()
         self._busy = True
-        self._asked = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._asked = loop.create_future()
+        # A third of what `asyncio.timeout` takes, which at this place is felt.
+        timer = loop.call_later(seconds, self._late) if seconds is not None else None
         self._line.write(raw)
         try:
-            async with asyncio.timeout(seconds):
-                await self._asked
-        except TimeoutError as error:
-            raise httpx.ReadTimeout("no answer came in time") from error
+            await self._asked
         finally:
             self._asked = None
+            if timer is not None:
+                timer.cancel()
         self._ended = self._ended or request.method == "HEAD"
         if not self._ended:
             return httpx.Response(self._status, headers=self._headers, stream=_Body(self, seconds))
         response = httpx.Response(self._status, headers=self._headers, content=b"".join(self._body))
         self.release(keep=request.method != "HEAD")
         return response
+
+    def _late(self) -> None:
+        if self._asked is not None and not self._asked.done():
+            self._asked.set_exception(httpx.ReadTimeout("no answer came in time"))
 
     async def part(self, seconds: float | None) -> bytes | None:
         """The next piece of the body, None at its end."""

@@ -11,7 +11,7 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 import structlog
@@ -58,11 +58,10 @@ class Metrics:
 class Hooks:
     """The raw ASGI endpoint of webhooks: the hot path, so without routing and request objects."""
 
-    def __init__(self, store: Store, ports: Mapping[str, Port], metrics: Metrics, stored: Callable[[], None]) -> None:
+    def __init__(self, store: Store, ports: Mapping[str, Port], metrics: Metrics) -> None:
         self.store = store
         self.ports = ports
         self.metrics = metrics
-        self.stored = stored
         self._acks = {name: metrics.ack.labels(name) for name in ports}
         self._calls = lru_cache(maxsize=256)(metrics.hooks.labels)
 
@@ -100,7 +99,6 @@ class Hooks:
         except Exception as error:
             log.error("hook.not_stored", port=name, error=type(error).__name__)
             return Answer(503)
-        self.stored()
         for alarm in answer.alarms:
             self.metrics.alarms.labels(alarm.what, name).inc()
             log.warning("hook.alarm", port=name, what=alarm.what, about=alarm.about)
@@ -175,11 +173,9 @@ def create_monitor(store: Store, metrics: Metrics, *, token: str = "") -> Starle
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", show_metrics)])
 
 
-def create_web(
-    store: Store, ports: Mapping[str, Port], metrics: Metrics, *, token: str = "", stored: Callable[[], None]
-) -> ASGIApp:
+def create_web(store: Store, ports: Mapping[str, Port], metrics: Metrics, *, token: str = "") -> ASGIApp:
     """The ASGI app of the `web` role."""
-    hooks = Hooks(store, ports, metrics, stored)
+    hooks = Hooks(store, ports, metrics)
     others = create_monitor(store, metrics, token=token)
 
     async def web(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -52,7 +53,7 @@ class Worker:
         self.unasked = unasked
         self.wake = asyncio.Event()
         self._handed: list[Claim] = []
-        self._idle = False
+        self._left = self._crowded = False
         self._handled_at = -QUIET_SECONDS
         self._stop = asyncio.Event()
         self._owner = fresh_owner()
@@ -87,19 +88,27 @@ class Worker:
         self.wake.set()
 
     def room(self) -> int:
-        """How many lanes could be begun with at once: none while others are being handled, whose next claim takes
-        all that came meanwhile together."""
-        return LANES if self._idle and not self._handed and not self._stop.is_set() else 0
+        """How many lanes may be leased for the next turn with what is received; none where one turn is not enough
+        for all that waits, of which the longest waiting are claimed then."""
+        return 0 if self._crowded or self._stop.is_set() else max(LANES - len(self._handed), 0)
 
     def take(self, claims: Sequence[Claim]) -> None:
         """Handle these, which are leased."""
         self._handed += claims
         self.wake.set()
 
+    def ring(self) -> None:
+        """Something waits that nobody handed over: a lane that was being handled, or one whose time has come."""
+        self._left = True
+        self.wake.set()
+
     async def work_once(self) -> int:
         """Handle what was handed over, or claim once; how many lanes that were."""
         claims, self._handed = self._handed, []
-        claims = claims or await self.store.claim(LANES)
+        if not claims:
+            self._left = False
+            claims = await self.store.claim(LANES)
+        self._crowded = len(claims) >= LANES
         if claims:
             await self.engine.handle(claims)
             if any(event.port != "wismo" for claim in claims for event in claim.events):
@@ -110,21 +119,18 @@ class Worker:
         while not self._stop.is_set():
             self.wake.clear()
             try:
-                # What came while these were handled rang the bell: only then there is more to claim.
-                if await self.work_once() == LANES:
-                    continue
+                await self.work_once()
             except Exception as error:
                 log.error("worker.failed", error=type(error).__name__)
                 await asyncio.sleep(1.0)
-            self._idle = True
-            try:
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self.wake.wait()
-            except TimeoutError:
-                continue
-            finally:
-                self._idle = False
+            if not (self._crowded or self._left or self._handed):
+                await self._rest()
         await self.store.give_back(self._handed)
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self.wake.wait()
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         while True:
@@ -136,7 +142,7 @@ class Worker:
 
     async def _due(self) -> None:
         if await self.store.wake():
-            self.wake.set()
+            self.ring()
 
     async def _learn(self) -> None:
         await self.forecast.refresh(self.make_way)
@@ -155,7 +161,6 @@ class Worker:
 
         async def deliver(items: Sequence[Item]) -> None:
             await self.store.receive([Arrival(name, item) for item in items])
-            self.wake.set()
 
         while True:
             try:
@@ -186,7 +191,7 @@ class Worker:
         async def sweep() -> int:
             asked = await self.tracker.sweep_line(line)
             if asked:
-                self.wake.set()
+                self.ring()
             return asked
 
         return sweep
@@ -202,6 +207,6 @@ class Worker:
         for look in self.unasked:
             while found := await look():
                 looked += found
-                self.wake.set()
+                self.ring()
                 await self.make_way()
         return looked

@@ -30,7 +30,7 @@ class Linked(Wire):
 
 async def put(store: Store, number: str, body: Mapping[str, object]) -> httpx.Response:
     rest = Rest(Settings.model_validate({"keys": KEYS}))
-    web = create_web(store, {"wire": Linked(), "rest": rest}, Metrics(), stored=lambda: None)
+    web = create_web(store, {"wire": Linked(), "rest": rest}, Metrics())
     raw, stamp, path = json.dumps(body).encode(), str(int(time.time())), f"/api/orders/{number}"
     sign = hmac.new(b"s3cret", f"{stamp}.PUT.{path}.".encode() + raw, hashlib.sha256).hexdigest()
     headers = {"x-wismo-key": "shop", "x-wismo-timestamp": stamp, "x-wismo-signature": f"v1={sign}"}
@@ -85,7 +85,7 @@ async def test_without_a_database_metrics_are_told_and_the_platform_is_to_come_a
         raise RuntimeError("a@example.org is in this error")
 
     store.health = gone  # type: ignore[assignment, method-assign]
-    web = create_web(store, {}, Metrics(), stored=lambda: None)
+    web = create_web(store, {}, Metrics())
     transport = httpx.ASGITransport(web, client=("127.0.0.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
         told = await client.get("/metrics")

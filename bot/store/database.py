@@ -2,9 +2,10 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from sqlalchemy.sql.expression import TableClause
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double
 
+from bot.store.group import Train, Turn
 from bot.store.prepared import Prepared
 
 T = TypeVar("T")
@@ -84,15 +86,19 @@ class _Thread:
 
     async def run(self, work: Work[T]) -> T:
         """Run `work` in one transaction; it may await its connection and nothing else."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, work)
+        return (await self.together([work]))[0]
 
-    def _run(self, work: Work[T]) -> T:
+    async def together(self, works: Sequence[Work[T]]) -> list[T]:
+        """Run all of these in one transaction, one after the other; where one fails, none has happened."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, works)
+
+    def _run(self, works: Sequence[Work[T]]) -> list[T]:
         prepared = self._connection
         if prepared is None:
             prepared = self._connection = Prepared(self._engine.connect())
         try:
             prepared.begin(self._begin)
-            result = _finished(work(prepared))  # type: ignore[arg-type]
+            result = [_finished(work(prepared)) for work in works]  # type: ignore[arg-type]
             prepared.commit()
         except BaseException:
             # After a failure the connection's state is not known: it goes, and with it the open transaction.
@@ -136,6 +142,7 @@ class Database:
         self._writer = _Thread(self._sync, "BEGIN IMMEDIATE") if self._sync else None
         self._reader = _Thread(self._sync, "BEGIN") if self._sync else None
         self._copier = _Thread(self._sync, "") if self._sync else None
+        self._shared: Train[Work[Any], Any] | None = Train(self._writer.together, self._turn) if self._writer else None
 
     def _connect(self) -> AsyncEngine:
         if not self.sqlite:
@@ -175,9 +182,24 @@ class Database:
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one durable transaction; after a collision with another process, again."""
+        return await self._again(work, self._write_in_turn if self._writer else self._write)
+
+    async def share(self, work: Work[T]) -> T:
+        """As `write`, for work that is short and much asked for: SQLite, whose writers wait for each other anyway,
+        makes durable at once what comes while a transaction is under way."""
+        return await self._again(work, self._shared or self._write)
+
+    def turn(self, patience: float = 0.0) -> Turn | None:
+        """What a group that asks for `share` waits for before it takes a batch: the next transaction, or for
+        `patience` seconds one that others make; None where its own batches simply follow one another."""
+        if self._shared is not None:
+            return partial(self._shared.turn, patience)
+        return partial(asyncio.sleep, patience) if patience else None
+
+    async def _again(self, work: Work[T], write: Callable[[Work[T]], Awaitable[T]]) -> T:
         for attempt in range(ATTEMPTS):
             try:
-                return await (self._write_in_turn(self._writer, work) if self._writer else self._write(work))
+                return await write(work)
             except (DBAPIError, sqlite3.Error) as error:
                 if attempt == ATTEMPTS - 1 or not _collided(error):
                     raise
@@ -188,9 +210,10 @@ class Database:
         async with self._engine.begin() as connection:
             return await work(connection)
 
-    async def _write_in_turn(self, writer: _Thread, work: Work[T]) -> T:
+    async def _write_in_turn(self, work: Work[T]) -> T:
+        assert self._writer is not None  # noqa: S101 - SQLite has one
         async with self._turn:
-            return await writer.run(work)
+            return await self._writer.run(work)
 
     async def run_sync(self, work: Callable[[Connection], T]) -> T:
         """Run blocking code of SQLAlchemy (migrations) in a transaction."""

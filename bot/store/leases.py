@@ -20,7 +20,8 @@ class LeaseDoor:
         upsert = upsert.on_conflict_do_update(
             index_elements=[row.c.name],
             set_={"owner": owner, "lease_until": NOW + seconds},
-            where=(row.c.owner == owner) | (row.c.lease_until <= NOW),
+            # One that ends later than ours would was taken before the machine's clock was put back.
+            where=(row.c.owner == owner) | (row.c.lease_until <= NOW) | (row.c.lease_until > NOW + seconds),
         )
         # Read before the commit: SQLite commits nothing while rows of a statement are still to be read.
         return await self.database.write(lambda c: c.scalar(upsert.returning(row.c.owner))) is not None

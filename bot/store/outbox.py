@@ -59,9 +59,9 @@ async def claim(
     """Lease up to `limit` messages of one account that may leave now."""
     channel, name = account
     account_key = f"{channel}/{name}"
-    now, account_free = await _clock_and_bucket(connection, account_key)
+    now, account_free, held = await _clock_and_account(connection, account_key)
     allowed = _allowance(account_free, rates.per_second, now, limit)
-    if allowed < 1:
+    if allowed < 1 or held > now:
         return []
     rows = (await connection.execute(_CLAIMABLE, {"channel": channel, "account": name, "most": allowed})).all()
     if not rows:
@@ -96,7 +96,7 @@ def _paced(
     spent: dict[str, float] = {}
     for r in rows:
         key = _bucket_of(r)
-        free = spent.get(key, free_at.get(key, 0.0))
+        free = spent.get(key, _believed(free_at.get(key, 0.0), now, interval * burst))
         if free - interval * (burst - 1) <= now:
             go.append(r)
             spent[key] = max(free, now) + interval
@@ -168,16 +168,36 @@ async def machine_now(connection: AsyncConnection) -> float:
 _CLOCK = select(NOW)
 
 
-async def _clock_and_bucket(connection: AsyncConnection, key: str) -> tuple[float, float]:
-    """The machine's time and when the account's next message is on schedule; its row is locked, so that two senders
-    do not both take it."""
-    row = (await connection.execute(_CLOCK_AND_BUCKET, {"account": key})).first()
-    return (row.now, row.free_at) if row is not None else (await machine_now(connection), 0.0)
+async def _clock_and_account(connection: AsyncConnection, key: str) -> tuple[float, float, float]:
+    """The machine's time, when the account's next message is on schedule, and until when the platform wants none; the
+    rows are locked, so that two senders do not both take it."""
+    rows = (await connection.execute(_CLOCK_AND_BUCKETS, {"keys": [key, HOLD + key]})).all()
+    if not rows:
+        return await machine_now(connection), 0.0, 0.0
+    now, known = rows[0].now, {row.key: row.free_at for row in rows}
+    return now, _believed(known.get(key, 0.0), now, 1.0), _believed(known.get(HOLD + key, 0.0), now, MOST_HELD)
 
 
+HOLD, MOST_HELD = "hold/", 3600.0
+"""The bucket that says how long an account rests, and the longest rest."""
+_CLOCK_AND_BUCKETS = (
+    select(NOW.label("now"), _bucket.c.key, _bucket.c.free_at)
+    .where(_bucket.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(_bucket.c.key)
+    .with_for_update()
+)
 _CLOCK_AND_BUCKET = (
     select(NOW.label("now"), _bucket.c.free_at).where(_bucket.c.key == bindparam("account")).with_for_update()
 )
+
+
+def _believed(free_at: float, now: float, ahead: float) -> float:
+    """A bucket's time, which is never set more than `ahead` seconds from now: one that lies further was written before
+    the machine's clock was put back, and would keep everybody waiting until it has caught up."""
+    return free_at if free_at <= now + ahead + SLACK_SECONDS else now
+
+
+SLACK_SECONDS = 1.0
 
 
 def _allowance(free_at: float, per_second: float, now: float, limit: int) -> int:
@@ -208,7 +228,7 @@ async def advance(
 ) -> int:
     """Take up to `wanted` turns of a bucket, one an `interval` seconds and up to `ahead` seconds early; how many."""
     found = (await connection.execute(_CLOCK_AND_BUCKET, {"account": key})).first()
-    free_at = max(found.free_at if found is not None else 0.0, now)
+    free_at = max(_believed(found.free_at, now, ahead + interval) if found is not None else 0.0, now)
     taken = max(0, min(wanted, int((now + ahead - free_at) / interval + 1e-9)))
     if taken:
         await _spend(connection, database, {key: free_at + taken * interval})
@@ -216,9 +236,9 @@ async def advance(
 
 
 async def hold_account(connection: AsyncConnection, database: Database, account: str, seconds: float) -> None:
-    """The platform limits the whole account: nothing of it leaves for so long."""
+    """The platform limits the whole account: nothing of it leaves for so long, an hour at most."""
     now = await machine_now(connection)
-    await _spend(connection, database, {account: now + seconds + 1.0})
+    await _spend(connection, database, {HOLD + account: now + min(seconds, MOST_HELD)})
 
 
 class Mark(Struct, frozen=True):
@@ -274,7 +294,11 @@ async def mark(connection: AsyncConnection, marks: Sequence[Mark]) -> bool:
 
 _BEHIND = (
     select(_outbox.c.id)
-    .where(_outbox.c.lane.in_(bindparam("lanes", expanding=True)), _outbox.c.state == OutboxState.READY)
+    .where(
+        _outbox.c.lane.in_(bindparam("lanes", expanding=True)),
+        _outbox.c.state <= constant(OutboxState.SENDING),  # as the index of open messages says it
+        _outbox.c.state == constant(OutboxState.READY),
+    )
     .limit(1)
 )
 

@@ -28,6 +28,8 @@ from bot.store.tables import Alias, Conversation, Inbox, InboxState, Lane, core
 
 MAX_ATTEMPTS = 5
 LEASE_SECONDS = 20.0
+LONGEST_WAIT = 120.0
+"""Seconds that no lane waits before it may be tried, be it for an album's rest or after a failure."""
 STRAY = "x/desk/"
 """The lane of what was written in a thread that is no case's, or none's yet: its channel and thread follow."""
 LONGEST_NAME = 512
@@ -227,7 +229,7 @@ def _more_ready(database: Database) -> Any:
         key=bindparam("lane"),
         ready=bindparam("more"),
         since=NOW + bindparam("patience"),
-        not_before=NOW + bindparam("quiet"),
+        not_before=case((bindparam("quiet") > 0, NOW + bindparam("quiet")), else_=0.0),
         lease_until=0.0,
         owner="",
         attempts=0,
@@ -280,7 +282,10 @@ async def claim(connection: AsyncConnection, limit: int, lane: str = "") -> list
 
 
 def _lease(*, one: bool = False) -> ReturningUpdate[Any]:
-    free = select(_lane.c.key).where(_lane.c.ready > constant(0), _lane.c.lease_until <= NOW, _lane.c.not_before <= NOW)
+    # What lies further ahead than it is ever set was written before the machine's clock was put back.
+    unleased = or_(_lane.c.lease_until <= NOW, _lane.c.lease_until > NOW + LEASE_SECONDS)
+    allowed = or_(_lane.c.not_before <= NOW, _lane.c.not_before > NOW + LONGEST_WAIT)
+    free = select(_lane.c.key).where(_lane.c.ready > constant(0), unleased, allowed)
     most = free.where(_lane.c.key == bindparam("lane")) if one else free.limit(bindparam("most"))
     chosen = most.order_by(_lane.c.since).with_for_update(skip_locked=True)
     lease = update(_lane).where(_lane.c.key.in_(chosen))

@@ -43,10 +43,13 @@ class TurnTaker(Protocol):
     """Whoever handles lanes in this process."""
 
     def room(self) -> int:
-        """How many lanes they would begin with at once; 0 while they are at work and will ask themselves."""
+        """How many lanes they would handle next; 0 while there are more than that, and they will ask themselves."""
 
     def take(self, claims: Sequence[queue.Claim]) -> None:
         """Handle these, which are leased."""
+
+    def ring(self) -> None:
+        """There is work for which no lane could be leased."""
 
 
 class Departure(NamedTuple):
@@ -72,7 +75,8 @@ Departing = tuple[Departure, list[outbox.Row]]
 _NEWS = {OutboxState.SENT: "sent", OutboxState.DEAD: "failed", OutboxState.EXPIRED: "failed"}
 
 MARK_SECONDS = 0.01
-"""So long outcomes of sends are gathered: nobody waits for them but the next message of the same chat."""
+"""So long outcomes of sends wait for a transaction of others: nobody waits for them but the next message of the same
+chat."""
 
 
 class Store(UnaskedDoor, LearningDoor, LeaseDoor):
@@ -87,9 +91,9 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
         self.clock = clock
         self.turns: TurnTaker | None = None
         self.messages: MessageTaker | None = None
-        self._receive = Group(self._receive_all)
-        self._mark = Group(self._mark_all, seconds=MARK_SECONDS)
-        self._commit = Group(self._commit_all, most=200)
+        self._receive = Group(self._receive_all, self.database.turn())
+        self._mark = Group(self._mark_all, self.database.turn(MARK_SECONDS))
+        self._commit = Group(self._commit_all, self.database.turn(), most=200)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -122,9 +126,11 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
             await queue.receive(connection, self.database, arrivals, now)
             return await queue.claim(connection, room) if room else []
 
-        claims = await self.database.write(work)
+        claims = await self.database.share(work)
         if claims and self.turns:
             self.turns.take(claims)
+        if self.turns and {a.item.lane for a in arrivals} - {c.lane for c in claims}:
+            self.turns.ring()
         return [len(batch) for batch in batches]
 
     async def converse(self, lane: str, arrivals: Sequence[queue.Arrival] = ()) -> list[queue.Claim]:
@@ -192,7 +198,7 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
             ours = await turns.commit(connection, self.database, written, now)
             return ours, await self._depart(connection, departures)
 
-        ours, departing = await self.database.write(work)
+        ours, departing = await self.database.share(work)
         await self._send(departing)
         return [w.claim.lane in ours for w in written]
 
@@ -263,7 +269,7 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
             await bell.touch(connection, self.database, list({m.row.lane for m in marks}), now)
             return await self._depart(connection, departures) if more else []
 
-        await self._send(await self.database.write(work))
+        await self._send(await self.database.share(work))
         return [None] * len(marks)
 
     async def hold_account(self, account: tuple[str, str], seconds: float) -> None:

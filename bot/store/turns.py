@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, case, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Reason
@@ -343,7 +343,7 @@ def _new_message(database: Database) -> Any:
     fresh = database.insert(_outbox).values(
         {name: bindparam(name) for name in _SAID}
         | {
-            "not_before": NOW + bindparam("delay"),
+            "not_before": case((bindparam("delay") > 0, NOW + bindparam("delay")), else_=0.0),
             "state": 0,
             "lease_until": 0.0,
             "owner": "",

@@ -67,7 +67,7 @@ async def on_database(url: str, seeds: Iterable[int], folder: Path, steps: int =
     """An interleaving of each seed on one database, which is emptied before each."""
     store = Store(url, fixed_clock())
     # One send after the other: none waits for others to be marked with.
-    store._mark = Group(store._mark_all)
+    store._mark = Group(store._mark_all, store.database.turn())
     await store.migrate()
     try:
         for seed in seeds:

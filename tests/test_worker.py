@@ -1,0 +1,118 @@
+"""How lanes get to their turn: what is handed over, what is left, and who must not wait for whom."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from bot import worker as loops
+from bot.dialog.turn import Understanding
+from bot.engine import Engine
+from bot.forecast import Forecast
+from bot.model.tracks import TrackUpdate
+from bot.store import Store
+from bot.store.gathering import Gathered
+from bot.store.queue import Claim
+from bot.tracker import Tracker
+from bot.worker import Worker
+from tests.house import Home, home
+
+LONG = 30.0
+
+
+@pytest.fixture
+async def house(store: Store, tmp_path: Path) -> AsyncIterator[Home]:
+    async with home(store, tmp_path) as made:
+        yield made
+
+
+class Slow(Engine):
+    """An engine that waits before each turn until it is let go."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine.house)
+        self.go = asyncio.Event()
+        self.turns: list[list[str]] = []
+
+    async def handle(self, claims: Sequence[Claim]) -> None:
+        self.turns.append(sorted(claim.lane for claim in claims))
+        await self.go.wait()
+        await super().handle(claims)
+
+
+@asynccontextmanager
+async def working(house: Home, engine: Engine) -> AsyncIterator[Worker]:
+    async def nothing_old() -> None:
+        return
+
+    tracker = Tracker(house.store, [], house.clock, lambda source, how: None)
+    worker = Worker(
+        house.store, engine, tracker, {}, nothing_old, Forecast(house.store, house.clock, "CN", "Asia/Shanghai")
+    )
+    running = asyncio.create_task(worker.run())
+    try:
+        await asyncio.sleep(0.1)
+        yield worker
+    finally:
+        worker.stop()
+        await running
+        house.store.turns = None
+
+
+async def handled(house: Home, *keys: str) -> None:
+    async with asyncio.timeout(LONG / 2):
+        for key in keys:
+            while not await house.store.handled("wire", key):
+                await asyncio.sleep(0.01)
+
+
+async def test_what_comes_while_others_are_handled_is_in_the_next_turn(
+    house: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "POLL_SECONDS", LONG)
+    engine = Slow(house.engine)
+    async with working(house, engine):
+        keys = [await house.hear("hello", "anna")]
+        await asyncio.sleep(0.2)
+        keys += [await house.hear("hello", chat) for chat in ("bea", "cleo", "dana")]
+        engine.go.set()
+        await handled(house, *keys)
+    lanes = [[lane.rsplit("/", 1)[1] for lane in turn] for turn in engine.turns]
+    assert lanes == [["anna"], ["bea", "cleo", "dana"]]
+
+
+async def test_what_a_person_adds_while_they_are_answered_waits_for_no_clock(
+    house: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "POLL_SECONDS", LONG)
+    engine = Slow(house.engine)
+    async with working(house, engine):
+        first = await house.hear("hello")
+        await asyncio.sleep(0.2)
+        second, other = await house.hear("and my order?"), await house.hear("hello", "bea")
+        engine.go.set()
+        await handled(house, first, second, other)
+
+
+async def test_who_asks_a_slow_carrier_delays_nobody(house: Home) -> None:
+    answered = asyncio.Event()
+
+    async def look_up(said: Understanding, gathered: Gathered, now: datetime) -> Sequence[TrackUpdate]:
+        if "Paket" in said.text:
+            await answered.wait()
+        return ()
+
+    engine = Engine(replace(house.engine.house, look_up=look_up))
+    async with working(house, engine):
+        slow = await house.hear("wo ist mein Paket?", "anna")
+        quick = await house.hear("where is my order?", "bea")
+        await handled(house, quick)
+        assert not await house.store.handled("wire", slow)
+        later = await house.hear("where is my parcel?", "cleo")
+        await handled(house, later)
+        answered.set()
+        await handled(house, slow)
