@@ -89,7 +89,7 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
         self.messages: MessageTaker | None = None
         self._receive = Group(self._receive_all)
         self._mark = Group(self._mark_all, seconds=MARK_SECONDS)
-        self._commit = Group(self._commit_all, most=200)
+        self._commit = Group(self._commit_all, most=256)
 
     async def close(self) -> None:
         """Close every connection."""
