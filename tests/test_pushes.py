@@ -239,6 +239,23 @@ async def test_what_the_night_caught_in_the_outbox_is_told_in_the_morning(house:
     assert "outbox.sent" in {w.rule for w in await store.reasons_about("8120000006")}
 
 
+async def test_what_the_night_caught_is_not_told_in_the_morning_where_it_is_no_news_any_more(house: Home) -> None:
+    """It went out at two in the afternoon, as was heard at half past eight: by the next morning that is stale."""
+    await house.seed(ORDER)
+    await opted_in(house)
+    await house.pass_time()
+    await house.seed(shipped())
+    await house.pass_time(DAY)
+    evening = datetime(2026, 11, 25, 19, 30, tzinfo=UTC)
+    house.clock.forward(evening - house.clock.now())
+    await house.hear_of(track((Status.IN_TRANSIT, NOON + DAY), (Status.OUT_FOR_DELIVERY, NOON + DAY + HOUR)))
+    await house.announcer.look()
+    await house.work()
+    house.clock.forward(HOUR)
+    assert await house.pass_time() == []
+    assert await house.pass_time(11 * HOUR) == []
+
+
 async def test_a_withdrawal_that_the_shop_tells_of_stops_what_is_ready_to_leave(house: Home, store: Store) -> None:
     house.wire.phones = True
     await house.seed(replace(ORDER, consent=(GIVEN,)))

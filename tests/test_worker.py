@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -14,11 +15,12 @@ from bot.dialog.turn import Understanding
 from bot.engine import Engine
 from bot.forecast import Forecast
 from bot.model.tracks import TrackUpdate
+from bot.ports import Item
 from bot.store import Store
 from bot.store.gathering import Gathered
-from bot.store.queue import Claim
+from bot.store.queue import Claim, Waiting
 from bot.tracker import Tracker
-from bot.worker import Worker
+from bot.worker import LANES, UNASKED_LANES, Worker
 from tests.house import Home, home
 
 LONG = 30.0
@@ -116,3 +118,50 @@ async def test_who_asks_a_slow_carrier_delays_nobody(house: Home) -> None:
         await handled(house, later)
         answered.set()
         await handled(house, slow)
+
+
+class Backlog:
+    """Gives as many lanes as are asked for, with an event of `port` in each; remembers how many that was."""
+
+    def __init__(self) -> None:
+        self.port = "wismo"
+        self.left = 10_000
+        self.asked: list[int] = []
+
+    async def claim(self, limit: int) -> list[Claim]:
+        self.asked.append(limit)
+        found, self.left = min(limit, self.left), max(self.left - limit, 0)
+        event = Waiting(1, self.port, Item("k", "c/a/b/c", b""), datetime(2026, 11, 30, tzinfo=UTC), 0)
+        return [Claim("c/a/b/c", "token", (event,))] * found
+
+    async def handle(self, claims: Sequence[Claim]) -> None:
+        """Done."""
+
+
+def worker_of(backlog: Any) -> Worker:
+    async def nothing() -> None:
+        """Nothing is too old."""
+
+    return Worker(backlog, backlog, backlog, {}, nothing, backlog)
+
+
+async def test_what_is_told_unasked_is_taken_in_large_parts_and_answers_in_small_ones() -> None:
+    backlog = Backlog()
+    worker = worker_of(backlog)
+    await worker.work_once()
+    await worker.work_once()
+    assert backlog.asked == [LANES, UNASKED_LANES]
+    backlog.port = "telegram"
+    await worker.work_once()
+    backlog.port = "wismo"
+    await worker.work_once()
+    await worker.work_once()
+    assert backlog.asked[3:] == [LANES, LANES], "somebody wrote within the last second"
+
+
+async def test_the_rest_of_a_backlog_ends_the_large_parts() -> None:
+    backlog = Backlog()
+    worker = worker_of(backlog)
+    backlog.left = LANES + 3
+    assert [await worker.work_once() for _ in range(3)] == [LANES, 3, 0]
+    assert backlog.asked == [LANES, UNASKED_LANES, LANES]

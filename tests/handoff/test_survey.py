@@ -95,3 +95,16 @@ async def test_without_an_order_no_consent_is_known_and_nothing_is_asked(tmp_pat
         await house.work()
         await house.send()
         assert surveys(await house.pass_time(timedelta(hours=1))) == []
+
+
+async def test_one_that_the_night_caught_before_it_left_is_not_asked_and_holds_nobody_up(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        await helped(house)
+        house.clock.forward(timedelta(hours=1))
+        await house.store.wake()
+        await house.work()
+        house.clock.forward(timedelta(hours=9))
+        assert surveys(await house.pass_time()) == []
+        assert surveys(await house.pass_time(timedelta(hours=10))) == []
+        assert await house.store.dead_letters() == []
+        assert "1042" in await house.ask("where is my order 1042?")

@@ -3,15 +3,18 @@
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import pytest
 from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.clock import Clock
 from bot.ports import Item
 from bot.store import Store
 from bot.store.queue import Arrival
-from bot.store.tables import Bucket, Buyer, Inbox, Lane, core
+from bot.store.tables import Bucket, Buyer, Inbox, Instant, Lane, core
 
 LANES = select(core(Lane).c.key).where(core(Lane).c.key.in_(bindparam("keys", expanding=True)))
 OTHERS = select(core(Lane).c.key).where(core(Lane).c.key.not_in(bindparam("keys", expanding=True)))
@@ -115,3 +118,16 @@ def test_many_rows_that_give_something_back_are_all_there_but_those_known_before
         await store.close()
 
     asyncio.run(run())
+
+
+def test_an_instant_is_read_as_it_was_bound_also_in_an_hour_that_comes_twice() -> None:
+    dialect = SQLiteDialect()
+    bind, read = Instant().bind_processor(dialect), Instant().result_processor(dialect, None)
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    for at in (first, first.replace(fold=1), datetime(2026, 11, 25, 3, 4, 5, 678, tzinfo=UTC)):
+        assert read(bind(at)) == at.astimezone(UTC)
+    assert bind(first) != bind(first.replace(fold=1))
+    assert bind(None) is None
+    assert read(None) is None
+    with pytest.raises(ValueError, match="naive"):
+        bind(first.replace(tzinfo=None))
