@@ -147,6 +147,18 @@ async def test_news_become_events_and_the_same_word_again_does_not(store: Store)
     assert await news(store) == 2
 
 
+async def test_a_source_that_was_not_heard_for_long_is_down_with_its_first_failure(store: Store) -> None:
+    await shop(store, ("dhl", "A1"))
+    feed = Feed(tells={"A1": track("A1", Status.ACCEPTED)})
+    tracker = Tracker(store, [feed], store.clock)
+    await tracker.sweep()
+    store.clock.forward(timedelta(days=1))
+    feed.fails = [Temporary("the source answered 503")]
+    await tracker.sweep()
+    (down,) = (await store.health()).feeds
+    assert down[0] == "feed"
+
+
 async def test_an_unchanged_look_tells_when_it_was_and_is_due_again_in_its_statuss_time(store: Store) -> None:
     await shop(store, ("dhl", "A1"))
     tracker = Tracker(store, [Feed(tells={"A1": track("A1", Status.ACCEPTED)})], store.clock)

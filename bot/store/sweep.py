@@ -1,12 +1,12 @@
 """Parcels that are due for a look, what came of looking, each source's budget, and whether sources answer."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import bindparam, case, func, select, tuple_, update
+from sqlalchemy import bindparam, case, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.tracks import Status, Track, TrackRef
@@ -17,6 +17,8 @@ from bot.store.tables import Feed, Look, Order, core
 
 DOWN_AFTER = 3
 """Failures in a row before a source is said to be down."""
+UNHEARD = timedelta(hours=1)
+"""A source that was not heard for so long is down with its first failure: who asks meanwhile is told old news."""
 DAY = 86_400.0
 SPREAD, AT_ONCE, RESERVE = 0.6, 0.2, 0.2
 """A day's budget: most of it is spread evenly, a part may go at once, and a part is kept for buyers who ask now."""
@@ -194,7 +196,7 @@ async def answered(connection: AsyncConnection, database: Database, sources: Seq
 
 
 async def failed(connection: AsyncConnection, database: Database, source: str, now: datetime) -> None:
-    """Count a failure; after `DOWN_AFTER` in a row the source is down since now."""
+    """Count a failure; after `DOWN_AFTER` in a row, or one after a long silence, the source is down since now."""
     row = {"source": source, "failures": 1, "down_since": None, "last_ok_at": None}
     upsert = (
         database.insert(_feeds)
@@ -205,7 +207,7 @@ async def failed(connection: AsyncConnection, database: Database, source: str, n
                 "failures": _feeds.c.failures + 1,
                 "down_since": case(
                     (_feeds.c.down_since.is_not(None), _feeds.c.down_since),
-                    (_feeds.c.failures + 1 >= DOWN_AFTER, now),
+                    (or_(_feeds.c.failures + 1 >= DOWN_AFTER, _feeds.c.last_ok_at < now - UNHEARD), now),
                     else_=None,
                 ),
             },
