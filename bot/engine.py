@@ -8,8 +8,10 @@ Parcel and order lanes have turns of their own; what they must tell people becom
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from asyncio import gather
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import structlog
 from msgspec import Struct, field
@@ -41,7 +43,7 @@ from bot.render import Renderer
 from bot.store import Store, codec
 from bot.store.gathering import Gathered
 from bot.store.pushes import Standing
-from bot.store.queue import STRAY, Claim, Waiting
+from bot.store.queue import LEASE_SECONDS, STRAY, Claim, Waiting
 from bot.store.turns import Worded, Written
 from bot.store.unreached import Unreached
 from bot.store.vault import Vault
@@ -50,7 +52,7 @@ from bot.tracking.eta import Tables
 from bot.unasked import Approve, Expect, Unasked
 
 SLOW_LANES = 50
-LOOK_SECONDS = 0.1
+LOOKING_SECONDS = 0.1
 """So long others wait for a turn that asks a carrier: most need not ask, or have their answer by then."""
 STRAY_TRIES = 3
 """So often a thread is looked for that no case has: staff also talk among themselves."""
@@ -206,8 +208,8 @@ class Engine:
 
     async def _with_files(self, lane: Lane) -> None:
         tries = lane.claim.events[0].attempts
-        messages = [await self.fetching.inbound(m, lane.ports.get(m.id, ""), tries) for m in lane.inbound]
-        acts = [await self.fetching.act(a, lane.ports.get(a.id, ""), tries) for a in lane.acts]
+        messages = await gather(*(self.fetching.inbound(m, lane.ports.get(m.id, ""), tries) for m in lane.inbound))
+        acts = await gather(*(self.fetching.act(a, lane.ports.get(a.id, ""), tries) for a in lane.acts))
         await self._answer([replace(lane, inbound=tuple(messages), acts=tuple(acts))])
 
     async def _answer(self, lanes: Sequence[Lane]) -> None:
@@ -226,11 +228,12 @@ class Engine:
         turns = [
             (lane, gathered.get(lane.claim.lane, _NOTHING), standing.get(lane.claim.lane, _NOBODY)) for lane in lanes
         ]
-        asks = self.house.look_up is not None
+        # Who finds no carrier free to ask is answered at once from what is known.
+        asks = self.house.look_up is not None and not self._room.locked()
         looking = [self._finish_alone(t[0].claim, self._turn(*t, now)) for t in turns if asks and t[0].inbound]
         await self._at_once([turn for turn in turns if not (asks and turn[0].inbound)], now)
         if looking:
-            await asyncio.wait(looking, timeout=LOOK_SECONDS)
+            await asyncio.wait(looking, timeout=LOOKING_SECONDS)
 
     async def _at_once(self, turns: Sequence[tuple[Lane, Gathered, Standing]], now: datetime) -> None:
         """Turns that wait for no network: decided one after the other, committed together."""
@@ -418,10 +421,16 @@ class Engine:
 
     # ---- failing -----------------------------------------------------------------------------------------
 
-    def _finish_alone(self, claim: Claim, work: Awaitable[None]) -> asyncio.Task[None]:
+    def _finish_alone(self, claim: Claim, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        time = asyncio.get_running_loop().time
+        over = time() + LEASE_SECONDS
+
         async def run() -> None:
             async with self._room:
-                await self._guarded(claim, work)
+                if time() < over:
+                    await self._guarded(claim, work)
+                else:
+                    work.close()  # another turn has the lane by now
 
         task = asyncio.create_task(run())
         self._alone.add(task)

@@ -1,7 +1,7 @@
 """The files of messages and of staff's replies, fetched while they can be had."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import structlog
@@ -30,12 +30,16 @@ class Fetching(Struct, frozen=True):
     async def inbound(self, message: Inbound, port: str, tries: int) -> Inbound:
         """The message with its files kept; `tries` were made before."""
         channel = await self._serving(port, message.sender)
-        return replace(message, media=tuple([await self._keep(channel, port, media, tries) for media in message.media]))
+        return replace(message, media=await self._all(channel, port, message.media, tries))
 
     async def act(self, act: StaffAct, port: str, tries: int) -> StaffAct:
         """The staff's act with its files kept."""
         channel = self.channels.get(port)
-        return replace(act, media=tuple([await self._keep(channel, port, media, tries) for media in act.media]))
+        return replace(act, media=await self._all(channel, port, act.media, tries))
+
+    async def _all(self, channel: Channel | None, port: str, media: Sequence[Media], tries: int) -> tuple[Media, ...]:
+        """At once, so that files that hang take no longer together than one: a turn has its lane for a while only."""
+        return tuple(await asyncio.gather(*(self._keep(channel, port, file, tries) for file in media)))
 
     async def _serving(self, port: str, sender: Address) -> Channel | None:
         """Whose account was written to: two workspaces' messages come through the one address of their Slack app, and

@@ -84,6 +84,7 @@ class Worker:
         await asyncio.gather(*others, return_exceptions=True)
         await lanes
         await self.engine.settle()
+        await self.store.give_back(self._handed)
         await self.tracker.release()
 
     def stop(self) -> None:
@@ -130,7 +131,6 @@ class Worker:
                 await asyncio.sleep(1.0)
             if not (self._crowded or self._left or self._handed):
                 await self._rest()
-        await self.store.give_back(self._handed)
 
     async def _rest(self) -> None:
         with suppress(TimeoutError):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from bot import engine as engines
 from bot import worker as loops
 from bot.dialog.turn import Understanding
 from bot.engine import Engine
@@ -118,6 +119,45 @@ async def test_who_asks_a_slow_carrier_delays_nobody(house: Home) -> None:
         await handled(house, later)
         answered.set()
         await handled(house, slow)
+
+
+async def test_who_finds_no_carrier_free_is_answered_from_what_is_known(
+    house: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = asyncio.Event()
+
+    async def look_up(said: Understanding, gathered: Gathered, now: datetime) -> Sequence[TrackUpdate]:
+        await answered.wait()
+        return ()
+
+    monkeypatch.setattr(engines, "SLOW_LANES", 1)
+    engine = Engine(replace(house.engine.house, look_up=look_up))
+    async with working(house, engine):
+        slow = await house.hear("where is my order?", "anna")
+        await asyncio.sleep(0.3)
+        quick = await house.hear("where is my order?", "bea")
+        await handled(house, quick)
+        assert not await house.store.handled("wire", slow)
+        answered.set()
+        await handled(house, slow)
+
+
+async def test_a_turn_whose_lane_another_has_by_now_is_not_begun(house: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "LEASE_SECONDS", 0.2)
+    monkeypatch.setattr(engines, "SLOW_LANES", 1)
+    looked: list[str] = []
+
+    async def look_up(said: Understanding, gathered: Gathered, now: datetime) -> Sequence[TrackUpdate]:
+        looked.append(said.text)
+        await asyncio.sleep(0.5)
+        return ()
+
+    engine = Engine(replace(house.engine.house, look_up=look_up))
+    for chat in ("anna", "bea"):
+        await house.hear("where is my order?", chat)
+    await engine.handle(await house.store.claim(10))
+    await engine.settle()
+    assert len(looked) == 1
 
 
 class Backlog:

@@ -192,9 +192,7 @@ class Database:
     def turn(self, patience: float = 0.0) -> Turn | None:
         """What a group that asks for `share` waits for before it takes a batch: the next transaction, or for
         `patience` seconds one that others make; None where its own batches simply follow one another."""
-        if self._shared is not None:
-            return partial(self._shared.turn, patience)
-        return partial(asyncio.sleep, patience) if patience else None
+        return partial(self._shared.turn, patience) if self._shared is not None else None
 
     async def _again(self, work: Work[T], write: Callable[[Work[T]], Awaitable[T]]) -> T:
         for attempt in range(ATTEMPTS):

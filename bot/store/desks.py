@@ -15,7 +15,7 @@ from bot.model.messages import MAX_CHOICE, Address, Choice, DeskPost, Outbound, 
 from bot.ports import Item
 from bot.store import casebook, codec, outbox
 from bot.store.casetables import CaseEventRow, CaseThread
-from bot.store.database import NOW, Database
+from bot.store.database import Database
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Inbox, InboxState, Outbox, OutboxState, core
 
@@ -134,7 +134,7 @@ def _row(case: Case, out: Outbound, key: str, now: datetime) -> dict[str, Any]:
 
 def _new_post(database: Database) -> Any:
     fresh = database.insert(_outbox).values(
-        not_before=NOW,
+        not_before=0.0,
         state=0,
         holder_version=0,
         lease_until=0.0,

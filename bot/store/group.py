@@ -15,13 +15,14 @@ Turn = Callable[[], Awaitable[None]]
 class Group(Generic[T, R]):
     """Runs `work` on all that was asked for meanwhile; each caller gets its own result or error.
 
-    One batch follows the other. Where there is a `turn`, each waits for its own instead, and what is asked for until
-    then is in it.
+    One batch follows the other, each after a `pause` in seconds. Where there is a `turn`, each waits for its own
+    instead, and what is asked for until then is in it.
     """
 
-    def __init__(self, work: Together[T, R], turn: Turn | None = None, most: int = 500) -> None:
+    def __init__(self, work: Together[T, R], turn: Turn | None = None, most: int = 500, pause: float = 0.0) -> None:
         self._work = work
         self._turn = turn
+        self._pause = pause
         self._most = most
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._task: asyncio.Task[None] | None = None
@@ -50,6 +51,8 @@ class Group(Generic[T, R]):
 
     async def _in_order(self) -> None:
         while self._waiting:
+            if self._pause:
+                await asyncio.sleep(self._pause)
             await _settle(self._work, self._taken())
 
     async def _in_turn(self, turn: Turn) -> None:

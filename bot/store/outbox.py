@@ -22,6 +22,10 @@ from bot.store.database import NOW, Database, constant
 from bot.store.tables import Bucket, Conversation, Outbox, OutboxState, core
 
 LEASE_SECONDS = 40.0
+HOLD, MOST_HELD = "hold/", 3600.0
+"""The bucket that says how long an account rests, and the longest rest, in seconds."""
+MOST_PUT_OFF = 600.0
+"""Seconds until a message is tried again, at most: what is put off for longer is so since the clock was put back."""
 
 _outbox = core(Outbox)
 _conversation = core(Conversation)
@@ -101,7 +105,7 @@ def _paced(
             go.append(r)
             spent[key] = max(free, now) + interval
         else:
-            later.append({"row": r.id, "at": free - interval * (burst - 1)})
+            later.append({"row": r.id, "at": min(free - interval * (burst - 1), now + MOST_PUT_OFF)})
     return go, later, spent
 
 
@@ -116,7 +120,7 @@ def _claimable() -> Select[Any]:
     waits, leaves = constant(OutboxState.READY), constant(OutboxState.SENDING)
     blocked = exists().where(older.c.lane == _outbox.c.lane, older.c.id < _outbox.c.id, older.c.state <= leaves)
     free = or_(
-        and_(_outbox.c.state == waits, _outbox.c.not_before <= NOW),
+        and_(_outbox.c.state == waits, or_(_outbox.c.not_before <= NOW, _outbox.c.not_before > NOW + MOST_PUT_OFF)),
         and_(_outbox.c.state == leaves, _outbox.c.lease_until <= NOW),
     )
     return (
@@ -178,8 +182,6 @@ async def _clock_and_account(connection: AsyncConnection, key: str) -> tuple[flo
     return now, _believed(known.get(key, 0.0), now, 1.0), _believed(known.get(HOLD + key, 0.0), now, MOST_HELD)
 
 
-HOLD, MOST_HELD = "hold/", 3600.0
-"""The bucket that says how long an account rests, and the longest rest."""
 _CLOCK_AND_BUCKETS = (
     select(NOW.label("now"), _bucket.c.key, _bucket.c.free_at)
     .where(_bucket.c.key.in_(bindparam("keys", expanding=True)))
@@ -282,7 +284,7 @@ async def mark(connection: AsyncConnection, marks: Sequence[Mark]) -> bool:
                 again.values(
                     state=OutboxState.READY,
                     attempts=m.row.attempts + 1,
-                    not_before=NOW + m.delay,
+                    not_before=NOW + min(m.delay, MOST_PUT_OFF),
                     owner="",
                     lease_until=0.0,
                     error=m.error[:500],

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import DecodeError, Struct, field
 from sqlalchemy import String, bindparam, cast, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -327,7 +327,10 @@ def news_until(row: Any) -> datetime:
     """Until when a push that left is news: what is made again of it stays as old as the first was. `row` has its
     message's `body`, which may be blanked."""
     lasts: datetime = row.at + kind_of(row.template).lasts
-    stale = codec.outbound(row.body).stale_at if row.body else None
+    try:
+        stale = codec.outbound(row.body).stale_at if row.body else None
+    except DecodeError:
+        stale = None
     return min(stale, lasts) if stale is not None else lasts
 
 

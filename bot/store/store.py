@@ -92,7 +92,7 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
         self.turns: TurnTaker | None = None
         self.messages: MessageTaker | None = None
         self._receive = Group(self._receive_all, self.database.turn())
-        self._mark = Group(self._mark_all, self.database.turn(MARK_SECONDS))
+        self._mark = Group(self._mark_all, self.database.turn(MARK_SECONDS), pause=MARK_SECONDS)
         self._commit = Group(self._commit_all, self.database.turn(), most=256)
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from bot.errors import Temporary
 from bot.store import Store
 from bot.store.outbox import Rates
 from tests.house import Home, home
@@ -78,3 +79,14 @@ async def test_an_account_rests_as_long_as_its_platform_wants_and_no_hour_longer
     assert await house.send() == []
     await put_back(house.store)
     assert len(await house.send()) == 1
+
+
+async def test_a_message_that_was_to_be_tried_again_and_what_stands_behind_it_leave(house: Home) -> None:
+    await house.hear("hello")
+    await house.work()
+    house.wire.failing.append(Temporary("the platform is busy", retry_after=30.0))
+    assert await house.send() == []
+    await put_back(house.store)
+    await house.hear("hello?")
+    await house.work()
+    assert len(await house.send()) == 2

@@ -190,7 +190,7 @@ def test_a_text_is_tried_on_the_rules_of_its_scripts_alone() -> None:
         for asked in (rules(frozenset({"latin"})), rules())
     )
     assert latin < every
-    foreign = re.compile("[\u0400-\u04ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
+    foreign = re.compile("[\u0400-\u04ff\u0600-\u06ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]")
     assert not any(foreign.search(pattern) for pattern in latin)
     assert all(foreign.search(pattern) for pattern in every - latin)
 

@@ -1,5 +1,7 @@
 """Which chats proved an order is found without reading every conversation."""
 
+from collections.abc import Iterator
+
 import msgspec
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +10,7 @@ revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None
+PAGE = 1000
 
 
 def upgrade() -> None:
@@ -22,14 +25,25 @@ def upgrade() -> None:
     )
     op.create_index("ix_proved_lane", "proved", ["lane"], unique=False)
     known = sa.table("conversation", sa.column("lane", sa.String), sa.column("state", sa.LargeBinary))
-    rows = {
-        (proof["order"], row.lane)
-        for row in op.get_bind().execute(sa.select(known.c.lane, known.c.state))
-        for proof in (msgspec.json.decode(row.state).get("proofs", ()) if row.state else ())
-        if proof.get("order") is not None
-    }
-    if rows:
-        op.bulk_insert(proved, [{"order_id": order, "lane": lane} for order, lane in sorted(rows)])
+    page = sa.select(known.c.lane, known.c.state).order_by(known.c.lane).limit(PAGE)
+    last = ""
+    while some := op.get_bind().execute(page.where(known.c.lane > last)).all():
+        last = some[-1].lane
+        if rows := {(order, row.lane) for row in some for order in _orders(row.state)}:
+            op.bulk_insert(proved, [{"order_id": order, "lane": lane} for order, lane in sorted(rows)])
+
+
+def _orders(state: bytes | None) -> Iterator[int]:
+    """The orders that a conversation proved; none where its state is unreadable, which the engine survives as well."""
+    try:
+        proofs = msgspec.convert(msgspec.json.decode(state or b"{}"), dict[str, object]).get("proofs") or ()
+        yield from (p.order for p in msgspec.convert(proofs, list[_Proof]) if p.order is not None)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return
+
+
+class _Proof(msgspec.Struct):
+    order: int | None = None
 
 
 def downgrade() -> None:
