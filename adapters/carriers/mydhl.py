@@ -78,7 +78,8 @@ def read_time(event: Map, country: str = "") -> When:
     written = " ".join(p for p in parts if p)
     if "T" in parts[0] and a_moment(parts[0]) is not None:
         return when(written, iso=parts[0], country=country)
-    iso, offset = day_and_clock(parts[0], parts[1]), _OFFSET.fullmatch(parts[2])
+    iso = day_and_clock(parts[0], parts[1])
+    offset = _OFFSET.fullmatch("+00:00" if parts[2].upper() == "Z" else parts[2])
     if offset and "T" in iso:
         time = when(written, iso=f"{iso}{offset[1] or '+'}{int(offset[2]):02d}:{offset[3] or '00'}")
         if time.at is not None:
@@ -166,15 +167,15 @@ def _scan(event: Map, ends: _Ends, whole: bool) -> Scan:
 def _events(raw: Map) -> Iterator[tuple[Map, bool]]:
     """The shipment's events and what its pieces add; one that is told twice comes once."""
     told = set()
+    pieces = [events for p in maps(raw.get("pieces")) if (events := maps(p.get("events")))]
+    arrived = [any(_type(e) == "OK" for e in events) for events in pieces]
     for event in maps(raw.get("events")):
         told.add(_same(event))
-        yield event, True
-    pieces = [maps(p.get("events")) for p in maps(raw.get("pieces"))]
-    whole = all(any(_type(e) == "OK" for e in events) for events in pieces)
+        yield event, all(arrived) or not any(arrived)
     for event in (e for events in pieces for e in events):
         if _same(event) not in told:
             told.add(_same(event))
-            yield event, whole
+            yield event, all(arrived)
 
 
 def _type(event: Map) -> str:

@@ -82,14 +82,15 @@ def _after_the_end(state: State, said: State, scan: Scan) -> State:
 
 def _on_the_way_back(state: State, said: State, where: str) -> State:
     """A parcel that goes back is scanned like any other; "delivered" is then to its sender: within one country at
-    once, from abroad where the place says so. In the buyer's country it is the buyer's after all."""
+    once, from abroad where the place says so. Out for delivery in the buyer's country it is the buyer's after all; a
+    mere "delivered" there may be the warehouse that takes returns."""
     if said.status in {Status.RETURNING, Status.RETURNED}:
         return State(said.status, said.cause or state.cause)
     if said.status is Status.EXCEPTION and terminal(said.status, said.cause):
         return said
     if said.status is Status.DELIVERED and where == "origin":
         return State(Status.RETURNED, state.cause)
-    again = said.status in {Status.DELIVERED, Status.OUT_FOR_DELIVERY, Status.PICKUP_READY}
+    again = said.status in {Status.OUT_FOR_DELIVERY, Status.PICKUP_READY}
     return said if again and where == "destination" else state
 
 

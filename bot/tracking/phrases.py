@@ -21,6 +21,7 @@ from bot.model.tracks import Scan, Status
 from bot.tracking.vocabulary import known
 
 KINDS = (
+    "kept",  # delivered, whatever else it tells
     "returned",  # "delivered" to its sender
     "denied",  # says itself that it was not delivered
     "collected",  # taken out of the locker or over the counter by the buyer: delivered after all

@@ -46,6 +46,8 @@ SURE = 0.9
 CUT = 0.4
 """What a reading loses that breaks off within such groups."""
 SHORTEST, LONGEST, MOST_PARTS = 8, 40, 17
+_ENDLESS = re.compile(r"[0-9]{60,}")
+"""Digits that are no number; patterns that look for prices and phones would try them from each of their places."""
 
 _GLUED = r"(?:AWB|TRACKING|TRACK|TRK|NUMBER|NUM|NO|NR|FEDEX|DHL|UPS|TNT|USPS|DPD|GLS|YODEL|EVRI|HERMES|PUROLATOR)"
 _RUN = re.compile(rf"(?<![A-Z0-9]){_GLUED}(?=[A-Z0-9]*\d{{8}})|[A-Z0-9À-ÖØ-ÞĀ-Ž]+")
@@ -242,7 +244,7 @@ class _Message:
 
 def recognise(text: str, mine: Collection[str] = ()) -> tuple[Candidate, ...]:
     """The candidates of all numbers in a text, likeliest first; `mine` are the numbers of this buyer's parcels."""
-    plain = normalised(text[:4000])
+    plain = _ENDLESS.sub(lambda digits: " " * len(digits[0]), normalised(text[:4000]))
     if not any(map(str.isdecimal, plain)):
         return ()
     found: dict[tuple[str, str], Candidate] = {}

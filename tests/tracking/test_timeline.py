@@ -255,7 +255,10 @@ def test_what_is_delivered_on_the_way_back_went_to_the_sender() -> None:
         assert state(back, scan(Status.DELIVERED, 9), origin=ends, destination=ends) == ("returned", "refused")
         toured = state(back, scan(Status.OUT_FOR_DELIVERY, 9), origin=ends, destination=ends)
         assert toured == ("returning", "refused")
-    assert state(back, scan(Status.DELIVERED, 9, country="US")) == ("delivered", "")
+    # A warehouse that takes returns may stand in the buyer's country; who is toured to again is the buyer.
+    assert state(back, scan(Status.DELIVERED, 9, country="US")) == ("returning", "refused")
+    again = scan(Status.OUT_FOR_DELIVERY, 8, country="US")
+    assert state(back, again, scan(Status.DELIVERED, 9, country="US")) == ("delivered", "")
 
 
 def test_a_declaration_before_leaving_is_no_arrival() -> None:

@@ -182,7 +182,8 @@ def _events(told: Any, number: str = "", listed: bool = False, depth: int = 0) -
     alone = (e for v in values if isinstance(v, dict) for e in _events(v, own or number, False, depth + 1))
     # Beside the list its newest event may stand once more.
     inner += [(about, event) for about, event in alone if not lists or _same(event) not in told_once]
-    if not inner and not lists and said and (_first(part, TIMES) or (listed and not own)):
+    timed = any(name in part for name in TIMES) if listed else _first(part, TIMES)
+    if not inner and not lists and said and (timed or (listed and not own)):
         yield own or number, part
     yield from inner
 
