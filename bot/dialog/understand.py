@@ -36,7 +36,7 @@ PLAIN, BRIEF = 0.9, 5
 """A rule at this score is right without a second opinion about a message of so few words, or of known words alone."""
 FEWEST = 2
 """Words that are like anything: a yes, a name or a number alone is not."""
-FIRM = 0.95
+NEVER_LOST, FIRM = frozenset({"notify_off", "human"}), 0.95
 """A rule at this score that hears a stop, or a person asked for, is overruled by nothing: to go on sending, or not to
 fetch anybody, is worse than to have misread."""
 DECLARED = frozenset({"notify_on", "received"})
@@ -149,7 +149,7 @@ def _unsaid(found: Sequence[Entity], length: int) -> tuple[tuple[str, float], ..
 
 
 def _firm(intents: tuple[tuple[str, float], ...]) -> bool:
-    return bool(intents) and intents[0][0] in {"notify_off", "human"} and intents[0][1] >= FIRM
+    return bool(intents) and intents[0][0] in NEVER_LOST and intents[0][1] >= FIRM
 
 
 def _weighed(intents: tuple[tuple[str, float], ...], read: _Read, lexicon: Lexicon) -> tuple[tuple[str, float], ...]:
@@ -229,7 +229,8 @@ def meant(read: _Read, said: Spoken, lexicon: Lexicon) -> _Read:
         return read
     words = standing(read.text, read.locale, lexicon)
     rest = _in(read.locale, replace(said, words=words, tokens=tokens_of(words)), lexicon)
-    return rest if rest.length >= FEWEST else read
+    lost = {name for name, score in read.intents if name in NEVER_LOST and score >= FIRM} - {n for n, _ in rest.intents}
+    return rest if rest.length >= FEWEST and not lost else read
 
 
 def _read_latin(said: Spoken, prior: str, lexicon: Lexicon, model: LanguageModel) -> tuple[_Read, str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.dialog.understand import NEVER_LOST
 from tests.dialog.test_understand import read
 
 LANGUAGES = {"en", "es", "pt", "fr", "de", "ru", "zh", "ar"}
@@ -72,6 +73,12 @@ def test_most_that_does_not_name_what_it_asks_for_is_understood() -> None:
 def test_what_a_message_takes_back_is_not_what_it_asks_for() -> None:
     total, right, _ = counted(TAKEN_BACK)
     assert right.total() >= 0.93 * total.total()
+
+
+def test_no_stop_and_no_wish_for_a_person_is_taken_back_with_what_stands_beside_it() -> None:
+    firm = [(intent, text) for _, intent, text in TAKEN_BACK if intent in NEVER_LOST]
+    assert len(firm) > 4
+    assert [(text, read(text).intent) for intent, text in firm if read(text).intent != intent] == []
 
 
 def test_most_unseen_sentences_are_understood() -> None:
