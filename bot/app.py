@@ -42,8 +42,8 @@ from bot.proactive.expecting import Expectations
 from bot.render import Renderer
 from bot.sender import Account, Sender
 from bot.store import Store
+from bot.store.buckets import Rates
 from bot.store.keeping import Retention
-from bot.store.outbox import Rates
 from bot.store.store import sqlite_url
 from bot.store.vault import Vault
 from bot.tracker import Tracker

@@ -55,9 +55,10 @@ def _country(value: object) -> object:
 
 
 def _locale(tag: str) -> str:
-    if not re.fullmatch(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*", tag):
+    if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", tag):
         raise ValueError("write the language's letters, like en, de or pt-BR")
-    return tag.replace("_", "-")
+    language, *rest = re.split("[-_]", tag)
+    return "-".join([language.lower(), *rest])
 
 
 def _hours(value: object) -> Hours:

@@ -9,15 +9,16 @@ Parcel and order lanes have turns of their own; what they must tell people becom
 
 import asyncio
 from asyncio import gather
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 import structlog
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from bot import handoff
+from bot.apart import Apart
 from bot.dialog.decide import decide
 from bot.dialog.identity import proves
 from bot.dialog.turn import Decision, Desk, Facts, Shop, Turn, Understanding
@@ -132,21 +133,19 @@ class Engine:
             chat_of={c.kind: c.chat_of for c in house.channels.values()},
             tables=house.tables,
         )
-        self._alone: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(SLOW_LANES)
+        self._apart = Apart(SLOW_LANES, LEASE_SECONDS)
 
     async def handle(self, claims: Sequence[Claim]) -> None:
         """Handle claimed lanes; returns when all are committed but those that wait for a network."""
         chats = [c for c in claims if c.lane.startswith("c/")]
         await asyncio.gather(
             self._converse(chats),
-            *(self._guarded(c, self._other(c)) for c in claims if not c.lane.startswith("c/")),
+            *(self._guarded(c, partial(self._other, c)) for c in claims if not c.lane.startswith("c/")),
         )
 
     async def settle(self) -> None:
-        """Wait for the lanes that finish alone."""
-        while self._alone:
-            await asyncio.wait(self._alone)
+        """Wait for the lanes that wait for a network."""
+        await self._apart.settle()
 
     # ---- conversations -----------------------------------------------------------------------------------
 
@@ -159,7 +158,7 @@ class Engine:
             if lane is None:
                 continue
             if any(m.media for m in lane.inbound) or any(a.media for a in lane.acts):
-                self._finish_alone(claim, self._with_files(lane))
+                self._apart.begin(partial(self._guarded, claim, partial(self._with_files, lane)))
             else:
                 ready.append(lane)
         await self._answer(ready)
@@ -229,8 +228,9 @@ class Engine:
             (lane, gathered.get(lane.claim.lane, _NOTHING), standing.get(lane.claim.lane, _NOBODY)) for lane in lanes
         ]
         # Who finds no carrier free to ask is answered at once from what is known.
-        asks = self.house.look_up is not None and not self._room.locked()
-        looking = [self._finish_alone(t[0].claim, self._turn(*t, now)) for t in turns if asks and t[0].inbound]
+        asks = self.house.look_up is not None and not self._apart.full
+        slow = [turn for turn in turns if asks and turn[0].inbound]
+        looking = [self._apart.begin(partial(self._guarded, t[0].claim, partial(self._turn, *t, now))) for t in slow]
         await self._at_once([turn for turn in turns if not (asks and turn[0].inbound)], now)
         if looking:
             await asyncio.wait(looking, timeout=LOOKING_SECONDS)
@@ -421,25 +421,9 @@ class Engine:
 
     # ---- failing -----------------------------------------------------------------------------------------
 
-    def _finish_alone(self, claim: Claim, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        time = asyncio.get_running_loop().time
-        over = time() + LEASE_SECONDS
-
-        async def run() -> None:
-            async with self._room:
-                if time() < over:
-                    await self._guarded(claim, work)
-                else:
-                    work.close()  # another turn has the lane by now
-
-        task = asyncio.create_task(run())
-        self._alone.add(task)
-        task.add_done_callback(self._alone.discard)
-        return task
-
-    async def _guarded(self, claim: Claim, work: Awaitable[None]) -> None:
+    async def _guarded(self, claim: Claim, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except Exception as error:
             await self._failed(claim, error)
 

@@ -27,8 +27,8 @@ from bot.model.messages import Address, Inbound, Limits, Outbound
 from bot.model.orders import Order, OrderUpdate, number_key
 from bot.model.tracks import Track, TrackUpdate
 from bot.ports import Channel, Item
+from bot.store.buckets import Rates
 from bot.store.codec import pack
-from bot.store.outbox import Rates
 from bot.store.queue import Arrival
 from bot.store.why import SentRow, Why
 

@@ -22,7 +22,8 @@ from bot.model.clock import Clock
 from bot.model.messages import Outbound, Purpose, Receipt, State
 from bot.ports import Channel, Item
 from bot.store import Store, codec
-from bot.store.outbox import Mark, Rates, Row
+from bot.store.buckets import Rates
+from bot.store.outbox import Mark, Row
 from bot.store.queue import Arrival
 from bot.store.store import Departure
 from bot.store.tables import OutboxState

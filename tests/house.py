@@ -37,7 +37,7 @@ from bot.proactive.gate import House as GateRules
 from bot.render import Renderer
 from bot.sender import Account, Sender
 from bot.store import Store, codec
-from bot.store.outbox import Rates
+from bot.store.buckets import Rates
 from bot.store.queue import Arrival
 from bot.store.vault import Vault
 from bot.tracking.eta import Tables

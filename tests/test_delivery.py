@@ -16,7 +16,7 @@ from bot.model.messages import Inbound, Media, MediaKind, Receipt, State
 from bot.ports import Item
 from bot.sender import Account, Sender
 from bot.store import Store, codec
-from bot.store.outbox import Rates, machine_now
+from bot.store.buckets import Rates, machine_now
 from bot.store.queue import Arrival
 from bot.store.vault import Vault
 from tests.house import Home, Wire, home

@@ -15,7 +15,7 @@ from bot.app import Adapters, local_client, open_app
 from bot.config import Config, Faults
 from bot.model.clock import Clock
 from bot.ports import Item
-from bot.store.outbox import Rates
+from bot.store.buckets import Rates
 from bot.store.queue import Arrival
 from tests.house import Wire
 

@@ -18,26 +18,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.model.markup import plain
 from bot.model.messages import RANK, Receipt, State
 from bot.store import codec
+from bot.store.buckets import Rates, allowance, believed, clock_and_account, free_at, spend
 from bot.store.database import NOW, Database, constant
-from bot.store.tables import Bucket, Conversation, Outbox, OutboxState, core
+from bot.store.tables import Conversation, Outbox, OutboxState, core
 
 LEASE_SECONDS = 40.0
-HOLD, MOST_HELD = "hold/", 3600.0
-"""The bucket that says how long an account rests, and the longest rest, in seconds."""
 MOST_PUT_OFF = 600.0
 """Seconds until a message is tried again, at most: what is put off for longer is so since the clock was put back."""
 
 _outbox = core(Outbox)
 _conversation = core(Conversation)
-_bucket = core(Bucket)
-
-
-class Rates(Struct, frozen=True):
-    """How fast an account may send: per second over all chats, and to one chat with a burst."""
-
-    per_second: float
-    per_recipient: float
-    burst: int = 1
 
 
 class Row(Struct, frozen=True):
@@ -63,16 +53,16 @@ async def claim(
     """Lease up to `limit` messages of one account that may leave now."""
     channel, name = account
     account_key = f"{channel}/{name}"
-    now, account_free, held = await _clock_and_account(connection, account_key)
-    allowed = _allowance(account_free, rates.per_second, now, limit)
+    now, account_free, held = await clock_and_account(connection, account_key)
+    allowed = allowance(account_free, rates.per_second, now, limit)
     if allowed < 1 or held > now:
         return []
     rows = (await connection.execute(_CLAIMABLE, {"channel": channel, "account": name, "most": allowed})).all()
     if not rows:
         return []
     interval = 1.0 / rates.per_recipient if rates.per_recipient > 0 else 0.0
-    free_at = await _recipients(connection, [_bucket_of(r) for r in rows]) if interval else {}
-    go, later, spent = _paced(rows, free_at, now, interval, rates.burst)
+    known = await free_at(connection, [_bucket_of(r) for r in rows]) if interval else {}
+    go, later, spent = _paced(rows, known, now, interval, rates.burst)
     if later:
         await connection.execute(_WAIT, later)
     if not go:
@@ -81,7 +71,7 @@ async def claim(
     await connection.execute(_LEASE, {"rows": [r.id for r in go], "token": token})
     if rates.per_second > 0:
         spent[account_key] = max(account_free, now) + len(go) / rates.per_second
-    await _spend(connection, database, spent)
+    await spend(connection, database, spent)
     return [_row(r, token) for r in go]
 
 
@@ -91,7 +81,7 @@ def _bucket_of(r: Any) -> str:
 
 
 def _paced(
-    rows: Sequence[Any], free_at: Mapping[str, float], now: float, interval: float, burst: int
+    rows: Sequence[Any], known: Mapping[str, float], now: float, interval: float, burst: int
 ) -> tuple[list[Any], list[dict[str, float]], dict[str, float]]:
     """Which rows may go, which have to wait until when, and until when each bucket is used up then."""
     if not interval:
@@ -100,7 +90,7 @@ def _paced(
     spent: dict[str, float] = {}
     for r in rows:
         key = _bucket_of(r)
-        free = spent.get(key, _believed(free_at.get(key, 0.0), now, interval * burst))
+        free = spent.get(key, believed(known.get(key, 0.0), now, interval * burst))
         if free - interval * (burst - 1) <= now:
             go.append(r)
             spent[key] = max(free, now) + interval
@@ -162,85 +152,6 @@ def _row(r: Any, token: str) -> Row:
         stale=r.holder_now is not None and r.holder_now != r.holder_version,
         again=r.state == OutboxState.SENDING,
     )
-
-
-async def machine_now(connection: AsyncConnection) -> float:
-    """The database's clock."""
-    return float((await connection.execute(_CLOCK)).scalar_one())
-
-
-_CLOCK = select(NOW)
-
-
-async def _clock_and_account(connection: AsyncConnection, key: str) -> tuple[float, float, float]:
-    """The machine's time, when the account's next message is on schedule, and until when the platform wants none; the
-    rows are locked, so that two senders do not both take it."""
-    rows = (await connection.execute(_CLOCK_AND_BUCKETS, {"keys": [key, HOLD + key]})).all()
-    if not rows:
-        return await machine_now(connection), 0.0, 0.0
-    now, known = rows[0].now, {row.key: row.free_at for row in rows}
-    return now, _believed(known.get(key, 0.0), now, 1.0), _believed(known.get(HOLD + key, 0.0), now, MOST_HELD)
-
-
-_CLOCK_AND_BUCKETS = (
-    select(NOW.label("now"), _bucket.c.key, _bucket.c.free_at)
-    .where(_bucket.c.key.in_(bindparam("keys", expanding=True)))
-    .order_by(_bucket.c.key)
-    .with_for_update()
-)
-_CLOCK_AND_BUCKET = (
-    select(NOW.label("now"), _bucket.c.free_at).where(_bucket.c.key == bindparam("account")).with_for_update()
-)
-
-
-def _believed(free_at: float, now: float, ahead: float) -> float:
-    """A bucket's time, which is never set more than `ahead` seconds from now: one that lies further was written before
-    the machine's clock was put back, and would keep everybody waiting until it has caught up."""
-    return free_at if free_at <= now + ahead + SLACK_SECONDS else now
-
-
-SLACK_SECONDS = 1.0
-
-
-def _allowance(free_at: float, per_second: float, now: float, limit: int) -> int:
-    """How many may leave: a second's worth at once."""
-    return limit if per_second <= 0 else min(limit, int((now + 1.0 - max(free_at, now)) * per_second + 1e-9))
-
-
-async def _recipients(connection: AsyncConnection, lanes: Sequence[str]) -> dict[str, float]:
-    found = await connection.execute(_BUCKETS, {"keys": list(lanes)})
-    return {row.key: row.free_at for row in found}
-
-
-_BUCKETS = select(_bucket).where(_bucket.c.key.in_(bindparam("keys", expanding=True)))
-
-
-async def _spend(connection: AsyncConnection, database: Database, spent: Mapping[str, float]) -> None:
-    if spent:
-        await connection.execute(database.once(_bucket_row), [{"key": k, "free_at": spent[k]} for k in sorted(spent)])
-
-
-def _bucket_row(database: Database) -> Any:
-    upsert = database.insert(_bucket)
-    return upsert.on_conflict_do_update(index_elements=[_bucket.c.key], set_={"free_at": upsert.excluded.free_at})
-
-
-async def advance(
-    connection: AsyncConnection, database: Database, key: str, now: float, interval: float, ahead: float, wanted: int
-) -> int:
-    """Take up to `wanted` turns of a bucket, one an `interval` seconds and up to `ahead` seconds early; how many."""
-    found = (await connection.execute(_CLOCK_AND_BUCKET, {"account": key})).first()
-    free_at = max(_believed(found.free_at, now, ahead + interval) if found is not None else 0.0, now)
-    taken = max(0, min(wanted, int((now + ahead - free_at) / interval + 1e-9)))
-    if taken:
-        await _spend(connection, database, {key: free_at + taken * interval})
-    return taken
-
-
-async def hold_account(connection: AsyncConnection, database: Database, account: str, seconds: float) -> None:
-    """The platform limits the whole account: nothing of it leaves for so long, an hour at most."""
-    now = await machine_now(connection)
-    await _spend(connection, database, {HOLD + account: now + min(seconds, MOST_HELD)})
 
 
 class Mark(Struct, frozen=True):

@@ -15,7 +15,8 @@ from bot.model.events import StaffAct
 from bot.model.messages import Address
 from bot.model.staff import Role, Staff, Visit
 from bot.ports import Item
-from bot.store import codec, outbox, queue
+from bot.store import codec, queue
+from bot.store.buckets import advance, machine_now
 from bot.store.casetables import CaseRow
 from bot.store.database import NOW, Database
 from bot.store.group import Group
@@ -266,9 +267,9 @@ class StaffBook:
         """
 
         async def work(connection: AsyncConnection) -> bool:
-            now = await outbox.machine_now(connection)
+            now = await machine_now(connection)
             for name, most, seconds in buckets:
-                if not await outbox.advance(connection, self.database, f"try/{name}", now, seconds, seconds * most, 1):
+                if not await advance(connection, self.database, f"try/{name}", now, seconds, seconds * most, 1):
                     return False
             return True
 

@@ -1,7 +1,6 @@
 """The door to the database for the rest of the bot: every method is one transaction."""
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -14,10 +13,9 @@ from bot.model.clock import Clock
 from bot.model.conversations import Conversation
 from bot.model.messages import Address
 from bot.model.orders import Consent, Order
-from bot.model.parcels import Parcel
-from bot.proactive.sighting import Home
 from bot.store import (
     bell,
+    buckets,
     casebook,
     desks,
     gathering,
@@ -27,14 +25,15 @@ from bot.store import (
     outbox,
     pushes,
     queue,
-    sweep,
     turns,
     watching,
 )
+from bot.store.buckets import Rates
 from bot.store.database import Database
 from bot.store.group import Group
 from bot.store.learning import LearningDoor
 from bot.store.leases import LeaseDoor
+from bot.store.looking import TrackingDoor
 from bot.store.tables import Inbox, InboxState, LinkRow, OutboxState, core
 from bot.store.unasked import UnaskedDoor
 
@@ -56,7 +55,7 @@ class Departure(NamedTuple):
     """An account that has room for more messages on their way."""
 
     account: tuple[str, str]
-    rates: outbox.Rates
+    rates: Rates
     room: int
 
 
@@ -79,7 +78,7 @@ MARK_SECONDS = 0.01
 chat."""
 
 
-class Store(UnaskedDoor, LearningDoor, LeaseDoor):
+class Store(UnaskedDoor, TrackingDoor, LearningDoor, LeaseDoor):
     """All reading and writing. Business time comes from the clock it was given, machine time from the database.
 
     Where a `turns` or `messages` taker of this process is idle, the commit that makes their work leases it for
@@ -247,7 +246,7 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
 
     # ---- outbox ------------------------------------------------------------------------------------------
 
-    async def claim_outbox(self, account: tuple[str, str], rates: outbox.Rates, limit: int) -> list[outbox.Row]:
+    async def claim_outbox(self, account: tuple[str, str], rates: Rates, limit: int) -> list[outbox.Row]:
         """Lease messages of one (channel, account) that may leave now."""
         return await self.database.write(lambda c: outbox.claim(c, self.database, account, rates, limit))
 
@@ -274,45 +273,12 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
 
     async def hold_account(self, account: tuple[str, str], seconds: float) -> None:
         """Let nothing of an account leave for so many seconds."""
-        await self.database.write(lambda c: outbox.hold_account(c, self.database, "/".join(account), seconds))
+        await self.database.write(lambda c: buckets.hold_account(c, self.database, "/".join(account), seconds))
 
     async def give_back_outbox(self, rows: Sequence[outbox.Row]) -> None:
         """Return messages that were claimed and not sent."""
         if rows:
             await self.database.write(lambda c: outbox.give_back(c, rows))
-
-    # ---- parcels -----------------------------------------------------------------------------------------
-
-    async def due_parcels(self, limit: int, serves: sweep.Serves, busy: Collection[int] = ()) -> list[sweep.Due]:
-        """Parcels of a source that are due for a look. Whoever looks holds the sweep's lease."""
-        return await self.database.view(lambda c: sweep.due(c, self.clock.now(), limit, serves, busy))
-
-    async def looked(self, looks: Sequence[sweep.Looked], news: Sequence[queue.Arrival], now: datetime) -> None:
-        """Write down what came of looks, and the news as events of the parcels' own lanes, in one commit."""
-
-        async def work(connection: AsyncConnection) -> None:
-            await sweep.looked(connection, looks, now)
-            if news:
-                await queue.receive(connection, self.database, news, now)
-
-        await self.database.write(work)
-
-    async def calls_left(self, source: str, per_day: int, calls: int, *, live: bool) -> int:
-        """How many of `calls` a source's daily budget allows now; they count as made."""
-        return await self.database.write(lambda c: sweep.budget(c, self.database, source, per_day, calls, live))
-
-    async def parcels_numbered(self, number: str) -> list[tuple[Parcel, Home]]:
-        """Every parcel under this tracking number, and where each goes."""
-        async with self.database.read() as connection:
-            return await orders.numbered(connection, number)
-
-    async def feed_answered(self, source: str, carriers: Sequence[str]) -> None:
-        """A source gave an answer: whatever was said to be down is up."""
-        await self.database.write(lambda c: sweep.answered(c, self.database, [source, *carriers], self.clock.now()))
-
-    async def feed_failed(self, source: str) -> None:
-        """A source gave none; from the third failure in a row it is said to be down since the first."""
-        await self.database.write(lambda c: sweep.failed(c, self.database, source, self.clock.now()))
 
     # ---- orders and links --------------------------------------------------------------------------------
 
@@ -408,11 +374,6 @@ class Store(UnaskedDoor, LearningDoor, LeaseDoor):
         """What `wismo doctor` and `/metrics` tell of the database."""
         async with self.database.read() as connection:
             return await keeping.health(connection, self.clock.now())
-
-    async def tracking(self) -> tuple[list[keeping.FeedHealth], list[keeping.CarrierHealth]]:
-        """How the sources answer, and how the parcels of each carrier are looked at."""
-        async with self.database.read() as connection:
-            return await keeping.tracking(connection, self.clock.now())
 
     async def dead_letters(self, limit: int = 50) -> list[keeping.DeadLetter]:
         """Events that could not be handled, newest first."""

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.tracks import Status, Track, TrackRef
 from bot.store import codec
+from bot.store.buckets import advance, machine_now
 from bot.store.database import Database
-from bot.store.outbox import advance, machine_now
 from bot.store.tables import Feed, Look, Order, core
 
 DOWN_AFTER = 3

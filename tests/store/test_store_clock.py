@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from bot.errors import Temporary
 from bot.store import Store
-from bot.store.outbox import Rates
+from bot.store.buckets import Rates
 from tests.house import Home, home
 
 HOUR = 3600

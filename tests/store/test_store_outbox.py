@@ -8,7 +8,8 @@ from bot.model.conversations import Conversation
 from bot.model.messages import Address, Outbound, Purpose, Receipt, State
 from bot.ports import Item
 from bot.store import Store
-from bot.store.outbox import Mark, Rates
+from bot.store.buckets import Rates
+from bot.store.outbox import Mark
 from bot.store.queue import Arrival
 from bot.store.tables import OutboxState
 from bot.store.turns import Worded, Written
