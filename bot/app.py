@@ -48,7 +48,7 @@ from bot.store.store import sqlite_url
 from bot.store.vault import Vault
 from bot.tracker import Tracker
 from bot.transport import fresh_client
-from bot.web import Metrics, create_monitor, create_web
+from bot.web import Hooks, Metrics, create_monitor, create_web
 from bot.worker import Worker
 
 log = structlog.get_logger()
@@ -205,7 +205,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
         forecast,
         unasked,
     )
-    token = config.web.metrics_token.get_secret_value()
+    monitor = create_monitor(store, metrics, token=config.web.metrics_token.get_secret_value())
     return App(
         config,
         clock,
@@ -215,8 +215,8 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
         announcer,
         worker,
         sender,
-        create_web(store, adapters.ports, metrics, token=token),
-        create_monitor(store, metrics, token=token),
+        create_web(Hooks(store, adapters.ports, metrics), monitor),
+        monitor,
         http,
         shop,
         renderer,

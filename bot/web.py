@@ -173,16 +173,14 @@ def create_monitor(store: Store, metrics: Metrics, *, token: str = "") -> Starle
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", show_metrics)])
 
 
-def create_web(store: Store, ports: Mapping[str, Port], metrics: Metrics, *, token: str = "") -> ASGIApp:
-    """The ASGI app of the `web` role."""
-    hooks = Hooks(store, ports, metrics)
-    others = create_monitor(store, metrics, token=token)
+def create_web(hooks: Hooks, monitor: ASGIApp) -> ASGIApp:
+    """The ASGI app of the `web` role: what calls us, and beside it how we are."""
 
     async def web(scope: Scope, receive: Receive, send: Send) -> None:
         # Past Starlette's middleware and routes, which cost as much as the hook itself.
         path = scope.get("path", "")
         hook = scope["type"] == "http" and path.startswith(("/hooks/", "/api/"))
-        await (hooks if hook else others)(scope, receive, send)
+        await (hooks if hook else monitor)(scope, receive, send)
 
     return web
 

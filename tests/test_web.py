@@ -13,7 +13,7 @@ import pytest
 
 from adapters.shops.rest import Rest, Settings
 from bot.store import Store
-from bot.web import Metrics, create_web
+from bot.web import Hooks, Metrics, create_monitor, create_web
 from tests.house import Home, Wire, home
 
 KEYS = [{"key": "shop", "secret": "s3cret", "scopes": ["orders"]}]
@@ -30,7 +30,8 @@ class Linked(Wire):
 
 async def put(store: Store, number: str, body: Mapping[str, object]) -> httpx.Response:
     rest = Rest(Settings.model_validate({"keys": KEYS}))
-    web = create_web(store, {"wire": Linked(), "rest": rest}, Metrics())
+    hooks = Hooks(store, {"wire": Linked(), "rest": rest}, Metrics())
+    web = create_web(hooks, create_monitor(store, hooks.metrics))
     raw, stamp, path = json.dumps(body).encode(), str(int(time.time())), f"/api/orders/{number}"
     sign = hmac.new(b"s3cret", f"{stamp}.PUT.{path}.".encode() + raw, hashlib.sha256).hexdigest()
     headers = {"x-wismo-key": "shop", "x-wismo-timestamp": stamp, "x-wismo-signature": f"v1={sign}"}
@@ -85,7 +86,8 @@ async def test_without_a_database_metrics_are_told_and_the_platform_is_to_come_a
         raise RuntimeError("a@example.org is in this error")
 
     store.health = gone  # type: ignore[assignment, method-assign]
-    web = create_web(store, {}, Metrics())
+    hooks = Hooks(store, {}, Metrics())
+    web = create_web(hooks, create_monitor(store, hooks.metrics))
     transport = httpx.ASGITransport(web, client=("127.0.0.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
         told = await client.get("/metrics")
