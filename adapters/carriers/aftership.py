@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.errors import Misconfigured, Refused, Temporary
-from bot.model.codes import NOTHING, Code, codes, rows
+from bot.model.codes import NOTHING, Code, by_country, codes, rows
 from bot.model.events import parcel_lane
 from bot.model.foreign import (
     Map,
@@ -127,14 +127,10 @@ def read_code(tag: str, subtag: str, country: str, origin: str, destination: str
     abroad = bool(origin) and origin != destination
     if subtag == "InTransit_007" and abroad and country == origin:
         return Code(Status.DEPARTED_ORIGIN), known
-    if subtag in {"InTransit_003", "InTransit_004"} and country:
-        if abroad and country == destination:
-            return Code(Status.ARRIVED_DESTINATION), known
-        if subtag == "InTransit_004" and destination:
-            return Code(Status.IN_TRANSIT, "hub_arrived"), known
-    if subtag == "InTransit_006" and abroad:
-        cause = {origin: "export_processing", destination: "import_processing"}.get(country, "")
-        return Code(Status.CUSTOMS, cause), known
+    if subtag == "InTransit_004" and country and destination and not (abroad and country == destination):
+        return Code(Status.IN_TRANSIT, "hub_arrived"), known
+    if subtag in {"InTransit_003", "InTransit_006"}:
+        code = by_country(code, country, origin, destination)
     return code, known
 
 

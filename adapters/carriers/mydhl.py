@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.errors import Misconfigured, Temporary
-from bot.model.codes import NOTHING, Code, codes, rows
+from bot.model.codes import NOTHING, by_country, codes, rows
 from bot.model.foreign import (
     Map,
     When,
@@ -126,27 +126,15 @@ class _Ends:
         country = self._areas.get(code.casefold()) or self._areas.get(_suffix(text))
         return Place(text or code, country or _alpha3().get(_suffix(text), "") or country_named(_suffix(text)))
 
-    def side(self, word: Code, country: str) -> tuple[Status, str]:
-        """Arrival and clearance said of a hub, told by the country: here or there."""
-        if not country or not self.origin or not self.destination or self.origin == self.destination:
-            return word.status, word.cause
-        if word.status is Status.CUSTOMS and not word.cause:
-            sides = {self.origin: "export_processing", self.destination: "import_processing"}
-            return word.status, sides.get(country, "")
-        if word.cause == "hub_arrived" and country == self.destination:
-            return Status.ARRIVED_DESTINATION, ""
-        return word.status, word.cause
-
 
 def _scan(event: Map, ends: _Ends, whole: bool) -> Scan:
     """One event. `whole` is False for one piece of several, whose delivery is not the shipment's."""
     code = a_text(event.get("typeCode"))
-    word = codes("mydhl_event").get(code.upper())
+    listed = codes("mydhl_event").get(code.upper())
     place = ends.place(event)
     time = read_time(event, place.country)
-    status, cause = ends.side(word or NOTHING, place.country)
-    if status is Status.DELIVERED and not cause and not whole:
-        cause = "partial"
+    word = by_country(listed or NOTHING, place.country, ends.origin, ends.destination)
+    partial = word.status is Status.DELIVERED and not word.cause and not whole
     return Scan(
         raw_code=code,
         raw_text=a_text(event.get("description")),
@@ -154,13 +142,13 @@ def _scan(event: Map, ends: _Ends, whole: bool) -> Scan:
         at=time.at,
         local=time.local,
         offset_from=time.offset_from,
-        status=status,
-        cause=cause,
+        status=word.status,
+        cause="partial" if partial else word.cause,
         place=place,
-        physical=(word or NOTHING).physical,
+        physical=word.physical,
         carrier=CARRIER,
         source=KIND,
-        known=word is not None,
+        known=listed is not None,
     )
 
 

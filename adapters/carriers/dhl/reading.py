@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from adapters.carriers.dhl.words import main_code, read_code
 from adapters.carriers.dhl.xml import of_xml
-from bot.model.codes import Code
+from bot.model.codes import by_country
 from bot.model.foreign import (
     Map,
     a_country,
@@ -81,23 +81,12 @@ class _Ends:
         country = a_country(address.get("countryCode")) or self._named.get(text.casefold(), "")
         return Place(text, country or _country(text))
 
-    def side(self, word: Code, country: str) -> tuple[Status, str]:
-        """Arrival and clearance said of a hub, told by the country: here or there."""
-        if not country or not self.origin or not self.destination or self.origin == self.destination:
-            return word.status, word.cause
-        if word.status is Status.CUSTOMS and not word.cause:
-            sides = {self.origin: "export_processing", self.destination: "import_processing"}
-            return word.status, sides.get(country, "")
-        if word.cause == "hub_arrived" and country == self.destination:
-            return Status.ARRIVED_DESTINATION, ""
-        return word.status, word.cause
-
 
 def _scan(event: Map, service: str, ends: _Ends) -> Scan:
     code, word, known = read_code(event, service)
     place = ends.place(event)
     time = when(a_text(event.get("timestamp")), country=place.country)
-    status, cause = ends.side(word, place.country)
+    word = by_country(word, place.country, ends.origin, ends.destination)
     told = first_text(event.get("status"), event.get("divisionalStatus"))
     return Scan(
         raw_code=code,
@@ -106,8 +95,8 @@ def _scan(event: Map, service: str, ends: _Ends) -> Scan:
         at=time.at,
         local=time.local,
         offset_from=time.offset_from,
-        status=status,
-        cause=cause,
+        status=word.status,
+        cause=word.cause,
         place=place,
         physical=word.physical,
         carrier=CARRIER,
@@ -179,7 +168,8 @@ def _summary(told: object, scans: Sequence[Scan], service: str, ends: _Ends) -> 
     newest = scans[-1] if scans else None
     if newest is not None and (not current or newest.raw_time == a_text(current.get("timestamp"))):
         return newest.status, newest.cause
-    return ends.side(read_code(current, service)[1], ends.place(current).country)
+    word = by_country(read_code(current, service)[1], ends.place(current).country, ends.origin, ends.destination)
+    return word.status, word.cause
 
 
 def _eta(raw: Map, destination: str) -> Window | None:

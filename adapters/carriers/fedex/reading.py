@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from adapters.carriers.fedex import older
-from bot.model.codes import NOTHING, Code, codes
+from bot.model.codes import NOTHING, Code, by_country, codes
 from bot.model.foreign import (
     Map,
     a_country,
@@ -66,10 +66,8 @@ def read_code(event: str, derived: str, text: str, country: str, ends: tuple[str
         code = Code(Status.IN_TRANSIT, "hub_departed")
     if code.status is Status.ARRIVED_DESTINATION and not (abroad and country in {"", ends[1]}):
         code = Code(Status.IN_TRANSIT, "hub_arrived")
-    if event == "AR" and abroad and country == ends[1]:
-        code = Code(Status.ARRIVED_DESTINATION)
-    if code.status is Status.CUSTOMS and not code.cause and abroad:
-        code = Code(Status.CUSTOMS, {ends[0]: "export_processing", ends[1]: "import_processing"}.get(country, ""))
+    if event == "AR" or code.status is Status.CUSTOMS:
+        code = by_country(code, country, *ends)
     return code, event in table
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bot.model.codes import NOTHING, Code, codes, rows
+from bot.model.codes import NOTHING, Code, by_country, codes, rows
 from bot.model.foreign import (
     Map,
     When,
@@ -113,14 +113,13 @@ def read_status(code: str, country: str = "", origin: str = "", destination: str
     known = tables().statuses
     code = STAGES.get(code, code)
     word = known.get(code) or known.get(code.partition("_")[0]) or NOTHING
-    status, cause = word.status, word.cause
     if code == "InTransit_Departure" and (not origin or country != origin or origin == destination):
         return Status.IN_TRANSIT, "hub_departed"
     if code == "InTransit_Arrival" and (not destination or country != destination or origin == destination):
         return Status.IN_TRANSIT, "hub_arrived"
-    if code == "InTransit_CustomsProcessing" and country and origin != destination:
-        return status, {origin: "export_processing", destination: "import_processing"}.get(country, "")
-    return status, cause
+    if code == "InTransit_CustomsProcessing":
+        word = by_country(word, country, origin, destination)
+    return word.status, word.cause
 
 
 def read_scan(event: Map, carrier: str, origin: str, destination: str, main: str = "", went_on: bool = False) -> Scan:
