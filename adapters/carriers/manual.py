@@ -19,7 +19,7 @@ from bot.model.events import Event
 from bot.model.foreign import When, a_country, a_map, a_text, first_text, maps, parse_bodies, when
 from bot.model.shortdates import Style
 from bot.model.tables import Record, decoded, read_records, shortened
-from bot.model.tracks import Place, Scan, Status, Track, TrackRef
+from bot.model.tracks import Place, Scan, Status, Track, TrackRef, instant
 from bot.ports import Capabilities, Item, TrackingSource
 from bot.tracking.numbers import compact
 from bot.tracking.vocabulary import terminal
@@ -194,7 +194,7 @@ def _track(number: str, carrier: str, listed: Sequence[tuple[int, Row]], style: 
     whole, _ = read_word(next(iter(statuses)), "") if len(statuses) == 1 < len(texts) else (NOTHING, False)
     repeated = terminal(whole.status, whole.cause)
     words = [(line, {**row, "status": ""} if repeated else row) for line, row in listed]
-    scans = sorted((_scan(line, row, style) for line, row in words), key=lambda s: str(s.at))
+    scans = sorted((_scan(line, row, style) for line, row in words), key=instant)
     summary = whole if repeated else NOTHING
     return Track(carrier, number, tuple(scans), summary.status, summary.cause, source=KIND)
 

@@ -7,7 +7,7 @@ XML Services before it (TrackingResponse) has the same events and codes, and no 
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import cache
 from http import HTTPStatus
 from urllib.parse import quote
@@ -35,7 +35,7 @@ from bot.model.foreign import (
     when,
     zone_of,
 )
-from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window
+from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window, instant
 from bot.model.xml import Node, parse_xml
 from bot.ports import Capabilities, Item, Rate, TrackingSource
 from bot.wire import judge, reached
@@ -179,7 +179,7 @@ def _oldest_first(scans: Sequence[Scan]) -> list[Scan]:
     """Among scans of one instant DHL's order is kept, which may be either."""
     times = [s.at for s in scans if s.at is not None]
     descending = bool(times) and times[0] > times[-1]
-    return sorted(reversed(scans) if descending else scans, key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    return sorted(reversed(scans) if descending else scans, key=instant)
 
 
 def read_track(raw: Map) -> Track:

@@ -30,7 +30,7 @@ from bot.model.foreign import (
     when,
     zone_of,
 )
-from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, Window
+from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, Window, instant
 
 KIND = "dhl"
 WHO = "DHL"
@@ -110,7 +110,7 @@ def _oldest_first(scans: Sequence[Scan]) -> list[Scan]:
     """DHL lists the newest first, if it lists in any order; among scans of one instant its order is kept."""
     times = [s.at for s in scans if s.at is not None]
     ascending = bool(times) and times[0] < times[-1]
-    return sorted(scans if ascending else reversed(scans), key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    return sorted(scans if ascending else reversed(scans), key=instant)
 
 
 def read_track(raw: Map) -> Track:

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from adapters.carriers.ems.seal import PREFIX
 from bot.model.codes import NOTHING, Code, codes
 from bot.model.foreign import Map, a_country, a_map, a_text, first_text, parse_json, when
-from bot.model.tracks import Place, Scan, Status, Track
+from bot.model.tracks import Place, Scan, Status, Track, instant
 
 KIND = "ems"
 WHO = "EMS"
@@ -234,7 +233,7 @@ def _numbers(told: Any, depth: int = 0) -> Iterator[str]:
 
 def _track(number: str, events: Sequence[Map]) -> Track:
     scans = [read_scan(event, number) for event in events]
-    scans.sort(key=lambda s: s.at or datetime.fromtimestamp(0, UTC))
+    scans.sort(key=instant)
     return Track(
         carrier_of(number), number, tuple(scans), origin="CN" if number.upper().endswith("CN") else "", source=KIND
     )

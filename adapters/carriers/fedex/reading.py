@@ -23,12 +23,11 @@ from bot.model.foreign import (
     when,
     zone_of,
 )
-from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, Window
+from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, Window, instant
 from bot.model.xml import parse_either
 
 KIND = "fedex"
 WHO = "FedEx"
-NEVER = datetime.fromtimestamp(0, UTC)
 GROUND = frozenset({"FDXG", "FDEG", "FEDEX_GROUND"})
 """How FedEx names its Ground company, which numbers the reasons of an exception otherwise than Express."""
 NEXT_NUMBERS = {"PARTNER_CARRIER_NUMBER": "", "REROUTE_TRACKING_NUMBER": KIND}
@@ -141,7 +140,7 @@ def read_track(result: Map, number: str) -> Track:
     ends = (_end(result, "origin", "shipper"), _end(result, "destination", "recipient"))
     company, commitment = _company(result), _commitment(result)
     scans = [read_scan(event, ends, company, commitment) for event in reversed(events)]
-    scans.sort(key=lambda s: s.at or NEVER)
+    scans.sort(key=instant)
     code = _summary(latest, ends, company, commitment)
     if not scans and code.status is Status.DELIVERED and _NOT_THE_BUYER.search(_words(latest)):
         code = NOTHING

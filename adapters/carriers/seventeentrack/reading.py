@@ -24,7 +24,7 @@ from bot.model.foreign import (
     utc,
     when,
 )
-from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, Window
+from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, Window, instant
 
 KIND = "seventeentrack"
 WHO = "17TRACK"
@@ -172,7 +172,7 @@ def read_track(raw: Map) -> Track:
     ]
     if not scans and newest:
         scans = [read_scan(newest, carrier, origin, destination, main, went_on)]
-    scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    scans.sort(key=instant)
     if main in RETURNS and scans and scans[-1].status is Status.DELIVERED:
         # What 17TRACK calls returned was delivered to its sender.
         scans[-1] = replace(scans[-1], status=read_status(main)[0], cause="")
@@ -263,7 +263,7 @@ def _read_v1(number: str, track: Map) -> Track:
             scans.append(_scan_v1(event, main if alike else "", carrier))
     if not scans and newest:
         scans = [_scan_v1(newest, main, carrier_slug(track.get("w1")))]
-    scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    scans.sort(key=instant)
     status, cause = read_status(main)
     return Track(carrier_slug(track.get("w1")), number, tuple(scans), status, cause, source=KIND)
 
