@@ -36,7 +36,7 @@ from bot.model.foreign import (
     zone_of,
 )
 from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window, instant
-from bot.model.xml import Node, parse_xml
+from bot.model.xml import Node, is_xml, parse_xml
 from bot.ports import Capabilities, Item, Rate, TrackingSource
 from bot.wire import judge, reached
 
@@ -210,7 +210,7 @@ def _silence(raw: Map) -> str:
 
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer; ValueError where it is none of DHL's."""
-    told = _of_xml(body) if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else parse_json(body, WHO)
+    told = _of_xml(body) if is_xml(body) else parse_json(body, WHO)
     envelope = a_map(told)
     shipments = _shipments(told)
     if shipments:
@@ -240,7 +240,7 @@ def _shipments(told: object) -> Sequence[Map]:
 
 def _of_xml(body: bytes) -> Map:
     """A TrackingResponse of the XML Services in the words of MyDHL."""
-    root = parse_xml(body.removeprefix(b"\xef\xbb\xbf"), WHO)
+    root = parse_xml(body, WHO)
     found = root.all("AWBInfo")
     why = root.first("Response").text("Status", "Condition", "ConditionData")
     return {"shipments": [_airwaybill(node) for node in found], "detail": why} if found else {"detail": why}

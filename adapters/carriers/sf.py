@@ -27,7 +27,7 @@ from bot.model.codes import NOTHING, Code, codes, rows
 from bot.model.events import parcel_lane
 from bot.model.foreign import Map, a_map, a_text, first_text, maps, parse_json, when
 from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, heard_at, instant
-from bot.model.xml import Node, parse_xml
+from bot.model.xml import Node, is_xml, parse_xml
 from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
 from bot.wire import judge, reached
 
@@ -146,9 +146,9 @@ def _meaning(answer: Map) -> str:
 
 def _plain(body: bytes) -> Map:
     """An answer or push as JSON says it, also where it came in the older XML or without its envelope."""
-    if not body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if not is_xml(body):
         return _enveloped(_json(body))
-    root = parse_xml(body.removeprefix(b"\xef\xbb\xbf"), WHO)
+    root = parse_xml(body, WHO)
     inner = root.first("Body")
     if routes := inner.all("WaybillRoute"):
         return {"Body": {"WaybillRoute": [dict(route.told) for route in routes]}}
@@ -300,7 +300,7 @@ class SfExpress(TrackingSource):
         if not hmac.compare_digest(token.get_secret_value().encode(), given.encode(errors="replace")):
             return Answer(401)
         items = tuple(_split(request.body))
-        if request.body.lstrip().startswith(b"<"):
+        if is_xml(request.body):
             return Answer(200, THANKS_XML, {"content-type": "text/xml"}, items)
         return Answer(200, THANKS, {"content-type": "application/json"}, items)
 

@@ -31,6 +31,7 @@ from bot.model.foreign import (
     zone_of,
 )
 from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, Window, instant
+from bot.model.xml import is_xml
 
 KIND = "dhl"
 WHO = "DHL"
@@ -212,7 +213,7 @@ def _legs(number: str, details: Map) -> tuple[Leg, ...]:
 
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer or push; ValueError where it is none of DHL's."""
-    told = of_xml(body, WHO) if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else parse_json(body, WHO)
+    told = of_xml(body, WHO) if is_xml(body) else parse_json(body, WHO)
     shipments = list(found_shipments(told))
     if shipments:
         return [read_track(s) for s in [s for s in shipments if named(s)] or shipments]
