@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.errors import Misconfigured, Refused, Temporary
-from bot.model.codes import NOTHING, Code, codes, rows
+from bot.model.codes import NOTHING, Code, by_country, codes, rows
 from bot.model.events import parcel_lane
 from bot.model.foreign import (
     Map,
@@ -36,7 +36,7 @@ from bot.model.foreign import (
     utc,
     when,
 )
-from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, TrackRef, TrackUpdate, Window
+from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, TrackRef, TrackUpdate, Window, heard_at, instant
 from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
 from bot.wire import judge, reached
 
@@ -63,7 +63,6 @@ BATCH = 50
 """Numbers of one list call: the API's page holds 200, its URL less."""
 REFUSED = {"registered": "no_data_yet", "undetected": "not_found", "invalid": "invalid_number"}
 """What a registration that was refused says of its number; the others say nothing of it."""
-NEVER = datetime.fromtimestamp(0, UTC)
 DEPTH = 4
 """No dialect of the API puts a tracking deeper into objects and lists."""
 RETURNS = frozenset({"Exception_010", "Exception_011"})
@@ -127,14 +126,10 @@ def read_code(tag: str, subtag: str, country: str, origin: str, destination: str
     abroad = bool(origin) and origin != destination
     if subtag == "InTransit_007" and abroad and country == origin:
         return Code(Status.DEPARTED_ORIGIN), known
-    if subtag in {"InTransit_003", "InTransit_004"} and country:
-        if abroad and country == destination:
-            return Code(Status.ARRIVED_DESTINATION), known
-        if subtag == "InTransit_004" and destination:
-            return Code(Status.IN_TRANSIT, "hub_arrived"), known
-    if subtag == "InTransit_006" and abroad:
-        cause = {origin: "export_processing", destination: "import_processing"}.get(country, "")
-        return Code(Status.CUSTOMS, cause), known
+    if subtag == "InTransit_004" and country and destination and not (abroad and country == destination):
+        return Code(Status.IN_TRANSIT, "hub_arrived"), known
+    if subtag in {"InTransit_003", "InTransit_006"}:
+        code = by_country(code, country, origin, destination)
     return code, known
 
 
@@ -187,7 +182,7 @@ def read_scans(raw: Map, carrier: str, origin: str, destination: str) -> tuple[S
                 known=known,
             )
         )
-    scans.sort(key=lambda s: s.at or NEVER)
+    scans.sort(key=instant)
     whole = a_text(raw.get("subtag"))
     if whole in RETURNS and scans and scans[-1].status is Status.DELIVERED:
         # What AfterShip calls returned was delivered to its sender.
@@ -404,8 +399,7 @@ class AfterShip(TrackingSource):
 
     def decode(self, item: Item) -> TrackUpdate | None:
         track = read(item.body)[0]
-        heard = track.at or max((s.at for s in track.scans if s.at is not None), default=NEVER)
-        return TrackUpdate(item.key, heard, track)
+        return TrackUpdate(item.key, heard_at(track), track)
 
     async def check(self) -> str:
         response = await self._call("GET", "trackings", params={"limit": "1"})

@@ -19,9 +19,10 @@ from bot.model.events import Event
 from bot.model.foreign import When, a_country, a_map, a_text, first_text, maps, parse_bodies, when
 from bot.model.shortdates import Style
 from bot.model.tables import Record, decoded, read_records, shortened
-from bot.model.tracks import Place, Scan, Status, Track, TrackRef
+from bot.model.tracks import Place, Scan, Status, Track, TrackRef, instant
 from bot.ports import Capabilities, Item, TrackingSource
 from bot.tracking.numbers import compact
+from bot.tracking.vocabulary import known as in_vocabulary
 from bot.tracking.vocabulary import terminal
 
 KIND = "manual"
@@ -89,12 +90,13 @@ def _words() -> Mapping[str, Code]:
 
 def read_word(status: str, cause: str) -> tuple[Code, bool]:
     """What a status says; unknown words are kept as they are and mean nothing yet. A word in two languages
-    ("已签收 Delivered") must be the same in both, and a question is no word."""
+    ("已签收 Delivered") must be the same in both, and a question is no word, nor is "Delivered/Failed"."""
     if "?" in status or "？" in status:
         return NOTHING, False
     word, _, more = status.partition("/")
-    if (code := _words().get(plain(word))) is not None and (more or cause):
-        return Code(code.status, cause or more.strip(), code.physical), True
+    told = cause or more.strip()
+    if told and (code := _words().get(plain(word))) is not None and in_vocabulary(code.status, told):
+        return Code(code.status, told, code.physical), True
     if (code := _words().get(plain(status))) is not None:
         return code, True
     parts = [p for part in _SCRIPTS.findall(status) if (p := plain(part))]
@@ -194,7 +196,7 @@ def _track(number: str, carrier: str, listed: Sequence[tuple[int, Row]], style: 
     whole, _ = read_word(next(iter(statuses)), "") if len(statuses) == 1 < len(texts) else (NOTHING, False)
     repeated = terminal(whole.status, whole.cause)
     words = [(line, {**row, "status": ""} if repeated else row) for line, row in listed]
-    scans = sorted((_scan(line, row, style) for line, row in words), key=lambda s: str(s.at))
+    scans = sorted((_scan(line, row, style) for line, row in words), key=instant)
     summary = whole if repeated else NOTHING
     return Track(carrier, number, tuple(scans), summary.status, summary.cause, source=KIND)
 
@@ -253,10 +255,13 @@ def _scan(line: int, row: Row, style: Style | None) -> Scan:
             raise ValueError(f"line {line}: {written!r} can be two days; write it like 2026-11-24")
         raise ValueError(f"line {line} has no time that can be read")
     status = first_text(row.get("status"), row.get("text"))
-    code, known = read_word(status, row.get("cause", ""))
+    cause = row.get("cause", "")
+    code, known = read_word(status, cause)
+    text = first_text(row.get("text"), status)
     return Scan(
         raw_code=status,
-        raw_text=first_text(row.get("text"), status),
+        # A reason in words of their own may say more than the status, or take it back.
+        raw_text=f"{text} ({cause})" if cause and cause != code.cause else text,
         raw_time=time.raw_time,
         at=time.at,
         local=time.local,

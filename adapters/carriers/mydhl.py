@@ -7,7 +7,7 @@ XML Services before it (TrackingResponse) has the same events and codes, and no 
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import cache
 from http import HTTPStatus
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from bot.errors import Misconfigured, Temporary
-from bot.model.codes import NOTHING, Code, codes, rows
+from bot.model.codes import NOTHING, by_country, codes, rows
 from bot.model.foreign import (
     Map,
     When,
@@ -35,8 +35,8 @@ from bot.model.foreign import (
     when,
     zone_of,
 )
-from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window
-from bot.model.xml import Node, parse_xml
+from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window, instant
+from bot.model.xml import Node, is_xml, parse_xml
 from bot.ports import Capabilities, Item, Rate, TrackingSource
 from bot.wire import judge, reached
 
@@ -126,27 +126,15 @@ class _Ends:
         country = self._areas.get(code.casefold()) or self._areas.get(_suffix(text))
         return Place(text or code, country or _alpha3().get(_suffix(text), "") or country_named(_suffix(text)))
 
-    def side(self, word: Code, country: str) -> tuple[Status, str]:
-        """Arrival and clearance said of a hub, told by the country: here or there."""
-        if not country or not self.origin or not self.destination or self.origin == self.destination:
-            return word.status, word.cause
-        if word.status is Status.CUSTOMS and not word.cause:
-            sides = {self.origin: "export_processing", self.destination: "import_processing"}
-            return word.status, sides.get(country, "")
-        if word.cause == "hub_arrived" and country == self.destination:
-            return Status.ARRIVED_DESTINATION, ""
-        return word.status, word.cause
-
 
 def _scan(event: Map, ends: _Ends, whole: bool) -> Scan:
     """One event. `whole` is False for one piece of several, whose delivery is not the shipment's."""
     code = a_text(event.get("typeCode"))
-    word = codes("mydhl_event").get(code.upper())
+    listed = codes("mydhl_event").get(code.upper())
     place = ends.place(event)
     time = read_time(event, place.country)
-    status, cause = ends.side(word or NOTHING, place.country)
-    if status is Status.DELIVERED and not cause and not whole:
-        cause = "partial"
+    word = by_country(listed or NOTHING, place.country, ends.origin, ends.destination)
+    partial = word.status is Status.DELIVERED and not word.cause and not whole
     return Scan(
         raw_code=code,
         raw_text=a_text(event.get("description")),
@@ -154,13 +142,13 @@ def _scan(event: Map, ends: _Ends, whole: bool) -> Scan:
         at=time.at,
         local=time.local,
         offset_from=time.offset_from,
-        status=status,
-        cause=cause,
+        status=word.status,
+        cause="partial" if partial else word.cause,
         place=place,
-        physical=(word or NOTHING).physical,
+        physical=word.physical,
         carrier=CARRIER,
         source=KIND,
-        known=word is not None,
+        known=listed is not None,
     )
 
 
@@ -191,7 +179,7 @@ def _oldest_first(scans: Sequence[Scan]) -> list[Scan]:
     """Among scans of one instant DHL's order is kept, which may be either."""
     times = [s.at for s in scans if s.at is not None]
     descending = bool(times) and times[0] > times[-1]
-    return sorted(reversed(scans) if descending else scans, key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    return sorted(reversed(scans) if descending else scans, key=instant)
 
 
 def read_track(raw: Map) -> Track:
@@ -222,7 +210,7 @@ def _silence(raw: Map) -> str:
 
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer; ValueError where it is none of DHL's."""
-    told = _of_xml(body) if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else parse_json(body, WHO)
+    told = _of_xml(body) if is_xml(body) else parse_json(body, WHO)
     envelope = a_map(told)
     shipments = _shipments(told)
     if shipments:
@@ -252,7 +240,7 @@ def _shipments(told: object) -> Sequence[Map]:
 
 def _of_xml(body: bytes) -> Map:
     """A TrackingResponse of the XML Services in the words of MyDHL."""
-    root = parse_xml(body.removeprefix(b"\xef\xbb\xbf"), WHO)
+    root = parse_xml(body, WHO)
     found = root.all("AWBInfo")
     why = root.first("Response").text("Status", "Condition", "ConditionData")
     return {"shipments": [_airwaybill(node) for node in found], "detail": why} if found else {"detail": why}

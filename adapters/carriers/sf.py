@@ -12,7 +12,6 @@ import json
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -27,8 +26,8 @@ from bot.errors import Misconfigured, Refused, Temporary
 from bot.model.codes import NOTHING, Code, codes, rows
 from bot.model.events import parcel_lane
 from bot.model.foreign import Map, a_map, a_text, first_text, maps, parse_json, when
-from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate
-from bot.model.xml import Node, parse_xml
+from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, heard_at, instant
+from bot.model.xml import Node, is_xml, parse_xml
 from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
 from bot.wire import judge, reached
 
@@ -120,7 +119,7 @@ def _words(route: Map) -> str:
 
 def read_track(number: str, routes: Sequence[Map]) -> Track:
     """A waybill's nodes, oldest first. A waybill without any is unknown to SF, or the phone is not its own."""
-    scans = sorted(map(read_scan, routes), key=_instant)
+    scans = sorted(map(read_scan, routes), key=instant)
     return Track(KIND, number, tuple(scans), cause="" if scans else "not_found", source=KIND)
 
 
@@ -147,9 +146,9 @@ def _meaning(answer: Map) -> str:
 
 def _plain(body: bytes) -> Map:
     """An answer or push as JSON says it, also where it came in the older XML or without its envelope."""
-    if not body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if not is_xml(body):
         return _enveloped(_json(body))
-    root = parse_xml(body.removeprefix(b"\xef\xbb\xbf"), WHO)
+    root = parse_xml(body, WHO)
     inner = root.first("Body")
     if routes := inner.all("WaybillRoute"):
         return {"Body": {"WaybillRoute": [dict(route.told) for route in routes]}}
@@ -165,10 +164,6 @@ def _named(route: Node) -> dict[str, str]:
     """The attributes of a node of the older answer under today's names."""
     now = {"accept_time": "acceptTime", "accept_address": "acceptAddress", "opcode": "opCode"}
     return {now.get(name, name): value for name, value in route.told.items()}
-
-
-def _instant(scan: Scan) -> datetime:
-    return scan.at or datetime.min.replace(tzinfo=UTC)
 
 
 def _tracks(data: Map) -> list[Track]:
@@ -305,7 +300,7 @@ class SfExpress(TrackingSource):
         if not hmac.compare_digest(token.get_secret_value().encode(), given.encode(errors="replace")):
             return Answer(401)
         items = tuple(_split(request.body))
-        if request.body.lstrip().startswith(b"<"):
+        if is_xml(request.body):
             return Answer(200, THANKS_XML, {"content-type": "text/xml"}, items)
         return Answer(200, THANKS, {"content-type": "application/json"}, items)
 
@@ -314,8 +309,7 @@ class SfExpress(TrackingSource):
         if more or not number:
             raise ValueError(f"{WHO}: a push of several waybills that was not split")
         track = read_track(number, routes)
-        heard = max((s.at for s in track.scans if s.at is not None), default=datetime.fromtimestamp(0, UTC))
-        return TrackUpdate(item.key, heard, track)
+        return TrackUpdate(item.key, heard_at(track), track)
 
     async def check(self) -> str:
         code, _ = await self._ask([NOBODYS], "0000")

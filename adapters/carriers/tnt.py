@@ -8,7 +8,7 @@ and delivery have a country that is told. No push.
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from http import HTTPStatus
 from xml.sax.saxutils import escape
 
@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from bot.errors import Misconfigured, Temporary
 from bot.model.codes import NOTHING, Code, codes
 from bot.model.foreign import a_country, a_moment, country_named, day_and_clock, when, zone_of
-from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window
+from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window, heard_at, instant
 from bot.model.xml import Node, parse_xml
 from bot.ports import Capabilities, Item, Rate, TrackingSource
 from bot.wire import judge, reached
@@ -107,7 +107,7 @@ def read_track(raw: Node) -> Track:
     countries = depot_countries(raw, origin, destination)
     summary = codes("tnt_summary").get(raw.text("SummaryCode").upper(), NOTHING)
     # TNT lists the newest first; equal times keep that order's reverse.
-    scans = sorted((read_scan(event, countries) for event in reversed(raw.all("StatusData"))), key=_instant)
+    scans = sorted((read_scan(event, countries) for event in reversed(raw.all("StatusData"))), key=instant)
     place = _summed_up(scans, summary, f"{raw.text('DeliveryDate')} {raw.text('DeliveryTime')}".strip())
     if place is not None:
         scans[place] = replace(scans[place], status=summary.status, cause=summary.cause)
@@ -193,10 +193,6 @@ def read(body: bytes) -> list[Track]:
     return tracks
 
 
-def _instant(scan: Scan) -> datetime:
-    return scan.at or datetime.min.replace(tzinfo=UTC)
-
-
 def _due(day: str, country: str) -> Window | None:
     midnight = a_moment(day_and_clock(day))
     if midnight is None:
@@ -261,5 +257,5 @@ def _newest(number: str, told: Sequence[Node]) -> Track | None:
     same = [read_track(raw) for raw in told if number.casefold() in {n.casefold() for n in numbers(raw)}]
     if not same:
         return None
-    newest = max(same, key=lambda t: max(map(_instant, t.scans), default=datetime.min.replace(tzinfo=UTC)))
+    newest = max(same, key=heard_at)
     return replace(newest, number=number)

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from bot.model.tracks import Status
 
@@ -25,6 +26,18 @@ class Code(Struct, frozen=True):
 
 NOTHING = Code(Status.UNKNOWN)
 """What a code says that no table has; the scan's own words may say more (`bot.tracking.phrases`)."""
+
+
+def by_country(code: Code, country: str, origin: str, destination: str) -> Code:
+    """What clearance and arrival, said of any hub, are at the hub in this country: here or there. Where the shipment
+    crosses no border, or the countries (ISO 3166 alpha-2, empty where not told) do not tell, the code as it is."""
+    if not country or origin == destination:
+        return code
+    if code.status is Status.CUSTOMS and not code.cause:
+        return replace(code, cause={origin: "export_processing", destination: "import_processing"}.get(country, ""))
+    if code.cause == "hub_arrived" and origin and country == destination:
+        return replace(code, status=Status.ARRIVED_DESTINATION, cause="")
+    return code
 
 
 def rows(name: str) -> list[dict[str, str]]:

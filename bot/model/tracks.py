@@ -3,7 +3,7 @@
 Fourteen statuses; a cause says more. `bot.tracking` holds the causes, their actions and the merging.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from msgspec import Struct
@@ -79,6 +79,15 @@ class Scan(Struct, frozen=True):
     known: bool = True
 
 
+NEVER = datetime.fromtimestamp(0, UTC)
+"""Stands for an instant that nobody told: before any that one could mean."""
+
+
+def instant(scan: Scan) -> datetime:
+    """When a scan was (UTC), for sorting: one without a readable time comes first."""
+    return scan.at or NEVER
+
+
 class Role(StrEnum):
     """A leg's part of the journey."""
 
@@ -123,6 +132,11 @@ class Track(Struct, frozen=True):
     proof_of_delivery: str = ""
     source: str = ""
     at: datetime | None = None
+
+
+def heard_at(track: Track) -> datetime:
+    """How new a track is (UTC): the source's own word, else its newest scan, else `NEVER`."""
+    return track.at or max(map(instant, track.scans), default=NEVER)
 
 
 class TrackRef(Struct, frozen=True):

@@ -1,5 +1,6 @@
 """XML that nobody here wrote: elements by their local names; what declares, nests or repeats too much is refused."""
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any, NoReturn
 from xml.parsers import expat
@@ -67,7 +68,8 @@ class _Reader:
 
 
 def parse_xml(body: bytes, who: str) -> Node:
-    """The root element; ValueError with one clear line where it is no XML or declares a document type."""
+    """The root element; ValueError with one clear line where it is no XML or declares a document type. What stands
+    before the markup, as a mark of UTF-8, is let be."""
     if len(body) > LARGEST:
         raise ValueError(f"{who}: XML of a size that no answer has")
     reader = _Reader(who)
@@ -78,7 +80,7 @@ def parse_xml(body: bytes, who: str) -> Node:
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = parser.UnparsedEntityDeclHandler = reader.refuse
     parser.ExternalEntityRefHandler = reader.refuse
     try:
-        parser.Parse(body.lstrip(b" \t\r\n"), True)
+        parser.Parse(body.removeprefix(BOM_UTF8).lstrip(), True)
     except (expat.ExpatError, LookupError, UnicodeError) as error:
         raise ValueError(f"{who}: this is not XML") from error
     except ValueError as error:
@@ -91,12 +93,16 @@ _BEFORE_MARKUP = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 """Byte order marks, the other half of a wide character, and white space."""
 
 
+def is_xml(body: bytes) -> bool:
+    """Whether a body begins as markup does, in any encoding; no JSON does."""
+    return body.lstrip(_BEFORE_MARKUP).startswith(b"<")
+
+
 def parse_either(body: bytes, who: str) -> Any:
     """The JSON of a body, or its XML as JSON would have it; ValueError with one clear line where it is neither."""
-    head = body[:64].lstrip(_BEFORE_MARKUP)
-    if not head.startswith(b"<"):
+    if not is_xml(body):
         return parse_json(body, who)
-    if head.lower().startswith((b"<html", b"<!doctype html")):
+    if body[:64].lstrip(_BEFORE_MARKUP).lower().startswith((b"<html", b"<!doctype html")):
         raise ValueError(f"{who}: this is a web page and no answer")
     root = parse_xml(body, who)
     return {root.name: plain(root)}

@@ -167,6 +167,8 @@ def refine(scan: Scan) -> Scan:
 _DIGITS = re.compile(r"[0-9]+")
 _JOINED = re.compile(r"(?<=[a-z])(?=[A-Z])")
 """Where the words of a code are written together: OutForDelivery."""
+_ENDLESS = re.compile("[a-z\u00df-\u024f\u0400-\u04ff]{60,}")
+"""Letters that are no word; a pattern would try to run on from each of their places."""
 _PLAIN = frozenset({Status.UNKNOWN, Status.IN_TRANSIT, Status.DELIVERY_ATTEMPTED})
 _GRAVE = frozenset({Status.RETURNING, Status.EXCEPTION})
 """What a code that nobody knows does not become from `_PLAIN`, whatever its words are."""
@@ -194,7 +196,8 @@ def _read(said: Status, text: str, grave: bool) -> tuple[Status, str]:
     text = text.strip().replace("_", " ")
     if " " not in text:
         text = _JOINED.sub(" ", text)
-    text = " ".join(normalize("NFC", text).lower().translate(_SIMPLE).split())
+    text = _ENDLESS.sub(" ", normalize("NFC", text).lower().translate(_SIMPLE))
+    text = " ".join(text.split())
     scripts = frozenset(script for script, letters in _SCRIPTS.items() if letters.search(text))
     status, passed = said, {said}
     while (told := _first(_index(scripts, status), text, grave)) is not None:

@@ -6,7 +6,7 @@ timeline each time, by the rules of `facts/carriers.md` §6.2; nothing is decide
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bot.model.parcels import Parcel
-from bot.model.tracks import Leg, OffsetFrom, Scan, Status, Track, Window
+from bot.model.tracks import NEVER, Leg, OffsetFrom, Scan, Status, Track, Window
 from bot.tracking.course import State, course
 from bot.tracking.handover import legs_told
 from bot.tracking.pace import next_check
@@ -28,8 +28,6 @@ BELIEVE_INVALID = timedelta(days=7)
 """An aggregator's "invalid number" says nothing while the carrier may not have its data yet (facts §7.3)."""
 
 NOTHING_OF_OURS = State(Status.UNKNOWN, "no_data_yet")
-_NEVER = datetime.fromtimestamp(0, UTC)
-"""Stands for an age that nobody told."""
 _TRUST = {OffsetFrom.EXPLICIT: 3, OffsetFrom.LOCATION: 2, OffsetFrom.CARRIER: 1, OffsetFrom.UNKNOWN: 0}
 
 
@@ -67,7 +65,7 @@ def _settled(track: Track) -> Track:
     """The track in the one form that merging gives: scans read, unique and in order, its age written down."""
     scans = _united(map(refine, track.scans))
     at = track.at or max((s.at for s in scans if s.at is not None), default=None)
-    eta = track.eta and (track.eta if track.eta.said_at else replace(track.eta, said_at=at or _NEVER))
+    eta = track.eta and (track.eta if track.eta.said_at else replace(track.eta, said_at=at or NEVER))
     legs = legs_told(track)
     if scans == track.scans and at == track.at and eta == track.eta and legs == track.legs:
         return track
@@ -76,11 +74,11 @@ def _settled(track: Track) -> Track:
 
 def _seniority(track: Track) -> tuple[object, ...]:
     # Only the age decides; the rest makes the order total, so that it does not matter who came first.
-    return (track.at or _NEVER, rank(track.status), track.cause, track.source, track.carrier, track.number)
+    return (track.at or NEVER, rank(track.status), track.cause, track.source, track.carrier, track.number)
 
 
 def _eta_age(eta: Window) -> tuple[object, ...]:
-    return (eta.said_at or _NEVER, eta.last, eta.first, eta.basis)
+    return (eta.said_at or NEVER, eta.last, eta.first, eta.basis)
 
 
 def _united(scans: Iterable[Scan]) -> tuple[Scan, ...]:
@@ -133,13 +131,13 @@ def _spelled(scan: Scan) -> tuple[object, ...]:
         scan.source,
         scan.voids,
         scan.carrier,
-        scan.at or _NEVER,
+        scan.at or NEVER,
         scan.local or datetime.min,  # noqa: DTZ901
     )
 
 
 def _age(scan: Scan) -> tuple[object, ...]:
-    return (scan.at or _NEVER, rank(scan.status), *_spelled(scan))
+    return (scan.at or NEVER, rank(scan.status), *_spelled(scan))
 
 
 def _legs(legs: Iterable[Leg]) -> tuple[Leg, ...]:

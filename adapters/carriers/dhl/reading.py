@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from adapters.carriers.dhl.words import main_code, read_code
 from adapters.carriers.dhl.xml import of_xml
-from bot.model.codes import Code
+from bot.model.codes import by_country
 from bot.model.foreign import (
     Map,
     a_country,
@@ -30,7 +30,8 @@ from bot.model.foreign import (
     when,
     zone_of,
 )
-from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, Window
+from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, Window, instant
+from bot.model.xml import is_xml
 
 KIND = "dhl"
 WHO = "DHL"
@@ -81,23 +82,12 @@ class _Ends:
         country = a_country(address.get("countryCode")) or self._named.get(text.casefold(), "")
         return Place(text, country or _country(text))
 
-    def side(self, word: Code, country: str) -> tuple[Status, str]:
-        """Arrival and clearance said of a hub, told by the country: here or there."""
-        if not country or not self.origin or not self.destination or self.origin == self.destination:
-            return word.status, word.cause
-        if word.status is Status.CUSTOMS and not word.cause:
-            sides = {self.origin: "export_processing", self.destination: "import_processing"}
-            return word.status, sides.get(country, "")
-        if word.cause == "hub_arrived" and country == self.destination:
-            return Status.ARRIVED_DESTINATION, ""
-        return word.status, word.cause
-
 
 def _scan(event: Map, service: str, ends: _Ends) -> Scan:
     code, word, known = read_code(event, service)
     place = ends.place(event)
     time = when(a_text(event.get("timestamp")), country=place.country)
-    status, cause = ends.side(word, place.country)
+    word = by_country(word, place.country, ends.origin, ends.destination)
     told = first_text(event.get("status"), event.get("divisionalStatus"))
     return Scan(
         raw_code=code,
@@ -106,8 +96,8 @@ def _scan(event: Map, service: str, ends: _Ends) -> Scan:
         at=time.at,
         local=time.local,
         offset_from=time.offset_from,
-        status=status,
-        cause=cause,
+        status=word.status,
+        cause=word.cause,
         place=place,
         physical=word.physical,
         carrier=CARRIER,
@@ -121,7 +111,7 @@ def _oldest_first(scans: Sequence[Scan]) -> list[Scan]:
     """DHL lists the newest first, if it lists in any order; among scans of one instant its order is kept."""
     times = [s.at for s in scans if s.at is not None]
     ascending = bool(times) and times[0] < times[-1]
-    return sorted(scans if ascending else reversed(scans), key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    return sorted(scans if ascending else reversed(scans), key=instant)
 
 
 def read_track(raw: Map) -> Track:
@@ -179,7 +169,8 @@ def _summary(told: object, scans: Sequence[Scan], service: str, ends: _Ends) -> 
     newest = scans[-1] if scans else None
     if newest is not None and (not current or newest.raw_time == a_text(current.get("timestamp"))):
         return newest.status, newest.cause
-    return ends.side(read_code(current, service)[1], ends.place(current).country)
+    word = by_country(read_code(current, service)[1], ends.place(current).country, ends.origin, ends.destination)
+    return word.status, word.cause
 
 
 def _eta(raw: Map, destination: str) -> Window | None:
@@ -222,7 +213,7 @@ def _legs(number: str, details: Map) -> tuple[Leg, ...]:
 
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer or push; ValueError where it is none of DHL's."""
-    told = of_xml(body, WHO) if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else parse_json(body, WHO)
+    told = of_xml(body, WHO) if is_xml(body) else parse_json(body, WHO)
     shipments = list(found_shipments(told))
     if shipments:
         return [read_track(s) for s in [s for s in shipments if named(s)] or shipments]

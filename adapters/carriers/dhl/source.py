@@ -5,7 +5,6 @@ import hmac
 import json
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -17,7 +16,7 @@ from adapters.carriers.dhl.reading import CARRIER, KIND, WHO, found_shipments, n
 from bot.errors import Misconfigured, Temporary, WismoError
 from bot.model.events import parcel_lane
 from bot.model.foreign import Map, a_list, a_map, a_text, maps, parse_json
-from bot.model.tracks import Track, TrackRef, TrackUpdate
+from bot.model.tracks import Track, TrackRef, TrackUpdate, heard_at
 from bot.ports import Alarm, Answer, Capabilities, Item, Rate, Request, TrackingSource
 from bot.wire import judge, reached
 
@@ -162,8 +161,7 @@ class Dhl(TrackingSource):
         if len(tracks) != 1:
             raise ValueError(f"{WHO}: a push of {len(tracks)} shipments that was not split")
         (track,) = tracks
-        heard = max((s.at for s in track.scans if s.at is not None), default=datetime.fromtimestamp(0, UTC))
-        return TrackUpdate(item.key, heard, track)
+        return TrackUpdate(item.key, heard_at(track), track)
 
     async def check(self) -> str:
         response = await self._ask(NOBODYS, self._service)

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from adapters.carriers.ems.seal import PREFIX
 from bot.model.codes import NOTHING, Code, codes
 from bot.model.foreign import Map, a_country, a_map, a_text, first_text, parse_json, when
-from bot.model.tracks import Place, Scan, Status, Track
+from bot.model.tracks import Place, Scan, Status, Track, instant
 
 KIND = "ems"
 WHO = "EMS"
@@ -78,6 +77,8 @@ _DONE = re.compile(r"妥投|已签收|投递并签收")
 _DONE_ALONE = re.compile(r"(?i)(?:(?:the |your )?(?:item|mail|parcel|shipment) (?:has been |was )?)?delivered[.!]?")
 """All that the English of an answer without codes says of a delivery."""
 _BACK = re.compile(r"(?<![将可会])退回(?:[^。；]{0,4}(妥投|签收))?")
+_FAILED = re.compile(r"(?<![如若])未妥投")
+"""The result that an operation's name reports ("投递结果反馈-未妥投"); the reason stands in the event's other words."""
 _NOT_DONE = re.compile(
     r"[未没][^，。；]{0,2}(?:妥投|签收)|异常|失败|不成功|无法|不能|撤[销消]|取消|作废|拒|退|请[^，。；]{0,20}[取领]|(?<!期)待|预计|将[于在会]|代收点|驿站|自提|柜|超市|便利店"
 )
@@ -88,32 +89,34 @@ def carrier_of(number: str) -> str:
     return "ems" if number[:1].upper() == "E" else "china-post"
 
 
-def read_code(code: str, text: str) -> tuple[Code, bool]:
-    """What an event says, and whether the table knew it."""
-    table = codes("ems_event")
+def read_code(code: str, text: str, name: str = "") -> tuple[Code, bool]:
+    """What an event says, and whether the table knew it; `name` is its operation's."""
+    table, said = codes("ems_event"), text + name
     known = code in table
-    if code in {"", "704"} and (back := _BACK.search(text)):
+    if code in {"", "704"} and (back := _BACK.search(said)):
         return Code(Status.RETURNED if back[1] else Status.RETURNING), known
-    if not code and _DONE_ALONE.fullmatch(text.strip()):
+    if not code and _DONE_ALONE.fullmatch(said):
         return Code(Status.DELIVERED), known
     if code == "704" or (not known and (not code or code.isdecimal())):
         # The platform's own numbers are no public list, and some answers have none: there the operation is its words.
-        return (Code(Status.DELIVERED) if _DONE.search(text) and not _NOT_DONE.search(text) else NOTHING), known
+        if _FAILED.search(name):
+            return Code(Status.DELIVERY_ATTEMPTED), known
+        return (Code(Status.DELIVERED) if _DONE.search(said) and not _NOT_DONE.search(said) else NOTHING), known
     return table.get(code, NOTHING), known
 
 
 def read_scan(event: Map, number: str) -> Scan:
     """One event. Who worked on it and their phone are not taken over; they stay in the words, to be masked."""
     carrier, code = carrier_of(number), _first(event, CODES).upper()
-    text = _first(event, WORDS) or _first(event, NAMES)
+    text, name = _first(event, WORDS), _first(event, NAMES)
     country = a_country(_first(event, COUNTRIES))
-    word, known = read_code(code, text + _first(event, NAMES))
+    word, known = read_code(code, text, name)
     written = _written(event)
     abroad = number.upper().endswith("CN") and INWARD.fullmatch(code) is not None
     time = when(written, country=country, home=HOME if country == "CN" or not (country or abroad) else "")
     return Scan(
         raw_code=code,
-        raw_text=text,
+        raw_text=text or name,
         raw_time=time.raw_time,
         at=time.at,
         local=time.local,
@@ -230,7 +233,7 @@ def _numbers(told: Any, depth: int = 0) -> Iterator[str]:
 
 def _track(number: str, events: Sequence[Map]) -> Track:
     scans = [read_scan(event, number) for event in events]
-    scans.sort(key=lambda s: s.at or datetime.fromtimestamp(0, UTC))
+    scans.sort(key=instant)
     return Track(
         carrier_of(number), number, tuple(scans), origin="CN" if number.upper().endswith("CN") else "", source=KIND
     )

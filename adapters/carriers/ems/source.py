@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from adapters.carriers.ems.seal import PREFIX, key_of, opened, sealed
 from bot.errors import Misconfigured, Refused, Temporary
 from bot.model.events import parcel_lane
 from bot.model.foreign import Map, a_map, a_text, first_text, parse_json
-from bot.model.tracks import Track, TrackRef, TrackUpdate
+from bot.model.tracks import Track, TrackRef, TrackUpdate, heard_at
 from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
 from bot.wire import judge, reached
 
@@ -132,8 +132,7 @@ class Ems(TrackingSource):
         (track, *more) = read(item.body)
         if more:
             raise ValueError(f"{WHO}: a push of several numbers")
-        heard = max((s.at for s in track.scans if s.at is not None), default=datetime.fromtimestamp(0, UTC))
-        return TrackUpdate(item.key, heard, track)
+        return TrackUpdate(item.key, heard_at(track), track)
 
     async def check(self) -> str:
         await self._ask(NOBODYS)

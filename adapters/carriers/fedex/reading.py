@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from adapters.carriers.fedex import older
-from bot.model.codes import NOTHING, Code, codes
+from bot.model.codes import NOTHING, Code, by_country, codes
 from bot.model.foreign import (
     Map,
     a_country,
@@ -23,12 +23,11 @@ from bot.model.foreign import (
     when,
     zone_of,
 )
-from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, Window
+from bot.model.tracks import Leg, Place, Role, Scan, Status, Track, Window, instant
 from bot.model.xml import parse_either
 
 KIND = "fedex"
 WHO = "FedEx"
-NEVER = datetime.fromtimestamp(0, UTC)
 GROUND = frozenset({"FDXG", "FDEG", "FEDEX_GROUND"})
 """How FedEx names its Ground company, which numbers the reasons of an exception otherwise than Express."""
 NEXT_NUMBERS = {"PARTNER_CARRIER_NUMBER": "", "REROUTE_TRACKING_NUMBER": KIND}
@@ -66,10 +65,8 @@ def read_code(event: str, derived: str, text: str, country: str, ends: tuple[str
         code = Code(Status.IN_TRANSIT, "hub_departed")
     if code.status is Status.ARRIVED_DESTINATION and not (abroad and country in {"", ends[1]}):
         code = Code(Status.IN_TRANSIT, "hub_arrived")
-    if event == "AR" and abroad and country == ends[1]:
-        code = Code(Status.ARRIVED_DESTINATION)
-    if code.status is Status.CUSTOMS and not code.cause and abroad:
-        code = Code(Status.CUSTOMS, {ends[0]: "export_processing", ends[1]: "import_processing"}.get(country, ""))
+    if event == "AR" or code.status is Status.CUSTOMS:
+        code = by_country(code, country, *ends)
     return code, event in table
 
 
@@ -143,7 +140,7 @@ def read_track(result: Map, number: str) -> Track:
     ends = (_end(result, "origin", "shipper"), _end(result, "destination", "recipient"))
     company, commitment = _company(result), _commitment(result)
     scans = [read_scan(event, ends, company, commitment) for event in reversed(events)]
-    scans.sort(key=lambda s: s.at or NEVER)
+    scans.sort(key=instant)
     code = _summary(latest, ends, company, commitment)
     if not scans and code.status is Status.DELIVERED and _NOT_THE_BUYER.search(_words(latest)):
         code = NOTHING

@@ -11,11 +11,11 @@ import httpx
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from adapters.carriers.fedex.reading import KIND, NEVER, WHO, read, read_track, results, sent_at
+from adapters.carriers.fedex.reading import KIND, WHO, read, read_track, results, sent_at
 from bot.errors import Temporary
 from bot.model.events import parcel_lane
 from bot.model.foreign import Map, parse_json
-from bot.model.tracks import Status, Track, TrackRef, TrackUpdate
+from bot.model.tracks import Status, Track, TrackRef, TrackUpdate, heard_at
 from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
 from bot.wire import Tokens, judge
 
@@ -112,8 +112,7 @@ class FedEx(TrackingSource):
 
     def decode(self, item: Item) -> TrackUpdate | None:
         track = read(item.body)[0]
-        heard = max((s.at for s in track.scans if s.at is not None), default=NEVER)
-        return TrackUpdate(item.key, heard, track)
+        return TrackUpdate(item.key, heard_at(track), track)
 
     async def check(self) -> str:
         await self._tokens.bearer()
@@ -142,7 +141,7 @@ def _ours(ref: TrackRef, told: Sequence[tuple[str, Map]]) -> Track | None:
         if not (track.scans or track.cause or track.status is not Status.UNKNOWN):
             continue
         if track.number.casefold() == ref.number.casefold() or number.casefold() == ref.number.casefold():
-            mine.append((track, sent_at(result) or max((s.at for s in track.scans if s.at), default=NEVER)))
+            mine.append((track, sent_at(result) or heard_at(track)))
     if not mine:
         return None
     if ref.shipped_at is None:

@@ -7,7 +7,7 @@ from functools import cache
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bot.model.codes import NOTHING, Code, codes, rows
+from bot.model.codes import NOTHING, Code, by_country, codes, rows
 from bot.model.foreign import (
     Map,
     When,
@@ -24,7 +24,7 @@ from bot.model.foreign import (
     utc,
     when,
 )
-from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, Window
+from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, Window, instant
 
 KIND = "seventeentrack"
 WHO = "17TRACK"
@@ -113,14 +113,13 @@ def read_status(code: str, country: str = "", origin: str = "", destination: str
     known = tables().statuses
     code = STAGES.get(code, code)
     word = known.get(code) or known.get(code.partition("_")[0]) or NOTHING
-    status, cause = word.status, word.cause
     if code == "InTransit_Departure" and (not origin or country != origin or origin == destination):
         return Status.IN_TRANSIT, "hub_departed"
     if code == "InTransit_Arrival" and (not destination or country != destination or origin == destination):
         return Status.IN_TRANSIT, "hub_arrived"
-    if code == "InTransit_CustomsProcessing" and country and origin != destination:
-        return status, {origin: "export_processing", destination: "import_processing"}.get(country, "")
-    return status, cause
+    if code == "InTransit_CustomsProcessing":
+        word = by_country(word, country, origin, destination)
+    return word.status, word.cause
 
 
 def read_scan(event: Map, carrier: str, origin: str, destination: str, main: str = "", went_on: bool = False) -> Scan:
@@ -173,7 +172,7 @@ def read_track(raw: Map) -> Track:
     ]
     if not scans and newest:
         scans = [read_scan(newest, carrier, origin, destination, main, went_on)]
-    scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    scans.sort(key=instant)
     if main in RETURNS and scans and scans[-1].status is Status.DELIVERED:
         # What 17TRACK calls returned was delivered to its sender.
         scans[-1] = replace(scans[-1], status=read_status(main)[0], cause="")
@@ -264,7 +263,7 @@ def _read_v1(number: str, track: Map) -> Track:
             scans.append(_scan_v1(event, main if alike else "", carrier))
     if not scans and newest:
         scans = [_scan_v1(newest, main, carrier_slug(track.get("w1")))]
-    scans.sort(key=lambda s: s.at or datetime.min.replace(tzinfo=UTC))
+    scans.sort(key=instant)
     status, cause = read_status(main)
     return Track(carrier_slug(track.get("w1")), number, tuple(scans), status, cause, source=KIND)
 

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +17,7 @@ from adapters.carriers.seventeentrack.reading import KIND, carrier_key, carrier_
 from bot.errors import Misconfigured, Refused, Temporary
 from bot.model.events import parcel_lane
 from bot.model.foreign import Map, a_list, a_map, a_number, a_text, maps
-from bot.model.tracks import Track, TrackRef, TrackUpdate
+from bot.model.tracks import Track, TrackRef, TrackUpdate, heard_at
 from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
 from bot.wire import reached, retry_after
 
@@ -137,8 +137,7 @@ class SeventeenTrack(TrackingSource):
         if event == "TRACKING_STOPPED" and not a_map(data.get("track_info")):
             return None
         track = read_track(data)
-        heard = track.at or max((s.at for s in track.scans if s.at is not None), default=datetime.fromtimestamp(0, UTC))
-        return TrackUpdate(item.key, heard, track)
+        return TrackUpdate(item.key, heard_at(track), track)
 
     async def check(self) -> str:
         quota = _envelope(await self._post("getquota"))

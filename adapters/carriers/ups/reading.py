@@ -25,7 +25,7 @@ from bot.model.foreign import (
     when,
     zone_of,
 )
-from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, Window
+from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, Window, instant
 from bot.model.xml import parse_either
 
 KIND = "ups"
@@ -185,7 +185,7 @@ def read_package(raw: Map, inquired: str) -> Track:
     if not number:
         raise ValueError(f"{WHO}: a package without a number")
     scans = [read_activity(event) for event in reversed(maps(raw.get("activity")))]
-    scans.sort(key=_instant)
+    scans.sort(key=instant)
     said = read_status(status_of(a_map(raw.get("currentStatus"))) or {"statusCode": raw.get("statusCode")})
     status, cause = said.code.status, said.code.cause
     if said.known and scans and scans[-1].status is Status.UNKNOWN and not scans[-1].known:
@@ -214,10 +214,6 @@ def _ends(raw: Map) -> dict[str, str]:
     parties = {"ORIGIN": a_map(raw.get("shipper")), "DESTINATION": a_map(raw.get("shipTo"))}
     told = [*parties.items(), *((a_text(a.get("type")).upper(), a) for a in maps(raw.get("packageAddress")))]
     return {end: country for end, a in told if (country := _place(a_map(a.get("address"))).country)}
-
-
-def _instant(scan: Scan) -> datetime:
-    return scan.at or datetime.min.replace(tzinfo=UTC)
 
 
 def _eta(raw: Map, country: str) -> Window | None:
@@ -291,7 +287,7 @@ def read_view(view: Map) -> list[Track]:
         days.setdefault(number, {}).update(days_of(record))
     tracks = []
     for number, some in scans.items():
-        some.sort(key=_instant)
+        some.sort(key=instant)
         said = days[number]
         eta = _window(said.get("RDD") or said.get("SDD", ""), ("", ""), "")
         delivered = any(s.status is Status.DELIVERED for s in some)
@@ -315,7 +311,7 @@ def _together(alerts: Sequence[Track]) -> list[Track]:
         numbered.setdefault(alert.number, []).append(alert)
     whole = []
     for some in numbered.values():
-        scans = sorted((scan for alert in some for scan in alert.scans), key=_instant)
+        scans = sorted((scan for alert in some for scan in alert.scans), key=instant)
         legs = dict.fromkeys(leg for alert in some for leg in alert.legs)
         newest = next(alert for alert in reversed(some) if scans[-1] in alert.scans)
         whole.append(replace(newest, scans=tuple(scans), legs=tuple(legs)))

@@ -20,7 +20,7 @@ from adapters.carriers.ups.reading import KIND, WHO, complaint, errors, read
 from bot.errors import Temporary, WismoError
 from bot.model.events import parcel_lane
 from bot.model.foreign import a_list, a_map, a_text, parse_json
-from bot.model.tracks import Track, TrackRef, TrackUpdate
+from bot.model.tracks import Track, TrackRef, TrackUpdate, heard_at
 from bot.ports import Answer, Capabilities, Item, Rate, Request, TrackingSource
 from bot.wire import Tokens, judge
 
@@ -129,8 +129,7 @@ class Ups(TrackingSource):
         if len(tracks) != 1:
             raise ValueError(f"{WHO}: a push of {len(tracks)} numbers")
         (track,) = tracks
-        heard = max((s.at for s in track.scans if s.at is not None), default=datetime.fromtimestamp(0, UTC))
-        return TrackUpdate(item.key, heard, track)
+        return TrackUpdate(item.key, heard_at(track), track)
 
     async def check(self) -> str:
         await Tokens(self._ask_token, WHO, SECRET).bearer()

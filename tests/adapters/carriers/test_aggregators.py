@@ -307,6 +307,27 @@ def test_afterships_subtags_mean_what_its_pages_say(subtags: list[str], means: s
     assert state(read_aftership(*points, origin_country_region="USA", destination_country_region="USA")) == means
 
 
+@pytest.mark.parametrize(
+    ("country", "ends", "means"),
+    [
+        ("CHN", ("CHN", "USA"), "customs/export_processing"),
+        ("USA", ("CHN", "USA"), "customs/import_processing"),
+        ("CHN", ("CHN", ""), "customs/export_processing"),
+        ("", ("CHN", ""), "customs"),
+        ("", ("CHN", "USA"), "customs"),
+    ],
+)
+def test_a_clearance_is_on_neither_side_where_its_country_is_not_told(
+    country: str, ends: tuple[str, str], means: str
+) -> None:
+    track = read_aftership(
+        point("InTransit_006", country_region=country, message="Clearance"),
+        origin_country_region=ends[0],
+        destination_country_region=ends[1],
+    )
+    assert state(track) == means
+
+
 def test_what_a_user_marked_as_completed_no_carrier_said() -> None:
     marked = point("Delivered_001", 12, source="user")
     assert state(read_aftership(point(), marked)) == "in_transit"

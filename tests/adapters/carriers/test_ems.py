@@ -19,6 +19,7 @@ from bot.model.parcels import Parcel
 from bot.model.tracks import OffsetFrom, Status, TrackRef
 from bot.ports import Request
 from bot.tracking.masking import mask
+from bot.tracking.phrases import refine
 from bot.tracking.standing import standing
 from bot.tracking.timeline import apply
 
@@ -90,6 +91,31 @@ def test_a_couriers_name_and_phone_are_masked() -> None:
 )
 def test_the_couriers_report_delivers_only_by_its_words(text: str, status: str) -> None:
     assert read_code("704", text)[0].status.value == status
+
+
+@pytest.mark.parametrize(
+    ("told", "means"),
+    [
+        (
+            {"opCode": "705", "opName": "投递结果反馈-未妥投", "opDesc": "收件人名址有误"},
+            "delivery_attempted/address_problem",
+        ),
+        ({"opCode": "704", "opName": "投递结果反馈-未妥投", "opDesc": "电话无法联系"}, "delivery_attempted/not_home"),
+        ({"opName": "投递结果反馈-未妥投", "opDesc": "收件人拒收"}, "delivery_attempted/refused_attempt"),
+        ({"opCode": "705", "opName": "投递结果反馈-未妥投"}, "delivery_attempted/"),
+        ({"opCode": "705", "opName": "投递结果反馈", "opDesc": "如未妥投请联系"}, "unknown/"),
+        ({"opName": "投递结果反馈-未妥投", "opDesc": "退回"}, "returning/"),
+        ({"eventName": "Delivered"}, "delivered/"),
+        ({"eventName": "Delivered to post office"}, "unknown/"),
+    ],
+)
+def test_an_operations_name_tells_the_couriers_result_and_its_words_the_reason(
+    told: dict[str, str], means: str
+) -> None:
+    event = {"waybillNo": "EA000000005CN", "opTime": "2026-11-20 10:00:00"} | told
+    (track,) = read(json.dumps({"responseItems": [event]}).encode())
+    scan = refine(track.scans[0])
+    assert f"{scan.status}/{scan.cause}" == means
 
 
 async def ask(answer: httpx.Response) -> object:

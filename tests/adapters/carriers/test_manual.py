@@ -105,11 +105,34 @@ def test_a_short_date_is_read_in_the_order_of_its_column() -> None:
         ("签收", "快件已放入丰巢柜", "pickup_ready/locker"),
         ("flying saucer", "Arrived at sorting hub", "in_transit/hub_arrived"),
         ("", "Delivered", "delivered"),
+        ("已签收/Delivered", "", "delivered"),
+        ("delivered/attempted", "", "unknown"),
+        ("Delivered/Failed", "", "unknown"),
     ],
 )
 def test_a_word_means_what_it_says_and_never_more(status: str, text: str, means: str) -> None:
     body = [{"Number": "A1", "Time": "2026-11-10 10:00", "Status": status, "Description": text}]
     (track,) = read(json.dumps(body, ensure_ascii=False).encode())
+    told = described(merge(None, track), NOW)
+    assert f"{told['status']}/{told['cause'] or ''}".rstrip("/") == means
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "means", "text"),
+    [
+        ("exception", "lost", "exception/lost", "exception"),
+        ("exception", "wrong address", "exception/address", "exception (wrong address)"),
+        ("Delivered", "Refused by consignee", "delivery_attempted/refused_attempt", "Delivered (Refused by consignee)"),
+        ("Delivered", "Not delivered", "delivery_attempted", "Delivered (Not delivered)"),
+        ("Delivered", "signed", "delivered/signed", "Delivered"),
+    ],
+)
+def test_a_reason_in_words_of_its_own_says_more_or_takes_the_status_back(
+    status: str, reason: str, means: str, text: str
+) -> None:
+    body = [{"Number": "A1", "Time": "2026-11-10 10:00", "Status": status, "Reason": reason}]
+    (track,) = read(json.dumps(body).encode())
+    assert track.scans[0].raw_text == text
     told = described(merge(None, track), NOW)
     assert f"{told['status']}/{told['cause'] or ''}".rstrip("/") == means
 
