@@ -21,6 +21,7 @@ from bot.model.tracks import Scan, Track, TrackRef, Window
 from bot.ports import TrackingSource
 from bot.tracking.handover import legs_told
 from bot.tracking.masking import mask
+from bot.tracking.numbers import compact
 from bot.tracking.phrases import refine
 from bot.tracking.timeline import derive
 from bot.tracking.vocabulary import action
@@ -99,7 +100,7 @@ def track(  # noqa: PLR0913, PLR0917 - the command's options
     config: ConfigOption = DEFAULT,
 ) -> None:
     """Ask the carriers of the config about a number, now. Exit code 1: nobody knows it."""
-    ref = TrackRef("".join(number.split()).upper(), carrier.strip().lower(), phone[-4:], postcode)
+    ref = TrackRef(compact(number), carrier.strip().lower(), phone[-4:], postcode)
     found = complete(_asked(load(config), ref, refresh, again))
     if found is None:
         stop(f"✗ no source knows anything of {ref.number} yet")

@@ -12,7 +12,7 @@ from bot.model.conversations import Conversation
 from bot.model.events import conversation_lane
 
 PRIORITIES: Mapping[str, Priority] = {
-    "dispute": Priority.URGENT,
+    "dispute_near": Priority.URGENT,
     "anger": Priority.URGENT,
     "lost": Priority.HIGH,
     "not_received": Priority.HIGH,

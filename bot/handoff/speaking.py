@@ -262,8 +262,8 @@ def _move(s: Scene) -> Handed:
 
 
 def _release(s: Scene) -> Handed:
-    """Somebody who works here no more (`whom`) lets go of a case: it waits for the others, and a buyer with whom they
-    spoke hears until when."""
+    """Somebody who works here no more (`whom`) lets go of a case: it waits for the others, or for whom they gave it to,
+    and a buyer with whom they spoke hears until when."""
     gone = s.done.whom
     held = s.record.holder == PERSON + gone
     if not s.done.senior or not (held or s.case.owner == gone):
@@ -272,7 +272,8 @@ def _release(s: Scene) -> Handed:
     if not held:
         return Handed(s.record, reason, _given(s, ""), (line,))
     record = replace(s.record, holder=QUEUE, version=s.record.version + 1, unsure=0)
-    return Handed(record, reason, replace(queued(s.case, s.rules, s.now), owner=""), (line,), template="human")
+    owner = "" if s.case.owner == gone else s.case.owner
+    return Handed(record, reason, replace(queued(s.case, s.rules, s.now), owner=owner), (line,), template="human")
 
 
 def _acknowledge(s: Scene) -> Handed:

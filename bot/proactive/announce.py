@@ -195,6 +195,10 @@ def _parcel(look: _Look, sight: Sight, outlook: Outlook) -> ParcelTold:
             look.leave(fact.key, "push.superseded", sight.parcel)
         else:
             look.push(Push(fact.template, fact.key, fact.at, sight.parcel))
+            if fact.template in _TASKS:
+                kind, says = _TASKS[fact.template]
+                summary = f"Order {look.order.number}: {sight.carrier} {sight.number} {says}"
+                look.cases.append(CaseDraft(kind, summary, look.order.order))
             told = _with_window(told, outlook)
     state = _state(sight)
     if told.at != state:
@@ -228,6 +232,12 @@ _BY_STATUS = {
     Status.RETURNING: "returned",
     Status.RETURNED: "returned",
 }
+_TASKS = {
+    "lost": ("lost", "is lost, the carrier says. Claim it there, and settle with the buyer."),
+    "customs_documents": ("customs", "waits at customs for papers or information. Find out which."),
+    "returned": ("returned", "is going back to the sender. Settle with the buyer what comes next."),
+}
+"""The pushes that say when a colleague answers, and the case that makes it true."""
 _AGAIN = frozenset({"out_for_delivery", "attempt_failed"})
 """These may happen to a parcel on several days, and each day is news."""
 

@@ -222,15 +222,20 @@ class Platform:
 
     async def _deliver(self, event: Event) -> None:
         for attempt in range(self.tries):
-            try:
-                answer = await self.http.post(self.hook, content=event.body, headers=self.headers(event))
-            except httpx.HTTPError:
-                answer = None
-            if answer is not None and answer.is_success:
-                self.acknowledged(answer)
+            if await self.handed(event, attempt):
                 return
             await asyncio.sleep(min(0.2 * 2**attempt, 30.0))
         self.given_up(event)
+
+    async def handed(self, event: Event, attempt: int) -> bool:
+        """Whether the bot took this, at the first attempt (0) or a later one."""
+        try:
+            answer = await self.http.post(self.hook, content=event.body, headers=self.headers(event))
+        except httpx.HTTPError:
+            return False
+        if answer.is_success:
+            self.acknowledged(answer)
+        return answer.is_success
 
     def headers(self, event: Event) -> dict[str, str]:
         """The signed headers of a delivery."""

@@ -1,7 +1,8 @@
 """Slack's Web API and Events API as its documents describe them, on loopback. Tables: rules/slack.csv.
 
 A direct message with an app: signed events in a JSON body, block actions in a form, Block Kit held to its
-limits, files by the three-step upload, and one message a second to a channel.
+limits, files by the three-step upload, and one message a second to a channel. Where `socket` is on, the same events
+go over the app's own connections.
 """
 
 import hashlib
@@ -15,13 +16,14 @@ from urllib.parse import urlencode
 import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from bot.model.clock import Clock
 from bot.model.markup import Run
 from bot.sandbox import marks
 from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rules
 from bot.sandbox.slackrooms import Rooms
+from bot.sandbox.slacksocket import FORM, SocketMode
 
 SECTION, TITLE, VALUE, ACTION_ID, ELEMENTS = 3000, 75, 2000, 255, 25
 
@@ -32,6 +34,7 @@ class SlackApi(Platform):
     name = "slack"
     team = "T0LANTERN"
     bot = "U0LANTERN"
+    app = "A0LANTERN"
 
     def __init__(self, clock: Clock, http: httpx.AsyncClient, token: str, secret: str, base: str) -> None:
         super().__init__(clock, http)
@@ -43,13 +46,15 @@ class SlackApi(Platform):
         self.files: dict[str, dict[str, Any]] = {}
         self.kept: dict[str, list[dict[str, Any]]] = {}
         self.staff = Rooms(self.bot)
+        self.socket = SocketMode(self.base, self.app)
 
-    def routes(self) -> list[Route]:
-        """The paths of the Web API, the upload address and the private file address."""
+    def routes(self) -> list[BaseRoute]:
+        """The paths of the Web API, the upload address, the private file address and Socket Mode's."""
         return [
             Route("/api/{method}", self._call, methods=["GET", "POST"]),
             Route("/upload/{file}", self._upload, methods=["POST"]),
             Route("/files-pri/{file}", self._private),
+            WebSocketRoute("/link/", self.socket.link),
         ]
 
     # ---- what the phone's owner does ---------------------------------------------------------------------
@@ -74,7 +79,7 @@ class SlackApi(Platform):
         payload = {
             "type": "block_actions",
             "team": {"id": self.team, "domain": "lantern"},
-            "api_app_id": "A0LANTERN",
+            "api_app_id": self.app,
             "user": {"id": phone.user, "username": phone.name, "name": phone.name, "team_id": self.team},
             "container": {"type": "message", "message_ts": line.id, "channel_id": phone.chat, "is_ephemeral": False},
             "channel": {"id": phone.chat, "name": "directmessage"},
@@ -83,7 +88,7 @@ class SlackApi(Platform):
             "trigger_id": f"{self.serial()}.1",
             "response_url": f"{self.base}/response/{self.serial()}",
         }
-        self.send(Event(urlencode({"payload": json.dumps(payload)}).encode(), "application/x-www-form-urlencoded"))
+        self._interact(payload)
 
     def photo(self, phone: Phone, content: bytes, picture: str) -> None:
         """Send a photo."""
@@ -174,12 +179,12 @@ class SlackApi(Platform):
     def _interaction(self, user: str) -> dict[str, Any]:
         return {
             "team": {"id": self.team, "domain": "lantern"},
-            "api_app_id": "A0LANTERN",
+            "api_app_id": self.app,
             "user": {"id": user, "username": user, "name": user, "team_id": self.team},
         }
 
     def _interact(self, payload: dict[str, Any]) -> None:
-        self.send(Event(urlencode({"payload": json.dumps(payload)}).encode(), "application/x-www-form-urlencoded"))
+        self.send(Event(urlencode({"payload": json.dumps(payload)}).encode(), FORM))
 
     def _ts(self) -> str:
         return f"{self.clock.now().timestamp():.6f}"
@@ -201,7 +206,7 @@ class SlackApi(Platform):
         body = {
             "token": "unused",
             "team_id": self.team,
-            "api_app_id": "A0LANTERN",
+            "api_app_id": self.app,
             "event": event,
             "type": "event_callback",
             "event_id": f"Ev{self.serial()}",
@@ -217,11 +222,17 @@ class SlackApi(Platform):
         signature = "v0=" + hmac.new(self.secret.encode(), signed, hashlib.sha256).hexdigest()
         return {"content-type": event.content_type, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signature}
 
+    async def handed(self, event: Event, attempt: int) -> bool:
+        """Over Socket Mode where it is on, else as every platform does."""
+        return await (self.socket.send(event, attempt) if self.socket.on else super().handed(event, attempt))
+
     # ---- what the bot calls ------------------------------------------------------------------------------
 
     async def _call(self, request: Request) -> Response:
         method = request.path_params["method"]
         fields = await _fields(request)
+        if method == "apps.connections.open":
+            return self._connection(request, fields)
         token = request.headers.get("authorization", "").removeprefix("Bearer ") or str(fields.pop("token", ""))
         if not hmac.compare_digest(token.encode(), self.token.encode()):
             return _refused("invalid_auth" if token else "not_authed")
@@ -267,6 +278,17 @@ class SlackApi(Platform):
         if fault := next((f for f in map(block_fault, fields.get("blocks") or []) if f), ""):
             return _refused("invalid_blocks", fault)
         return None
+
+    def _connection(self, request: Request, fields: dict[str, Any]) -> Response:
+        """apps.connections.open: the app-level token stands in the header, not among the fields."""
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if fault := self.rules.fault("apps.connections.open", fields):
+            return _refused("invalid_arguments", fault)
+        if hmac.compare_digest(token.encode(), self.token.encode()):
+            return _refused("not_allowed_token_type")
+        if not hmac.compare_digest(token.encode(), self.socket.token.encode()):
+            return _refused("invalid_auth" if token else "not_authed")
+        return _ok({"url": self.socket.ticket()})
 
     def _auth(self, fields: dict[str, Any]) -> Response:
         told = {"url": "https://lantern.slack.com/", "team": "Lantern & Loom", "user": "lantern", "team_id": self.team}

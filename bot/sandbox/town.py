@@ -86,6 +86,7 @@ class Town(Struct):
                     "bot_token": self.slack.token,
                     "signing_secret": self.slack.secret,
                     "base_url": f"{self.base}/slack/api/",
+                    **({"mode": "socket", "app_token": self.slack.socket.token} if self.slack.socket.on else {}),
                 },
                 "whatsapp": {
                     "phone_number_id": self.whatsapp.number,

@@ -9,14 +9,11 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.model.conversations import Conversation
-from bot.model.events import conversation_lane
 from bot.model.orders import number_key
 from bot.ports import Item
-from bot.store import codec
 from bot.store.casetables import CaseEventRow, CaseRow
 from bot.store.database import Database
 from bot.store.outbox import text_of
@@ -68,24 +65,6 @@ async def orders_like(database: Database, words: str) -> list[FoundOrder]:
         return [replace(order, chats=await _chats(connection, order)) for order in found]
 
     return await database.view(work)
-
-
-async def note_proofs(
-    connection: AsyncConnection, database: Database, changed: Sequence[tuple[bytes, Conversation]]
-) -> None:
-    """Keep the chats that proved an order findable by it: what each conversation says now, beside what it said."""
-    fresh: list[dict[str, object]] = []
-    for before, record in changed:
-        lane = conversation_lane(record.address)
-        known, now = (
-            {p.order for p in said.proofs if p.order is not None} for said in (codec.record(lane, before), record)
-        )
-        fresh += [{"order_id": order, "lane": lane} for order in sorted(now - known)]
-        if known - now:
-            ended = _proved.c.order_id.in_(sorted(known - now))
-            await connection.execute(delete(_proved).where(_proved.c.lane == lane, ended))
-    if fresh:
-        await connection.execute(database.insert(_proved).on_conflict_do_nothing(), fresh)
 
 
 async def _chats(connection: AsyncConnection, order: FoundOrder) -> list[Chat]:

@@ -20,7 +20,7 @@ from bot.model.parcels import Parcel
 from bot.ports import Item
 from bot.proactive.pushes import UPDATES
 from bot.proactive.watching import Sight
-from bot.store import bell, casebook, codec, desks, desksearch, guessing, orders, outbox, pushes, queue, watching
+from bot.store import bell, casebook, codec, desks, guessing, orders, outbox, pushes, queue, watching
 from bot.store.database import NOW, Database
 from bot.store.guessing import hashed, subject_of
 from bot.store.tables import ConsentRow, DecisionRow, Feed, Guess, LinkRow, MediaRow, Outbox, core
@@ -269,7 +269,7 @@ def _record(written: Written, cases: Mapping[str, Case]) -> Conversation | None:
 async def save_conversations(connection: AsyncConnection, database: Database, records: Sequence[Conversation]) -> None:
     """Write conversations whole; whoever calls holds their lanes."""
     await _save_rows(connection, database, [_row(record, codec.encode(record)) for record in records])
-    await desksearch.note_proofs(connection, database, [(b"", record) for record in records])
+    await watching.proved(connection, database, [(b"", record) for record in records])
 
 
 async def _save_changed(
@@ -279,7 +279,7 @@ async def _save_changed(
     states = [(claim.record, record, codec.encode(record)) for claim, record in records]
     changed = [(before, record, state) for before, record, state in states if state != before]
     await _save_rows(connection, database, [_row(record, state) for _, record, state in changed])
-    await desksearch.note_proofs(connection, database, [(before, record) for before, record, _ in changed])
+    await watching.proved(connection, database, [(before, record) for before, record, _ in changed])
 
 
 def _row(record: Conversation, state: bytes) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Orders that the announcer watches: which are due, what was found, and where their buyers can be reached."""
+"""Orders that the announcer watches: which are due, what was found, where their buyers can be reached, and which chats
+follow or proved them."""
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
@@ -10,6 +11,8 @@ from sqlalchemy import bindparam, case, delete, func, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.dialog.turn import Reason
+from bot.model.conversations import Conversation
+from bot.model.events import conversation_lane
 from bot.model.messages import Address
 from bot.model.orders import Order
 from bot.proactive.footing import Footing
@@ -22,7 +25,7 @@ from bot.store.queue import Arrival
 from bot.store.tables import ConsentRow, Feed, Inbox, InboxState, core
 from bot.store.tables import Conversation as ConversationRow
 from bot.store.tables import Order as OrderRow
-from bot.store.watchtables import Follow, SightRow, Watch
+from bot.store.watchtables import Follow, Proved, SightRow, Watch
 
 LEASE_SECONDS = 60.0
 
@@ -30,6 +33,7 @@ _watches = core(Watch)
 _sights = core(SightRow)
 _orders = core(OrderRow)
 _follows = core(Follow)
+_proved = core(Proved)
 _conversations = core(ConversationRow)
 _consents = core(ConsentRow)
 _feeds = core(Feed)
@@ -269,6 +273,24 @@ async def follow(connection: AsyncConnection, database: Database, lane: str, ids
 async def unfollow(connection: AsyncConnection, lane: str) -> None:
     """Somebody else has this chat now."""
     await connection.execute(delete(_follows).where(_follows.c.lane == lane))
+
+
+async def proved(
+    connection: AsyncConnection, database: Database, changed: Sequence[tuple[bytes, Conversation]]
+) -> None:
+    """These chats are found by the orders that they proved: what each conversation says now, beside what it said."""
+    fresh: list[dict[str, object]] = []
+    for before, record in changed:
+        lane = conversation_lane(record.address)
+        known, now = (
+            {p.order for p in said.proofs if p.order is not None} for said in (codec.record(lane, before), record)
+        )
+        fresh += [{"order_id": order, "lane": lane} for order in sorted(now - known)]
+        if known - now:
+            ended = _proved.c.order_id.in_(sorted(known - now))
+            await connection.execute(delete(_proved).where(_proved.c.lane == lane, ended))
+    if fresh:
+        await connection.execute(database.insert(_proved).on_conflict_do_nothing(), fresh)
 
 
 async def buyers_of_chat(connection: AsyncConnection, lane: str) -> list[int]:

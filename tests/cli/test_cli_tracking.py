@@ -72,7 +72,8 @@ def test_a_number_is_asked_about_now_at_the_carrier_or_tracked_again(
     write_config(carriers={"seventeentrack": source})
     number = next(j.number for j in api.journeys.values() if j.story == "customs_hold")
     assert "unknown (no_data_yet)" in wismo("track", number).stdout
-    assert json.loads(wismo("track", number, "--refresh", "--json").stdout)["scans"]
+    written = f"{number[:2].lower()}-{number[2:6]} {number[6:]}"
+    assert json.loads(wismo("track", written, "--refresh", "--json").stdout)["scans"]
     refused = wismo("track", number, "--again")
     assert refused.exit_code == 0
     assert "does not track" in refused.stderr

@@ -62,6 +62,15 @@ ORDERS = (
         phone="+4915112348888",
         postcode="20095",
     ),
+    order(
+        "4001",
+        "EE100000140CN",
+        "ems",
+        buyer_ref="dora",
+        email="dora@example.org",
+        phone="+4915112347777",
+        postcode="80331",
+    ),
 )
 
 
@@ -97,6 +106,17 @@ TRACKS = (
     Track(
         "ems",
         "EE100000048CN",
+        (
+            scan(8, Status.ACCEPTED, "Accepted", "Shenzhen", "CN"),
+            scan(1, Status.CUSTOMS, "Held: duty to be paid by recipient", "Leipzig", "DE", "duty_due"),
+        ),
+        destination="DE",
+        source="17track",
+        at=NOON,
+    ),
+    Track(
+        "ems",
+        "EE100000140CN",
         (
             scan(8, Status.ACCEPTED, "Accepted", "Shenzhen", "CN"),
             scan(1, Status.CUSTOMS, "Held: duty to be paid by recipient", "Leipzig", "DE", "duty_due"),

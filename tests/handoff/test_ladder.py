@@ -142,6 +142,12 @@ def test_a_snoozed_case_is_quiet_until_its_time_or_the_buyers_word() -> None:
     assert buyer_wrote(case, RULES, MORNING, person=False).state == CaseState.OPEN
 
 
+def test_a_dispute_clock_that_runs_out_is_urgent() -> None:
+    near = CaseDraft("dispute_near", "Its buyer can open a dispute.")
+    assert opened(near, WAITING, "shop", RULES, MORNING).case.priority == Priority.URGENT
+    assert asked_again(case_at(MORNING), near, RULES, MORNING, waits=True).case.priority == Priority.URGENT
+
+
 def test_asked_again_a_case_keeps_its_queue_and_takes_the_higher_priority() -> None:
     case = case_at(MORNING)
     again = asked_again(case, CaseDraft("anger", "Angry."), RULES, MORNING, waits=True)

@@ -92,3 +92,16 @@ async def test_who_still_speaks_does_not_take_back_what_they_gave_away(tmp_path:
         assert waits(case)
         assert (await house.conversation()).holder == QUEUE
         assert "colleague" in "\n".join(m.text for m in await house.send())
+
+
+async def test_a_case_given_on_by_somebody_who_leaves_waits_for_whom_it_was_given_to(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path, rules=RULES) as house:
+        await house.ask("a person please")
+        await house.act("take", "Lee")
+        await house.act("assign", "Lee", whom="Kim")
+        await house.act("release", "Ada", whom="Lee", senior=True)
+        await house.work()
+        assert (await house.conversation()).holder == QUEUE
+        case = await only_case(house)
+        assert (case.owner, case.acknowledged_at) == ("Kim", None)
+        assert ("Ada", "released", "Lee") in await happened(house)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -148,6 +149,26 @@ def test_a_parcel_that_no_source_was_asked_about_yet_is_in_no_trouble() -> None:
     assert "dispute_near" in [c.kind for c in after.cases]
     heard = look(sent(status=Status.IN_TRANSIT), told=soon.told, now=now + DAY / 4, order=bought, outlook=late)
     assert "dispute_near" in [c.kind for c in heard.cases]
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "push", "kind"),
+    [
+        (Status.EXCEPTION, "lost", "lost", "lost"),
+        (Status.CUSTOMS, "info_required", "customs_documents", "customs"),
+        (Status.RETURNING, "", "returned", "returned"),
+    ],
+)
+def test_a_push_that_says_when_a_colleague_answers_is_a_case_once(
+    status: Status, cause: str, push: str, kind: str
+) -> None:
+    told = look(sent()).told
+    trouble = sent(status=status, cause=cause, since=NOW + DAY, seen=NOW + DAY)
+    found = look(trouble, told=told, now=NOW + DAY)
+    assert (names(found), [c.kind for c in found.cases]) == ([push], [kind])
+    assert look(trouble, told=found.told, now=NOW + 2 * DAY).cases == ()
+    long_ago = sent(status=status, cause=cause, since=NOW - 30 * DAY, seen=NOW - 30 * DAY)
+    assert look(long_ago).cases == ()
 
 
 def test_an_open_dispute_clock_of_a_parcel_that_comes_in_time_is_no_case() -> None:

@@ -15,6 +15,7 @@ from bot.dialog.telling import is_open, latest, order_facts, public_facts, worst
 from bot.dialog.turn import Decision, Dossier, Reason, Turn
 from bot.model.cases import CaseDraft
 from bot.model.messages import Option
+from bot.model.orders import Duties
 from bot.model.parcels import Parcel
 from bot.model.tracks import Status
 
@@ -37,6 +38,13 @@ SAYS = {
     "damaged_missing": "the carrier reports damage. Ask for photos before the box is thrown away.",
     "refused": "the carrier says that it was refused. The buyer asks where it is.",
 }
+CUSTOMS = {
+    "info_required": "customs wants papers or information.",
+    "held": "customs holds it. Papers may be wanted.",
+    "refused": "customs refused it. Papers may be wanted.",
+    "duty_due": "duty is due that we pay. The buyer may have been asked for it: settle it with the carrier.",
+}
+"""Causes at customs that only a person can settle, and what staff are told."""
 MOVING = {
     s.value
     for s in (
@@ -159,19 +167,18 @@ def not_received(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
 
 
 def customs(turn: Turn, dossiers: Sequence[Dossier]) -> Decision:
-    """What customs wants and who pays; never an amount. What only a person can give opens a case."""
+    """What customs wants and who pays; never an amount. What only a person can give opens a case, and so does duty that
+    somebody asks of the buyer where the shop pays it."""
     dossier = dossiers[0]
     told = order_facts(dossier, turn.facts, turn.now)
     record = replace(turn.conversation, focus=dossier.id)
     zone = zone_of(dossier.order, turn.facts, turn.now)
-    wanted = [
-        p for p in dossier.parcels if p.status == Status.CUSTOMS and p.cause in {"info_required", "held", "refused"}
-    ]
-    if not wanted:
+    ours = dossier.order.duties == Duties.SELLER
+    causes = [p.cause for p in dossier.parcels if p.status == Status.CUSTOMS]
+    says = next((CUSTOMS[c] for c in causes if c in CUSTOMS and (ours or c != "duty_due")), "")
+    if not says:
         return answer(turn, "customs", told, record=record, zone=zone)
-    case = CaseDraft(
-        "customs", f"Order {dossier.order.number}: customs {wanted[0].cause}. Papers may be wanted.", dossier.id
-    )
+    case = CaseDraft("customs", f"Order {dossier.order.number}: {says}", dossier.id)
     return hand_over(turn, "customs", case, told, record=record, zone=zone)
 
 

@@ -3,11 +3,10 @@
 FakeSlack is a server on loopback that answers as docs.slack.dev says; nothing of ours is replaced.
 """
 
-import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from aiohttp import WSMsgType, web
+from aiohttp import web
 from pydantic import SecretStr, ValidationError
 
 from adapters.channels.slack import Settings
@@ -48,9 +47,6 @@ class FakeSlack:
     said: dict[str, Any] = field(default_factory=dict)
     calls: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
-    sockets: asyncio.Queue[web.WebSocketResponse] = field(default_factory=asyncio.Queue)
-    acks: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def method(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["method"]
@@ -81,16 +77,6 @@ class FakeSlack:
             return web.Response(status=302, headers={"Location": f"{self.url}/login"})
         return web.Response(body=b"jpeg bytes")
 
-    async def socket(self, request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse()
-        await ws.prepare(request)
-        await ws.send_json(recorded("hello"))
-        await self.sockets.put(ws)
-        async for message in ws:
-            if message.type == WSMsgType.TEXT:
-                await self.acks.put(message.json())
-        return ws
-
 
 @pytest.fixture
 async def fake() -> AsyncIterator[FakeSlack]:
@@ -99,7 +85,6 @@ async def fake() -> AsyncIterator[FakeSlack]:
     app.router.add_post("/api/{method}", slack.method)
     app.router.add_post("/upload/{name}", slack.upload)
     app.router.add_get("/files/{name}", slack.file)
-    app.router.add_get("/link", slack.socket)
     runner = web.AppRunner(app, shutdown_timeout=0.5)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -562,125 +547,7 @@ async def test_what_never_left_may_be_sent_again(http: httpx.AsyncClient) -> Non
     await channel.close()
 
 
-# ---- socket mode -------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def socket(fake: FakeSlack, http: httpx.AsyncClient) -> AsyncIterator[Slack]:
-    ways = {"mode": "socket", "app_token": SecretStr("xapp-1")}
-    fake.said["apps.connections.open"] = {"ok": True, "url": fake.url.replace("http", "ws") + "/link?ticket=1"}
-    channel = Slack(settings(f"{fake.url}/api/", **ways), http)
-    yield channel
-    await channel.close()
-
-
-@dataclass
-class Inbox:
-    """Stores items; while `down` it raises."""
-
-    down: bool = False
-    items: list[Item] = field(default_factory=list)
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def deliver(self, items: Sequence[Item]) -> None:
-        await self.gate.wait()
-        if self.down:
-            raise OSError("the database is away")
-        self.items += items
-
-
-async def test_an_envelope_is_acknowledged_only_after_its_event_is_stored(socket: Slack, fake: FakeSlack) -> None:
-    inbox = Inbox()
-    async with asyncio.timeout(10), listening(socket, inbox):
-        ws = await fake.sockets.get()
-        envelope = recorded("envelope")
-        await ws.send_json(envelope)
-        await asyncio.sleep(0.2)
-        assert fake.acks.empty()
-        inbox.gate.set()
-        assert await fake.acks.get() == {"envelope_id": envelope["envelope_id"]}
-        (item,) = inbox.items
-        said = socket.decode(item)
-        assert said is not None
-        assert (item.key, item.lane, said.text) == ("e:Ev08MFMKH6", LANE, "hello")
-        assert fake.calls[0][2] == "Bearer xapp-1"
-
-
-async def test_an_event_that_was_not_stored_is_not_acknowledged(socket: Slack, fake: FakeSlack) -> None:
-    inbox = Inbox(down=True)
-    inbox.gate.set()
-    async with asyncio.timeout(10), listening(socket, inbox):
-        ws = await fake.sockets.get()
-        await ws.send_json(recorded("envelope"))
-        await asyncio.sleep(0.2)
-        assert fake.acks.empty()
-        inbox.down = False
-        await ws.send_json({**recorded("envelope"), "retry_attempt": 1})
-        await fake.acks.get()
-        assert len(inbox.items) == 1
-
-
-async def test_noise_is_acknowledged_and_not_stored(socket: Slack, fake: FakeSlack) -> None:
-    inbox = Inbox()
-    inbox.gate.set()
-    async with asyncio.timeout(10), listening(socket, inbox):
-        ws = await fake.sockets.get()
-        await ws.send_json({**recorded("envelope"), "payload": recorded("message_bot")})
-        await fake.acks.get()
-        assert inbox.items == []
-
-
-async def test_a_disconnect_is_followed_by_a_new_connection(socket: Slack, fake: FakeSlack) -> None:
-    inbox = Inbox()
-    inbox.gate.set()
-    async with asyncio.timeout(10), listening(socket, inbox):
-        first = await fake.sockets.get()
-        await first.send_json(recorded("disconnect"))
-        second = await fake.sockets.get()
-        await second.send_json({**recorded("envelope"), "type": "interactive", "payload": recorded("block_actions")})
-        await fake.acks.get()
-        said = socket.decode(inbox.items[0])
-        assert isinstance(said, Inbound)
-        assert said.choice == "push:1:on"
-
-
-async def test_a_desks_button_opens_its_form_and_its_submission_is_stored_and_acknowledged_empty(
-    socket: Slack, fake: FakeSlack
-) -> None:
-    desk = socket.desk(Posting("slack", {"default": "C0DESK"}, {"U0LEE": "Lee"}))
-    assert desk.posting.name == "slack"
-    button = {"action_id": "desk-choice-1", "value": "reply:12:3", "action_ts": "1795460403.25"}
-    pressed = {
-        "type": "block_actions",
-        "team": {"id": "T0001"},
-        "user": {"id": "U0LEE"},
-        "channel": {"id": "C0DESK"},
-        "message": {"ts": "1795460400.1"},
-        "actions": [button],
-        "trigger_id": "1.2",
-    }
-    inbox = Inbox()
-    inbox.gate.set()
-    async with asyncio.timeout(10), listening(socket, inbox):
-        ws = await fake.sockets.get()
-        await ws.send_json({"envelope_id": "e1", "type": "interactive", "payload": pressed})
-        assert await fake.acks.get() == {"envelope_id": "e1"}
-        method, told, _ = fake.calls[-1]
-        assert (method, told["trigger_id"], inbox.items) == ("views.open", "1.2", [])
-        values = {"asked": {"value": {"type": "plain_text_input", "value": "We look into it"}}}
-        view = told["view"] | {"id": "V1", "hash": "h", "state": {"values": values}}
-        sent = {"type": "view_submission", "team": {"id": "T0001"}, "user": {"id": "U0LEE"}, "view": view}
-        await ws.send_json({"envelope_id": "e2", "type": "interactive", "payload": sent})
-        assert await fake.acks.get() == {"envelope_id": "e2"}
-        (item,) = inbox.items
-        assert item.lane == "k/12"
-        act = socket.decode(Item(item.key, "c/test/shop/anna", item.body))
-        assert isinstance(act, StaffAct)
-        assert (act.staff, act.kind, act.text, act.version) == ("Lee", "reply", "We look into it", 3)
-        stranger = {**sent, "user": {"id": "U0GUEST"}}
-        await ws.send_json({"envelope_id": "e3", "type": "interactive", "payload": stranger})
-        await fake.acks.get()
-        assert len(inbox.items) == 1
+# ---- the desk's channel -------------------------------------------------------------------------------------
 
 
 async def test_a_desk_channel_that_is_closed_to_us_keeps_the_case_waiting(slack: Slack, fake: FakeSlack) -> None:
@@ -688,23 +555,3 @@ async def test_a_desk_channel_that_is_closed_to_us_keeps_the_case_waiting(slack:
     fake.said["chat.postMessage"] = {"ok": False, "error": "not_in_channel"}
     with pytest.raises(Misconfigured, match="not_in_channel"):
         await desk.open("C0DESK", outbound("Case 1"))
-
-
-async def test_a_wrong_app_token_ends_the_listening_with_its_reason(socket: Slack, fake: FakeSlack) -> None:
-    fake.said["apps.connections.open"] = {"ok": False, "error": "invalid_auth"}
-    with pytest.raises(Misconfigured, match="invalid_auth"):
-        await socket.listen(Inbox().deliver)
-
-
-class listening:
-    """`listen` in the background, for as long as the block lasts."""
-
-    def __init__(self, channel: Slack, inbox: Inbox) -> None:
-        self._listen = channel.listen(inbox.deliver)
-
-    async def __aenter__(self) -> None:
-        self._task = asyncio.create_task(self._listen)
-
-    async def __aexit__(self, *_: object) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)

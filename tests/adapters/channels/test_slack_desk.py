@@ -102,7 +102,9 @@ async def eventually(ask: Callable[[], Awaitable[str]], wanted: str) -> None:
 
 
 @pytest.fixture
-async def shop(town: Town, tmp_path: Path) -> AsyncIterator[Shop]:
+async def shop(request: pytest.FixtureRequest, town: Town, tmp_path: Path) -> AsyncIterator[Shop]:
+    """The shop; as a test may ask for, one that hears Slack over `socket` mode."""
+    town.slack.socket.on = getattr(request, "param", "http") == "socket"
     web = socket.socket()
     web.bind(("127.0.0.1", 0))
     port, stop = web.getsockname()[1], asyncio.Event()
@@ -162,6 +164,10 @@ def _view() -> dict[str, Any]:
     return {"type": "modal", "callback_id": "x", "title": words, "submit": words, "blocks": [block]}
 
 
+BOTH_WAYS = pytest.mark.parametrize("shop", ["http", "socket"], indirect=True)
+
+
+@BOTH_WAYS
 async def test_a_case_is_taken_answered_and_handed_back(shop: Shop) -> None:
     await shop.open_case()
     await shop.until(lambda: any("colleague" in t for t in shop.read()))
@@ -195,6 +201,17 @@ async def test_a_plain_message_is_a_note_and_a_reply_leaves_out_quotes_and_code(
     message = shop.room.find(ts)
     assert message is not None
     await shop.until(lambda: message.get("reactions") == ["outbox_tray"])
+
+
+@BOTH_WAYS
+async def test_what_a_buyer_writes_in_slack_is_answered_there(shop: Shop) -> None:
+    slack = shop.town.slack
+    phone = shop.town.phone(slack)
+    slack.say(phone, "I want to speak to a person")
+    await shop.until(lambda: any("colleague" in r.text for line in phone.lines if not line.mine for r in line.runs))
+    await shop.until(shop.room.roots)
+    shop.say(KIM, "r: Hello from Kim")
+    await shop.until(lambda: "Hello from Kim" in ["".join(r.text for r in line.runs) for line in phone.lines])
 
 
 @pytest.mark.parametrize("how", ["button", "deleted"])
@@ -253,6 +270,7 @@ async def test_who_is_not_staff_can_press_nothing(shop: Shop) -> None:
     assert await shop.holder() == "queue"
 
 
+@BOTH_WAYS
 async def test_files_go_both_ways(shop: Shop) -> None:
     await shop.open_case()
     shop.town.telegram.photo(shop.phone, PIXEL, "x")
