@@ -267,7 +267,6 @@ class Renderer:
             purpose=reply.purpose,
             holder_version=holder_version,
             expires_at=reply.expires_at,
-            stale_at=reply.stale_at,
             choices=drawn,
             media=reply.media,
             menu=self.phrase("choice", "menu", reply.locale)[: limits.button_title] if menu else "",
