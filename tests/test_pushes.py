@@ -256,6 +256,27 @@ async def test_what_the_night_caught_is_not_told_in_the_morning_where_it_is_no_n
     assert await house.pass_time(11 * HOUR) == []
 
 
+async def test_what_two_nights_caught_in_the_outbox_is_told_on_the_second_morning(house: Home) -> None:
+    await house.seed(ORDER)
+    await opted_in(house)
+    await house.pass_time()
+    await house.seed(shipped())
+    await house.pass_time(DAY)
+    house.clock.forward(2 * HOUR)
+    await house.hear_of(track((Status.DELIVERED, NOON + DAY + 2 * HOUR)))
+    await house.announcer.look()
+    await house.work()
+    night = datetime(2026, 11, 25, 20, 30, tzinfo=UTC)
+    house.clock.forward(night - house.clock.now())
+    assert await house.pass_time() == []
+    house.clock.forward(11 * HOUR)
+    await house.store.wake()
+    await house.work()
+    house.clock.forward(13 * HOUR)
+    assert await house.pass_time() == []
+    assert "was delivered" in words(await house.pass_time(11 * HOUR)).lower()
+
+
 async def test_of_a_digest_that_the_night_caught_only_what_is_news_in_the_morning_is_told_then(house: Home) -> None:
     """One of its two parcels arrived in the country at five of the morning two days before, the other left today."""
     second = replace(ORDER, number="1043")

@@ -309,7 +309,8 @@ async def again(connection: AsyncConnection, database: Database, lane: str, mess
     to = Address.parse(lane.removeprefix("c/"))
     waiting = [
         Notice(
-            id=f"again:{r.id}:{r.key}",
+            # Not by its row: SQLite gives the number of one that is gone away again.
+            id=f"again:{r.buyer_id}:{r.key}:{r.at.isoformat()}",
             to=to,
             template=r.template,
             fact_key=r.key,
