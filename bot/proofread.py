@@ -19,7 +19,7 @@ from bot.catalogue import Catalogue, Entry, read_catalogue
 from bot.claims import Wording, found, read_wording
 from bot.model.markup import plain, unbalanced
 from bot.model.messages import Limits
-from bot.render import Renderer, phrases_of
+from bot.render import INCLUDE, Renderer, phrases_of
 from bot.specimens import Specimen, read_edges, specimens
 
 KINDS = {"answer", "notice", "staff"}
@@ -44,7 +44,6 @@ _MANY_IS_MILLIONS = {"es", "fr", "it", "pt"}
 _GIVEN = {"phrase", "locale", "zone"}
 _BROKEN = (TemplateError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
 """What a template may raise while it is rendered: its own errors, and those of a value that is not of its filter's."""
-_INCLUDED = re.compile(r'{% include "([\w.]+)" %}')
 _QUOTED = re.compile(r"'(\w+)'")
 _SLOT = re.compile(r"{[^{}]*}")
 
@@ -66,16 +65,19 @@ def faults(folders: Sequence[Path], channels: Mapping[str, Limits]) -> list[Faul
 
     Raises `Refused` or `yaml.YAMLError` where a file of theirs is not of the form that the rest is read by.
     """
-    return list(_not_utf8(folders)) or list(dict.fromkeys(Proofreader(folders, channels).read()))
+    return list(_unreadable(folders)) or list(dict.fromkeys(Proofreader(folders, channels).read()))
 
 
-def _not_utf8(folders: Sequence[Path]) -> Iterator[Fault]:
-    """Files that no other rule can read."""
+def _unreadable(folders: Sequence[Path]) -> Iterator[Fault]:
+    """Files that no other rule can read: with one that includes itself there would be no end."""
     for path in sorted(p for folder in folders for p in folder.rglob("*") if p.suffix in {".j2", ".inc", ".yaml"}):
         try:
-            (text := path.read_bytes()).decode("utf-8")
+            text = (raw := path.read_bytes()).decode("utf-8")
         except UnicodeDecodeError as error:
-            yield Fault("encoding", path, text.count(b"\n", 0, error.start) + 1, "is not UTF-8: save it as UTF-8")
+            yield Fault("encoding", path, raw.count(b"\n", 0, error.start) + 1, "is not UTF-8: save it as UTF-8")
+            continue
+        for itself in (m for m in INCLUDE.finditer(text) if m[1] == path.name):
+            yield Fault("render", path, text.count("\n", 0, itself.start()) + 1, "includes itself")
 
 
 class Proofreader:
@@ -203,7 +205,7 @@ class Proofreader:
     def _included(self, name: str) -> Iterator[str]:
         """A file and all that it includes."""
         yield name
-        for inner in _INCLUDED.findall(self._text(name)):
+        for inner, _ in INCLUDE.findall(self._text(name)):
             yield from self._included(f"{name.split('/', maxsplit=1)[0]}/{inner}")
 
     # ---- words -------------------------------------------------------------------------------------------

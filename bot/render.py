@@ -37,7 +37,8 @@ _JOINER = "\u2060"
 _LINKS = re.compile(r"@|://|(?<=\w)\.(?=[a-zA-Z\u0400-\u04ff]{2})|(?<=^)/|(?<=\s)/|(?<=^)#|(?<=\s)#")
 _SIGNS = frozenset("@:/.#")
 """Without one of these a text cannot become a link, mention or command."""
-_INCLUDE = re.compile(r'{% include "([\w.]+)" %}\n?(\n?)')
+INCLUDE = re.compile(r'{% include "([\w.]+)" %}\n?(\n?)')
+"""In a template: the file that it includes, and the empty line that follows."""
 _BLANK = re.compile(r"\n{3,}")
 
 
@@ -117,7 +118,7 @@ class _Loader(FileSystemLoader):
     def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
         """The template's text."""
         text, path, fresh = super().get_source(environment, template)
-        return _INCLUDE.sub(lambda m: self._included(environment, m[1], m[2]), text), path, fresh
+        return INCLUDE.sub(lambda m: self._included(environment, m[1], m[2]), text), path, fresh
 
     def _included(self, environment: Environment, template: str, after: str) -> str:
         text = self.get_source(environment, template)[0].removesuffix("\n")
@@ -267,7 +268,6 @@ class Renderer:
             purpose=reply.purpose,
             holder_version=holder_version,
             expires_at=reply.expires_at,
-            stale_at=reply.stale_at,
             choices=drawn,
             media=reply.media,
             menu=self.phrase("choice", "menu", reply.locale)[: limits.button_title] if menu else "",

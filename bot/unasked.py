@@ -183,5 +183,6 @@ def _pushed(gone: Gone) -> Pushed:
         order=notice.order or 0,
         parcel=notice.parcel,
         message=f"{gone.reply}:0",
+        expires_at=notice.expires_at,
         seen=gone.seen,
     )

@@ -62,6 +62,13 @@ def test_a_window_of_one_day_names_that_day_once(locale: str) -> None:
 
 
 @pytest.mark.parametrize("locale", RENDERER.locales)
+def test_a_digest_says_of_a_carriers_estimate_what_the_notice_alone_says(locale: str) -> None:
+    told = {s.case: s.reply for s in specimens(CATALOGUE, locale, read_edges(TEMPLATES / "edges.yaml"))}
+    alone = plain(RENDERER.text(told["by the carrier"])).split("\n\n")[1]
+    assert alone in plain(RENDERER.text(told["a line by the carrier"]))
+
+
+@pytest.mark.parametrize("locale", RENDERER.locales)
 def test_no_two_sentences_run_together(locale: str) -> None:
     kept = (HERE / f"{locale}.txt").read_text(encoding="utf-8")
     assert not re.findall(r".*[^\W\d_)]{3}[.!?][^\W\d_]{2}.*", kept)

@@ -108,6 +108,12 @@ def test_a_file_that_is_not_utf8_is_named_with_its_line(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_that_includes_ours_of_its_own_name_would_include_itself_for_ever(tmp_path: Path) -> None:
+    (tmp_path / "de").mkdir()
+    (tmp_path / "de/window.inc").write_text('Gute Nachricht!\n{% include "window.inc" %}', encoding="utf-8")
+    assert [str(f) for f in faults([tmp_path, TEMPLATES], LIMITS)] == [f"{tmp_path}/de/window.inc:2: includes itself"]
+
+
 def test_a_seller_changes_one_phrase_and_keeps_the_others(lint: Lint, tmp_path: Path) -> None:
     assert lint("ja/phrases.yaml", "choice: {human: 人と話す}") == []
     told = Renderer([tmp_path, TEMPLATES], "en")

@@ -256,6 +256,50 @@ async def test_what_the_night_caught_is_not_told_in_the_morning_where_it_is_no_n
     assert await house.pass_time(11 * HOUR) == []
 
 
+async def test_what_two_nights_caught_in_the_outbox_is_told_on_the_second_morning(house: Home) -> None:
+    await house.seed(ORDER)
+    await opted_in(house)
+    await house.pass_time()
+    await house.seed(shipped())
+    await house.pass_time(DAY)
+    house.clock.forward(2 * HOUR)
+    await house.hear_of(track((Status.DELIVERED, NOON + DAY + 2 * HOUR)))
+    await house.announcer.look()
+    await house.work()
+    night = datetime(2026, 11, 25, 20, 30, tzinfo=UTC)
+    house.clock.forward(night - house.clock.now())
+    assert await house.pass_time() == []
+    house.clock.forward(11 * HOUR)
+    await house.store.wake()
+    await house.work()
+    house.clock.forward(13 * HOUR)
+    assert await house.pass_time() == []
+    assert "was delivered" in words(await house.pass_time(11 * HOUR)).lower()
+
+
+async def test_of_a_digest_that_the_night_caught_only_what_is_news_in_the_morning_is_told_then(house: Home) -> None:
+    """One of its two parcels arrived in the country at five of the morning two days before, the other left today."""
+    second = replace(ORDER, number="1043")
+    await house.seed(replace(ORDER, consent=(GIVEN,)), replace(second, consent=(GIVEN,)))
+    await opted_in(house)
+    await house.say("and 1043? 50667")
+    await house.say(choice="notify:on")
+    await house.seed(shipped())
+    await house.pass_time(HOUR)
+    evening = datetime(2026, 11, 26, 19, 30, tzinfo=UTC)
+    house.clock.forward(evening - house.clock.now())
+    await house.hear_of(track((Status.ARRIVED_DESTINATION, datetime(2026, 11, 25, 5, 0, tzinfo=UTC))))
+    left_today = Shipment("8120000017", "dhl", evening - 2 * HOUR)
+    await house.seed(replace(second, updated_at=evening, parcels=(left_today,)))
+    await house.announcer.look()
+    await house.work()
+    house.clock.forward(HOUR)
+    assert await house.pass_time() == []
+    said = words(await house.pass_time(11 * HOUR))
+    assert "1043" in said
+    assert "1042" not in said
+
+
 async def test_a_withdrawal_that_the_shop_tells_of_stops_what_is_ready_to_leave(house: Home, store: Store) -> None:
     house.wire.phones = True
     await house.seed(replace(ORDER, consent=(GIVEN,)))

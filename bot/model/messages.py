@@ -172,8 +172,7 @@ class Option(Struct, frozen=True):
 class Reply(Struct, frozen=True):
     """What to say: a template, its facts, and a key under which it is said once, ever, to this address.
 
-    `zone` is the IANA name of the zone in which its dates are told. From `expires_at` on it does not leave; from
-    `stale_at` on it is no news, also where it is made again.
+    `zone` is the IANA name of the zone in which its dates are told. From `expires_at` on it does not leave.
     """
 
     to: Address
@@ -187,7 +186,6 @@ class Reply(Struct, frozen=True):
     media: tuple[Media, ...] = ()
     ask_contact: bool = False
     expires_at: datetime | None = None
-    stale_at: datetime | None = None
 
 
 class Approved(Struct, frozen=True):
@@ -239,7 +237,6 @@ class Outbound(Struct, frozen=True):
     purpose: Purpose = Purpose.ANSWER
     holder_version: int = 0
     expires_at: datetime | None = None
-    stale_at: datetime | None = None
     amends: str = ""
     desk: DeskPost | None = None
 

@@ -177,7 +177,6 @@ def _reply(
         purpose=Purpose.NOTICE,
         options=options(notice),
         expires_at=min(night, notice.expires_at or night),
-        stale_at=notice.expires_at,
     )
 
 
@@ -212,12 +211,10 @@ def _gone(door: Door, notice: Notice, reply: str) -> Gone:
 
 
 def _digest(replies: Sequence[Reply]) -> Reply:
-    """One message for several: a line for each, and gone when the first of them is no news any more; made again, each
-    is judged by itself."""
+    """One message for several: a line for each, and gone when the first of them is no news any more."""
     lines = [{**reply.facts, "template": reply.template} for reply in replies]
     hint = {"stop_hint": True} if any("stop_hint" in r.facts for r in replies) else {}
     ends = [r.expires_at for r in replies if r.expires_at is not None]
-    stale = [r.stale_at for r in replies if r.stale_at is not None]
     first = replies[0]
     return replace(
         first,
@@ -226,7 +223,6 @@ def _digest(replies: Sequence[Reply]) -> Reply:
         key=f"digest:{first.key}",
         options=(),
         expires_at=min(ends, default=None),
-        stale_at=max(stale, default=None),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
-from msgspec import DecodeError, Struct, field
+from msgspec import Struct, field
 from sqlalchemy import String, bindparam, cast, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -69,7 +69,7 @@ class Standing(Struct, frozen=True):
 
 class Pushed(Struct, frozen=True):
     """A push that leaves with this turn; `seen` is the buyer's count that the gate judged by. `message` is the
-    outbox key under which it leaves."""
+    outbox key under which it leaves; from `expires_at` on it is no news."""
 
     buyer: int
     key: str
@@ -78,6 +78,7 @@ class Pushed(Struct, frozen=True):
     order: int
     parcel: int | None
     message: str
+    expires_at: datetime | None
     seen: int
 
 
@@ -246,6 +247,7 @@ async def save(connection: AsyncConnection, turns: Mapping[str, Sequence[Pushed]
             "lane": lane,
             "message": p.message,
             "at": now,
+            "expires_at": p.expires_at,
         }
         for lane, pushed in turns.items()
         for p in pushed
@@ -296,9 +298,8 @@ async def stopped_by_shop(connection: AsyncConnection, order: int) -> None:
 async def again(connection: AsyncConnection, database: Database, lane: str, message: str, now: datetime) -> None:
     """A push did not leave before its buyer's night began: it counts as not said, and is judged and worded again. One
     that rests on facts of its own moment is not: it is worth no second look, and its fate is on record."""
-    said = (_outbox.c.lane == _pushes.c.lane) & (_outbox.c.key == _pushes.c.message)
-    gone = (_pushes.c.lane == lane, _pushes.c.message == message, _pushes.c.template.not_in(OF_THE_MOMENT))
-    rows = (await connection.execute(select(_pushes, _outbox.c.body).join(_outbox, said).where(*gone))).all()
+    gone = (_pushes.c.lane == lane, _pushes.c.message == message)
+    rows = (await connection.execute(select(_pushes).where(*gone, _pushes.c.template.not_in(OF_THE_MOMENT)))).all()
     if not rows:
         return
     # Its key is free again for what will be said instead.
@@ -308,7 +309,8 @@ async def again(connection: AsyncConnection, database: Database, lane: str, mess
     to = Address.parse(lane.removeprefix("c/"))
     waiting = [
         Notice(
-            id=f"again:{r.id}:{r.key}",
+            # Not by its row: SQLite gives the number of one that is gone away again.
+            id=f"again:{r.buyer_id}:{r.key}:{r.at.isoformat()}",
             to=to,
             template=r.template,
             fact_key=r.key,
@@ -324,14 +326,10 @@ async def again(connection: AsyncConnection, database: Database, lane: str, mess
 
 
 def news_until(row: Any) -> datetime:
-    """Until when a push that left is news: what is made again of it stays as old as the first was. `row` has its
-    message's `body`, which may be blanked."""
-    lasts: datetime = row.at + kind_of(row.template).lasts
-    try:
-        stale = codec.outbound(row.body).stale_at if row.body else None
-    except DecodeError:
-        stale = None
-    return min(stale, lasts) if stale is not None else lasts
+    """Until when a push that left is news: what is made again of it stays as old as the first was. Rows of before
+    migration 0011 say only when it left."""
+    until: datetime = row.expires_at or row.at + kind_of(row.template).lasts
+    return until
 
 
 OF_THE_MOMENT = ("window_moved", "stalled", SURVEY)

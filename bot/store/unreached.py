@@ -47,9 +47,7 @@ def _gone(lane: str, receipt: Receipt) -> Any:
         _pushes.c.template.not_in(pushes.OF_THE_MOMENT),
         ~_pushes.c.key.startswith(pushes.CAMPAIGN, autoescape=True),
     )
-    return (
-        select(_pushes, _outbox.c.body).select_from(joined).where(outbox.named(receipt), _pushes.c.lane == lane, *worth)
-    )
+    return select(_pushes).select_from(joined).where(outbox.named(receipt), _pushes.c.lane == lane, *worth)
 
 
 async def _elsewhere(connection: AsyncConnection, row: Any) -> Unreached | None:

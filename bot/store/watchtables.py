@@ -63,7 +63,8 @@ class Proved(SQLModel, table=True):
 
 class PushRow(SQLModel, table=True):
     """What left for a buyer unasked, once under its key; caps are counted here. A campaign's share one key, by which
-    they are counted: they alone stand in the index of keys."""
+    they are counted: they alone stand in the index of keys. From `expires_at` on it is no news, also where it is made
+    again; None on rows of before migration 0011."""
 
     __tablename__ = "push"
     __table_args__ = (
@@ -80,6 +81,7 @@ class PushRow(SQLModel, table=True):
     lane: str = Field(index=True)
     message: str = ""
     at: datetime = _when(nullable=False)
+    expires_at: datetime | None = _when()
 
 
 class CampaignRow(SQLModel, table=True):
