@@ -205,7 +205,7 @@ class _Connection(asyncio.Protocol):
         self._ended = self._ended or request.method == "HEAD"
         if not self._ended:
             return httpx.Response(self._status, headers=self._headers, stream=_Body(self, seconds))
-        response = httpx.Response(self._status, headers=self._headers, content=b"".join(self._body))
+        response = _whole(self._status, self._headers, b"".join(self._body))
         self.release(keep=request.method != "HEAD")
         return response
 
@@ -323,6 +323,19 @@ class _Body(httpx.AsyncByteStream):
         if self._open:
             self._open = False
             self._connection.release()
+
+
+def _whole(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> httpx.Response:
+    """An answer that is all there. httpx would read it through a decoder, coded or not, which takes 7 us."""
+    if any(name.lower() == b"content-encoding" for name, _ in headers):
+        return httpx.Response(status, headers=headers, content=body)
+    response = httpx.Response(status, headers=headers, stream=_READ)
+    response._content = body  # noqa: SLF001 - where `read` would keep it
+    response.is_closed = response.is_stream_consumed = True
+    return response
+
+
+_READ = httpx.ByteStream(b"")
 
 
 def _wake(waiting: "asyncio.Future[None] | None") -> None:
