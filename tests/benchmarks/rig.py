@@ -18,10 +18,12 @@ import subprocess
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import yaml
 from sqlalchemy import insert
 
+from bot.forecast import Forecast
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation, Proof
 from bot.model.messages import Address
@@ -34,6 +36,7 @@ from bot.store.tables import Buyer, Look, Order
 from bot.store.tables import Parcel as ParcelRow
 
 ORDERS, CHATS = 100_000, 1_000
+ZONE = "Europe/Berlin"
 CARRIERS = ("ems", "dhl", "fedex", "ups", "tnt", "sf", "china-post")
 STEPS = (
     ("Accepted", Status.ACCEPTED, "CN"),
@@ -83,7 +86,15 @@ async def seed(url: str) -> None:
     proof = (Proof("phone", now + timedelta(days=30), buyer=buyer),)
     chats = [address for chat in range(CHATS) for address in _addresses(chat)]
     await store.save_conversations([Conversation(a, buyer=buyer, proofs=proof, locale="en") for a in chats])
+    # As in any shop that has been running since yesterday: what parcels teach is learned once a day, at night.
+    await Forecast(store, clock, "DE", ZONE).refresh()
     await store.close()
+
+
+def _is_todays(path: Path) -> bool:
+    """Whether a shop was seeded today: its parcels' days, and what was learned of them, are today's."""
+    zone = ZoneInfo(ZONE)
+    return path.exists() and datetime.fromtimestamp(path.stat().st_mtime, zone).date() == datetime.now(zone).date()
 
 
 def _addresses(chat: int) -> tuple[Address, ...]:
@@ -152,7 +163,7 @@ def write_config(folder: Path, channel: str, port: int) -> Path:
         "shop": {
             "name": "Rig",
             "country": "DE",
-            "timezone": "Europe/Berlin",
+            "timezone": ZONE,
             "locale": "en",
             "hours": {"mon-fri": "09:00-18:00"},
         },
@@ -218,7 +229,9 @@ def main() -> None:
     ap.add_argument("--no-peers", action="store_true")
     args = ap.parse_args()
     args.data.mkdir(parents=True, exist_ok=True)
-    if not (args.data / "seed.db").exists():
+    if not _is_todays(args.data / "seed.db"):
+        for suffix in ("", "-wal", "-shm"):
+            (args.data / f"seed.db{suffix}").unlink(missing_ok=True)
         asyncio.run(seed(f"sqlite:///{args.data / 'seed.db'}"))
     runs: dict[tuple[str, str], list[dict[str, object]]] = {}
     for seed_number in range(1, args.rounds + 1):
