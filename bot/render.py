@@ -98,9 +98,12 @@ class _Environment(ImmutableSandboxedEnvironment):
     """The sandbox, which finds a fact at once: facts are plain mappings, and Jinja asks them for attributes first."""
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """`p.text` is the fact `text`; everything else goes the sandbox's way."""
-        if type(obj) is dict and attribute in obj:
-            return obj[attribute]
+        """`p.text` is the fact `text`, or undefined; everything else goes the sandbox's way."""
+        if type(obj) is dict:
+            if attribute in obj:
+                return obj[attribute]
+            if not hasattr(dict, attribute):
+                return self.undefined(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
 
     def call(self, context: Context, obj: Any, *args: Any, **kwargs: Any) -> Any:

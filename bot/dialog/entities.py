@@ -20,6 +20,8 @@ _BETWEEN = (
     r"numer|jest|to|numaram?|numarası|の|は|が|번호|는|은|가|이|"
     r"номер|号码|號碼|号|號|编号|是|为|رقم|هو|هي|رقمه|رقمها)[\s:#.№°º\-=]*){0,3}"
 )
+_TYPED = re.compile(r"[\d@/]")
+"""Without one of these, or a link's token, there is nothing to find."""
 _LINK = re.compile(r"(?<![\w-])wismo-[A-Za-z0-9_-]{22}(?![\w-])")
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
@@ -132,7 +134,7 @@ def entities(text: str, lexicon: Lexicon, *, asked: bool = False) -> tuple[tuple
     """The typed pieces in the order of the text, and the text without them. `asked`: an order's number was just asked
     for, so a short one that stands alone is it."""
     text = plain_digits(text)
-    if not any(c.isdigit() or c in "@/" for c in text) and "wismo-" not in text:
+    if _TYPED.search(text) is None and "wismo-" not in text:
         return (), text
     reading = _Reading(text)
     reading.each(_LINK, "link")
@@ -178,7 +180,7 @@ def _national_phones(reading: _Reading) -> None:
 
 
 def _digits(text: str) -> int:
-    return sum(c.isdigit() for c in text)
+    return sum(map(str.isdigit, text))
 
 
 def _in_url(url: str) -> Iterator[Entity]:

@@ -133,9 +133,10 @@ def understand(
 
 def _shouted(text: str) -> bool:
     """Three exclamation marks in a row, or capitals alone with two marks."""
+    if "!!!" in text or not any(mark in text for mark in ("!!", "??", "?!", "!?")):
+        return "!!!" in text
     letters = [c for c in text if c.isalpha()]
-    capitals = len(letters) >= SHOUTED and all(not c.islower() for c in letters) and any(c.isupper() for c in letters)
-    return "!!!" in text or (capitals and any(mark in text for mark in ("!!", "??", "?!", "!?")))
+    return len(letters) >= SHOUTED and not any(c.islower() for c in letters) and any(c.isupper() for c in letters)
 
 
 def _unsaid(found: Sequence[Entity], length: int) -> tuple[tuple[str, float], ...]:

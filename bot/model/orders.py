@@ -77,9 +77,12 @@ class Order(Struct, frozen=True):
     evidence: tuple[Media, ...] = field(default=())
 
 
+_DECORATION = re.compile(r"[\W_]+")
+
+
 def number_key(text: str) -> str:
     """An order number as it is compared: without case, spaces and decoration, so `#1042` finds `1042`."""
-    return re.sub(r"[\W_]+", "", text, flags=re.UNICODE).casefold()
+    return _DECORATION.sub("", text).casefold()
 
 
 class OrderUpdate(Struct, frozen=True):

@@ -68,16 +68,16 @@ async def gather(
     links = await _links_of(connection, {hashed(w.token) for w in everyone if w.token})
     ids = {i for w in everyone for i in w.orders} | {i for found in of_buyer.values() for i in found}
     ids |= {link.order for link in links.values()} | {i for _, found in of_phone.values() for i in found}
-    keys = {number_key(n) for w in everyone for n in w.numbers}
+    keys = {n: number_key(n) for w in everyone for n in w.numbers}
     codes = {t for w in everyone for t in w.trackings}
-    found, by_number, by_tracking = await orders.find(connection, keys, codes, ids)
+    found, by_number, by_tracking = await orders.find(connection, keys.values(), codes, ids)
     misses, chat_misses, lookups = await guessing.counts(connection, wants, now)
     shop_misses = await guessing.of_shop(connection, now) if any(w.guesses for w in everyone) else 0
     down = {r.source: r.down_since for r in await connection.execute(_DOWN)}
     consents = await _consents_of(connection, buyers)
     gathered = {}
     for lane, w in wants.items():
-        numbers = {n: tuple(by_number.get(number_key(n), ())) for n in w.numbers}
+        numbers = {n: tuple(by_number.get(keys[n], ())) for n in w.numbers}
         trackings = {t: tuple(by_tracking.get(t, ())) for t in w.trackings}
         phone_buyers, phone_orders = of_phone.get(w.phone, ((), ()))
         newest = of_buyer.get(w.buyer, ()) if w.buyer is not None else ()
@@ -91,7 +91,7 @@ async def gather(
             phone_buyers=phone_buyers,
             buyer_orders=newest or phone_orders,
             link=link,
-            misses={n: misses.get(guessing.subject_of(n), 0) for n in w.numbers},
+            misses={n: misses.get(guessing.subject_of(n), 0) for n in w.numbers} if misses else {},
             chat_misses=chat_misses.get(lane, 0),
             shop_misses=shop_misses,
             lookups=lookups.get(lane, 0),

@@ -282,9 +282,8 @@ async def proved(
     fresh: list[dict[str, object]] = []
     for before, record in changed:
         lane = conversation_lane(record.address)
-        known, now = (
-            {p.order for p in said.proofs if p.order is not None} for said in (codec.record(lane, before), record)
-        )
+        said = _read_proofs(before).proofs if before else ()
+        known, now = ({p.order for p in proofs if p.order is not None} for proofs in (said, record.proofs))
         fresh += [{"order_id": order, "lane": lane} for order in sorted(now - known)]
         if known - now:
             ended = _proved.c.order_id.in_(sorted(known - now))
@@ -321,6 +320,19 @@ class _Reachable(Struct, frozen=True):
 
 
 _read_record = codec.reader(_Reachable)
+
+
+class _Proof(Struct, frozen=True):
+    order: int | None = None
+
+
+class _Proofs(Struct, frozen=True):
+    """All that is read of what a conversation's record was."""
+
+    proofs: tuple[_Proof, ...] = ()
+
+
+_read_proofs = codec.reader(_Proofs)
 _PHONES = select(_orders.c.id, _orders.c.phone_e164).where(_orders.c.id.in_(bindparam("ids", expanding=True)))
 _CHAT = (_conversations.c.lane, _conversations.c.state, _conversations.c.last_inbound_at)
 _OF_BUYER = (

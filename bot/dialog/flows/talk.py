@@ -63,7 +63,8 @@ def is_gesture(turn: Turn) -> bool:
     if said.choice is not None or said.yes is not None or said.intent in {"greeting_thanks", "human"}:
         return False
     marks = "".join(said.text.split())
-    pictured = any(category(c) == "So" for c in marks) and all(category(c)[0] in "SMC" for c in marks)
+    pictured = not marks.isascii() and any(category(c) == "So" for c in marks)
+    pictured = pictured and all(category(c)[0] in "SMC" for c in marks)
     plain = all(m.kind == Kind.MESSAGE and m.contact is None and m.start is None for m in turn.messages)
     stickers = [f.sticker for m in turn.messages for f in m.media]
     return plain and all(stickers) and (pictured if marks else bool(stickers))
