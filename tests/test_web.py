@@ -1,7 +1,9 @@
 """HTTP in, through the web app: what is stored, and what the caller is told."""
 
+import asyncio
 import hashlib
 import hmac
+import importlib
 import json
 import time
 from collections.abc import Mapping
@@ -11,7 +13,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from adapters.channels.telegram import Settings as TelegramSettings
+from adapters.channels.telegram import connect
 from adapters.shops.rest import Rest, Settings
+from bot import web as web_module
+from bot.app import local_client
+from bot.config import build
+from bot.ports import Channel
+from bot.sandbox.town import Town
 from bot.store import Store
 from bot.web import Hooks, Metrics, create_monitor, create_web
 from tests.house import Home, Wire, home
@@ -28,9 +37,11 @@ class Linked(Wire):
         return f"https://chat.example/{token}"
 
 
-async def put(store: Store, number: str, body: Mapping[str, object]) -> httpx.Response:
+async def put(
+    store: Store, number: str, body: Mapping[str, object], channels: Mapping[str, Channel] | None = None
+) -> httpx.Response:
     rest = Rest(Settings.model_validate({"keys": KEYS}))
-    hooks = Hooks(store, {"wire": Linked(), "rest": rest}, Metrics())
+    hooks = Hooks(store, {**(channels or {"wire": Linked()}), "rest": rest}, Metrics())
     web = create_web(hooks, create_monitor(store, hooks.metrics))
     raw, stamp, path = json.dumps(body).encode(), str(int(time.time())), f"/api/orders/{number}"
     sign = hmac.new(b"s3cret", f"{stamp}.PUT.{path}.".encode() + raw, hashlib.sha256).hexdigest()
@@ -71,6 +82,37 @@ async def test_a_repeat_has_the_same_link_and_a_revoked_one_stays_revoked(bot: H
 async def test_every_order_has_a_link_of_its_own(store: Store) -> None:
     one, two = [(await put(store, number, ORDER)).json()["links"]["wire"]["url"] for number in ("1", "2")]
     assert one != two
+
+
+async def test_a_platform_that_gives_no_link_costs_the_order_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order is stored by then: whoever were told 5xx would take it for lost."""
+
+    class Hanging(Linked):
+        async def deep_link(self, token: str) -> str | None:
+            await asyncio.sleep(60)
+            return None
+
+    monkeypatch.setattr(web_module, "LINK_SECONDS", 0.1)
+    settings = TelegramSettings.model_validate({"token": "1:a", "base_url": "http://127.0.0.1:9"})
+    async with local_client() as http:
+        channels = {"telegram": connect(settings, http), "hanging": Hanging(), "wire": Linked()}
+        answer = await put(store, "A-77", ORDER, channels)
+    assert answer.status_code == 202
+    assert list(answer.json()["links"]) == ["wire"]
+
+
+@pytest.mark.parametrize("name", ["telegram", "whatsapp"])
+async def test_the_address_of_links_is_asked_for_once(town: Town, name: str) -> None:
+    """A shop hands in its orders by the thousand."""
+    part = build(town.config(1, "unused"), {}).channels[name]
+    module = importlib.import_module(f"adapters.channels.{name}")
+    async with local_client() as http:
+        channel: Channel = module.connect(module.Settings.model_validate(part), http)
+        first = await channel.deep_link("w-1")
+    assert first
+    assert await channel.deep_link("w-2") == first.replace("w-1", "w-2"), "asked again, over a client that is closed"
 
 
 async def test_a_refused_order_gets_no_link(store: Store) -> None:
