@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import importlib
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +19,8 @@ from adapters.channels.telegram import Settings as TelegramSettings
 from adapters.channels.telegram import connect
 from adapters.shops.rest import Rest, Settings
 from bot import web as web_module
-from bot.app import local_client
-from bot.config import build
+from bot.app import Adapters, load_adapters, local_client, open_app
+from bot.config import Faults, build
 from bot.ports import Channel
 from bot.sandbox.town import Town
 from bot.store import Store
@@ -139,3 +141,62 @@ async def test_without_a_database_metrics_are_told_and_the_platform_is_to_come_a
         ready = await client.get("/readyz")
         assert ready.status_code == 503
         assert "example.org" not in ready.text
+
+
+async def test_metrics_are_for_this_machine_or_for_who_knows_the_token(store: Store) -> None:
+    async def asked(token: str, host: str, authorization: bytes = b"") -> int:
+        web = create_web(Hooks(store, {}, Metrics()), create_monitor(store, Metrics(), token=token))
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(web, client=(host, 1)), base_url="http://x"
+        ) as client:
+            assert (await client.get("/healthz")).text == "ok"
+            return (await client.get("/metrics", headers={b"authorization": authorization})).status_code
+
+    assert await asked("", "127.0.0.1") == 200
+    assert await asked("", "203.0.113.9") == 403
+    assert await asked("s3cret", "203.0.113.9", b"Bearer s3cret") == 200
+    assert await asked("s3cret", "127.0.0.1") == 403
+    assert await asked("s3cret", "203.0.113.9", b"Bearer \xe9") == 403
+
+
+async def test_under_run_no_path_of_an_emulator_is_there(town: Town, tmp_path: Path) -> None:
+    """The very config of the demo, served as `wismo run` serves it."""
+    paths = [
+        f"/telegram/bot{town.telegram.token}/getMe",
+        "/slack/api/auth.test",
+        f"/graph/v24.0/{town.whatsapp.number}",
+        "/17track/track/v2.4/register",
+        *(carrier.path for carrier in town.direct),
+        "/",
+        "/staff-desk",
+        "/orders/1042",
+    ]
+    async with open_app(build(town.config(1, str(tmp_path)), {})) as app:
+        await app.store.migrate()
+        transport = httpx.ASGITransport(app.web, client=("127.0.0.1", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+            told = {path: (await client.request(m, path)).status_code for path in paths for m in ("GET", "POST")}
+    assert set(told.values()) == {404}, told
+
+
+def test_run_never_loads_the_sandbox() -> None:
+    loaded = "any(m.startswith('bot.sandbox') for m in sys.modules)"
+    code = f"import sys, bot.cli.main, bot.app, bot.staffroom; sys.exit({loaded})"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+def test_accounts_stand_under_keys_of_their_own_and_no_two_share_a_webhook(tmp_path: Path) -> None:
+    shop = {"name": "L", "country": "DE", "timezone": "Europe/Berlin", "hours": {"mon-fri": "09:00-18:00"}}
+    telegram = {"token": "1:a", "secret": "s", "mode": "webhook"}
+    eu = telegram | {"adapter": "telegram", "token": "2:b", "rate": {"per_second": 5, "per_recipient": 2}}
+
+    def load(**parts: object) -> Adapters:
+        return load_adapters(build({"shop": shop, **parts}, {}), httpx.AsyncClient())
+
+    made = load(channels={"telegram": telegram, "telegram-eu": eu})
+    assert [type(c).__name__ for c in made.channels.values()] == ["Telegram", "Telegram"]
+    assert (made.rates["telegram"].per_second, made.rates["telegram-eu"].per_second) == (30, 5)
+    with pytest.raises(Faults, match=r"carriers\.post: channels\.post has this webhook already"):
+        load(channels={"post": eu}, carriers={"post": {"adapter": "seventeentrack", "token": "t"}})
+    with pytest.raises(Faults, match=r"channels\.rest: shops\.rest has this webhook already"):
+        load(channels={"rest": eu})
