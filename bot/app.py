@@ -117,8 +117,12 @@ def load_adapters(config: Config, http: httpx.AsyncClient) -> Adapters:
         "carriers": config.carriers,
         "shops": {**config.shops, **(rest if config.web.api_keys else {})},
     }
+    webhooks = {"rest": "shops.rest"}
     for kind, named in parts.items():
         for name, raw in named.items():
+            if (other := webhooks.setdefault(name, f"{kind}.{name}")) != f"{kind}.{name}":
+                faults.append(f"{kind}.{name}: {other} has this webhook already, /hooks/{name}; choose another key")
+                continue
             try:
                 module = importlib.import_module(f"adapters.{kind}.{raw.get('adapter', name).replace('-', '_')}")
             except ModuleNotFoundError:

@@ -23,7 +23,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bot.errors import WismoError
+from bot.errors import describe
 from bot.links import drawn
 from bot.ports import Answer, Channel, Port, Request
 from bot.store import Store
@@ -34,6 +34,9 @@ MOST_BYTES = 4 * 1024 * 1024
 
 DATABASE_SECONDS = 5.0
 """A database that does not answer within so long is not there."""
+
+LINK_SECONDS = 2.0
+"""So long a platform may take to name the address of its links, while a shop waits for its answer."""
 
 log = structlog.get_logger()
 
@@ -106,18 +109,23 @@ class Hooks:
 
     async def _with_links(self, answer: Answer) -> Answer:
         """The answer with each channel's link, and its QR code as a picture."""
-        links = {}
-        for name, port in self.ports.items():
-            if not isinstance(port, Channel):
-                continue
-            try:
-                link = await port.deep_link(answer.link)
-            except WismoError as error:
-                log.warning("hook.no_link", channel=name, error=str(error))
-                continue
-            if link is not None:
-                links[name] = {"url": link, "qr": drawn(link)}
+        channels = {name: port for name, port in self.ports.items() if isinstance(port, Channel)}
+        told = await asyncio.gather(*(_link(name, channel, answer.link) for name, channel in channels.items()))
+        links = {name: link for name, link in zip(channels, told, strict=True) if link is not None}
         return replace(answer, body=json.dumps({**json.loads(answer.body), "links": links}).encode())
+
+
+async def _link(name: str, channel: Channel, token: str) -> Mapping[str, str] | None:
+    """A channel's link and its picture; None where it has none or cannot tell. The event is stored by now, so that
+    nothing a platform does may make the answer another."""
+    try:
+        async with asyncio.timeout(LINK_SECONDS):
+            link = await channel.deep_link(token)
+    except Exception as error:
+        log.warning("hook.no_link", channel=name, error=describe(error))
+        return None
+    # Drawing takes some 4 ms, which no webhook is to wait for.
+    return {"url": link, "qr": await asyncio.to_thread(drawn, link)} if link is not None else None
 
 
 def _request(scope: Scope, body: bytes) -> Request:

@@ -11,6 +11,8 @@ from sqlmodel import col, select
 from bot.errors import Misconfigured, Refused, Temporary, Unknown
 from bot.model.messages import Purpose
 from bot.model.orders import Order, Shipment
+from bot.model.tokens import token, token_hash
+from bot.model.tracks import OffsetFrom, Scan, Status, Track
 from bot.store import Store
 from bot.store.database import NOW
 from bot.store.tables import Outbox
@@ -138,8 +140,6 @@ async def test_a_scan_text_never_becomes_a_link_or_a_mention(house: Home) -> Non
 
 
 async def test_a_link_proves_its_order_once_and_the_first_chat_is_told_of_a_second(house: Home) -> None:
-    from bot.model.tokens import token, token_hash  # noqa: PLC0415
-
     text = token(bytes(range(16)))
     (dossier,) = [d for d in await house.store.find_orders(["1042"]) if d.order.number == "1042"]
     await house.store.save_link(token_hash(text), dossier.id)
@@ -150,6 +150,21 @@ async def test_a_link_proves_its_order_once_and_the_first_chat_is_told_of_a_seco
     assert "another chat" in warned.text
     assert await house.store.revoke_links(dossier.id) == 1
     assert "does not work any more" in await house.ask("", chat="third", start=text)
+
+
+async def test_a_link_holds_until_thirty_days_after_the_last_delivery(house: Home) -> None:
+    text = token(bytes(range(16)))
+    (dossier,) = await house.store.find_orders(["1042"])
+    await house.store.save_link(token_hash(text), dossier.id)
+    house.clock.forward(timedelta(days=400))
+    assert "Order 1042" in await house.ask("", start=text), "as long as it is on its way"
+    at = house.clock.now()
+    scan = Scan("X", "Delivered", "", at, at.replace(tzinfo=None), OffsetFrom.EXPLICIT, Status.DELIVERED)
+    await house.hear_of(Track("ems", dossier.parcels[0].number, (scan,), source="test", at=at))
+    house.clock.forward(timedelta(days=29))
+    assert "Order 1042" in await house.ask("", start=text)
+    house.clock.forward(timedelta(days=2))
+    assert "does not work any more" in await house.ask("", start=text)
 
 
 async def test_a_rate_error_delays_and_loses_nothing(house: Home) -> None:

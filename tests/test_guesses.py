@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,24 @@ async def test_guesses_that_another_process_heard_slow_answers_down_here_too(hou
     answered = await second.say("order 8123, postcode 99998", chat="another", key="s1")
     assert answered == [] or time.monotonic() - began > 2.0  # it waits
     assert len(await second.say("order 2001, postcode 50667", chat="bob", key="s2")) == 1
+
+
+def tracking(serial: int) -> str:
+    """A registered letter's number with its check digit (UPU S10)."""
+    digits = f"{serial:08d}"
+    rest = 11 - sum(int(d) * w for d, w in zip(digits, (8, 6, 4, 2, 3, 5, 9, 7), strict=True)) % 11
+    return f"RB{digits}{ {10: 0, 11: 5}.get(rest, rest) }CN"
+
+
+async def test_a_chat_asks_for_twenty_tracking_numbers_a_day_without_proof(houses: tuple[Home, Home]) -> None:
+    first, second = houses
+    second.numbers = count(100)
+    for n in range(20):
+        assert "cannot find" in await (first, second)[n % 2].ask(tracking(10_003_000 + n))
+    over = "stop here until tomorrow"
+    assert over in await first.ask(tracking(10_004_000))
+    assert over in await second.ask(tracking(10_004_000))
+    assert "Order 1042" in await first.ask("order 1042, postcode 10115"), "typed proof is another matter"
+    assert "cannot find" in await first.ask(tracking(10_004_000), chat="bob"), "each chat has its own"
+    first.clock.forward(timedelta(hours=24, minutes=1))
+    assert over not in await first.ask(tracking(10_004_000))

@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bot.cli.session import DEFAULT, ConfigOption, YesOption, complete, load, open_store, say, stop
+from bot.cli.files import write_private
+from bot.cli.session import DEFAULT, ConfigOption, YesOption, complete, load, open_store, say, say_json, stop
 from bot.config import Config
 from bot.store import Store
 from bot.store.keeping import Gone
@@ -22,13 +23,14 @@ def export(
     out: Annotated[Path | None, typer.Option(help="Write to this file (readable by you alone).")] = None,
 ) -> None:
     """Everything that is kept of a buyer, as JSON."""
-    told = msgspec.json.format(msgspec.json.encode(complete(_export(load(config), buyer))), indent=2).decode()
+    told = complete(_export(load(config), buyer))
     if out is None:
-        typer.echo(told)
+        say_json(told, indent=2)
         return
-    out.touch()
-    out.chmod(0o600)
-    out.write_text(told + "\n", encoding="utf-8")
+    try:
+        write_private(out, msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n")
+    except OSError as error:
+        stop(f"✗ {out} cannot be written: {error.strerror}")
     say(f"✓ written to {out}")
 
 

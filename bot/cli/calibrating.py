@@ -7,14 +7,13 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from bot.cli.calibration_page import page
-from bot.cli.session import DEFAULT, ConfigOption, complain, complete, console, load, open_store, say, stop
+from bot.cli.session import DEFAULT, ConfigOption, complain, complete, console, load, open_store, say, say_json, stop
 from bot.config import Config
 from bot.model.clock import Clock
 from bot.tracking.calibration import AHEAD, Report, Settings, calibrate
@@ -46,7 +45,7 @@ def calibration(
     if html is not None:
         html.write_text(page(values), encoding="utf-8")
     if as_json:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(values), indent=2).decode() + "\n")
+        say_json(values, indent=2)
     else:
         _show(values, report)
     if not report.overall.n:

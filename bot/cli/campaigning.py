@@ -1,6 +1,5 @@
 """`wismo campaign`: tell many buyers when their parcels should come; planned, tried dry, run, stopped, reported."""
 
-import json
 from datetime import date
 from typing import Annotated, Any
 
@@ -9,7 +8,7 @@ from msgspec.structs import asdict
 
 from bot.app import App, open_app
 from bot.campaigner import Campaigner, Dry
-from bot.cli.session import DEFAULT, ConfigOption, YesOption, complete, load, ready, say, stop
+from bot.cli.session import DEFAULT, ConfigOption, YesOption, complete, load, ready, say, say_json, stop
 from bot.config import Config
 from bot.proactive.campaign import Plan, check
 from bot.store.campaigns import PLANNED, RUNNING, STOPPED, Campaign
@@ -143,7 +142,7 @@ async def _report(config: Config, name: str, *, as_json: bool) -> None:
         chosen = [await _named(app, name)] if name else await app.store.all_campaigns()
         told = [await _reported(app, c) for c in chosen]
     if as_json:
-        say(json.dumps(told[0] if name else told, ensure_ascii=False))
+        say_json(told[0] if name else told)
         return
     if not told:
         say("no campaign yet; `wismo campaign plan NAME` makes one")

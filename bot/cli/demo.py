@@ -55,7 +55,7 @@ Entrance = Callable[[Request], Awaitable[Response]]
 
 
 def demo(
-    port: Annotated[int, typer.Option(help="Where the page listens, on this machine only.")] = 8000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the page listens, on this machine only.")] = 8000,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")] = False,
     data: Annotated[Path | None, typer.Option(help="Keep the demo's data here; else it is thrown away.")] = None,
 ) -> None:
@@ -134,8 +134,8 @@ def _listen(port: int) -> socket.socket:
     try:
         listening.bind((LOOPBACK, port))
         listening.listen(128)  # before anybody serves it, so that an early call waits and is not refused
-    except OSError:
-        stop(f"✗ port {port} is in use; choose another: wismo demo --port {port + 1}", 2)
+    except OSError as error:
+        stop(f"✗ cannot listen on port {port} ({error.strerror}); choose another: wismo demo --port 8765", 2)
     return listening
 
 

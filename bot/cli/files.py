@@ -28,6 +28,11 @@ def write_secrets(path: Path, secrets: Mapping[str, str]) -> None:
     _replace(path, "\n".join(lines) + "\n", 0o600)
 
 
+def write_private(path: Path, text: str) -> None:
+    """Replace a file that nobody but its owner may read, in one step."""
+    _replace(path, text, 0o600)
+
+
 def _name(line: str) -> str:
     return line.partition("=")[0].removeprefix("export ").strip()
 

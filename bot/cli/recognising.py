@@ -1,13 +1,11 @@
 """`wismo recognise`: which tracking numbers stand in a text, and whose they may be."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
-from bot.cli.session import say, stop
+from bot.cli.session import say, say_json, stop
 from bot.cli.understand import lines_of
 from bot.tracking.numbers import Candidate
 from bot.tracking.recognise import recognise as read
@@ -34,7 +32,7 @@ def recognise(
 
 
 def _write(found: tuple[Candidate, ...]) -> None:
-    sys.stdout.write(msgspec.json.encode({"candidates": [_described(c) for c in found]}).decode() + "\n")
+    say_json({"candidates": [_described(c) for c in found]})
 
 
 def _described(c: Candidate) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import typer
 import yaml
 from msgspec.structs import asdict, replace
 
-from bot.cli.session import DEFAULT, ConfigOption, complete, load, open_store, say, stop
+from bot.cli.session import DEFAULT, ConfigOption, complete, load, open_store, say, say_json, stop
 from bot.config import Config, build
 from bot.dialog.turn import Dossier
 from bot.model.orders import Order, Shipment, number_key
@@ -63,7 +63,7 @@ def replay(
 
     heard = complete(play(settings, script, until, told, pause if pace else None))
     if as_json:
-        say(json.dumps(_plain(heard, since), ensure_ascii=False))
+        say_json(_plain(heard, since))
 
 
 def read_script(file: Path) -> Script:

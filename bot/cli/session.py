@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
+import msgspec
 import typer
 from rich.console import Console
 
@@ -41,6 +42,13 @@ def console() -> Console:
 def say(text: str = "") -> None:
     """One line of answer."""
     console().print(text)
+
+
+def say_json(value: object, *, indent: int = 0) -> None:
+    """An answer for a program, on one line unless it is indented: in UTF-8, whatever a terminal here can show."""
+    text = msgspec.json.encode(value)
+    sys.stdout.flush()
+    sys.stdout.buffer.write((msgspec.json.format(text, indent=indent) if indent else text) + b"\n")
 
 
 def complain(text: str) -> None:

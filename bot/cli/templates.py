@@ -16,7 +16,7 @@ from msgspec.structs import asdict
 from bot.app import App, open_app, shipped_templates
 from bot.approved import Approvals, deviations
 from bot.catalogue import Catalogue, read_catalogue
-from bot.cli.session import DEFAULT, ConfigOption, complain, complete, load, say, stop
+from bot.cli.session import DEFAULT, ConfigOption, complain, complete, load, say, say_json, stop
 from bot.errors import Refused, WismoError
 from bot.model.markup import plain
 from bot.model.messages import Limits, Outbound
@@ -51,7 +51,7 @@ def lint(
     if sarif:
         sarif.write_text(json.dumps(to_sarif(found), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     if as_json:
-        say(json.dumps([_row(fault) for fault in found], ensure_ascii=False, indent=1))
+        say_json([_row(fault) for fault in found], indent=1)
     else:
         for fault in found:
             complain(f"✗ {fault}")
@@ -175,7 +175,7 @@ def check(
     """
     found = complete(_check(config, locale))
     if as_json:
-        say(json.dumps(found, ensure_ascii=False, indent=2))
+        say_json(found, indent=2)
     else:
         for row in found:
             say(f"✗ {row['channel']}: {row['name']} {row['language']}: {row['detail']}")

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
-from bot.cli.session import say, stop
+from bot.cli.session import say, say_json, stop
 from bot.dialog.language import LanguageModel
 from bot.dialog.lexicon import Lexicon
 from bot.dialog.turn import Understanding
@@ -39,20 +38,22 @@ def understand(
 
     if file is not None:
         for line in lines_of(file):
-            sys.stdout.write(msgspec.json.encode(described(meaning(line))).decode() + "\n")
+            say_json(described(meaning(line)))
     elif as_json:
-        sys.stdout.write(msgspec.json.encode(described(meaning(text or ""))).decode() + "\n")
+        say_json(described(meaning(text or "")))
     else:
         _show(meaning(text or ""))
 
 
 def lines_of(file: Path) -> Iterator[str]:
-    """The lines of a file or of stdin; ends the program where it cannot be read."""
+    """The lines of a file or of stdin, which end at a line feed and at nothing else that some take for a line's end: a
+    buyer's phone puts such signs into a message. Ends the program where it cannot be read."""
     try:
         raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         stop(f"✗ {file} cannot be read: {error.strerror}", 2)
-    return iter(raw.decode("utf-8-sig", "replace").splitlines())
+    lines = raw.decode("utf-8-sig", "replace").split("\n")
+    return (line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1]))
 
 
 def described(said: Understanding) -> dict[str, Any]:

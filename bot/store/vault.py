@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 import puremagic
 from msgspec.structs import replace
@@ -38,8 +39,7 @@ class Vault:
                         raise Refused(f"a file larger than {self.most} bytes")
                     digest.update(chunk)
                     await asyncio.to_thread(file.write, chunk)
-                file.flush()
-                os.fsync(file.fileno())
+                await asyncio.to_thread(_written, file)
             except BaseException:
                 await asyncio.to_thread(part.unlink, missing_ok=True)
                 raise
@@ -66,6 +66,11 @@ class Vault:
                 path.unlink(missing_ok=True)
 
 
+def _written(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
 def _settle(part: Path, path: Path) -> str:
     """Put a complete file in its place, and say what it is."""
     path.parent.mkdir(exist_ok=True)
@@ -74,7 +79,16 @@ def _settle(part: Path, path: Path) -> str:
 
 
 def _mime(path: Path) -> str:
+    """What the content shows: the likeliest type that says what it is. Ogg alone may be a voice note or anything."""
     try:
-        return puremagic.from_file(str(path), mime=True) or "application/octet-stream"
+        likely = puremagic.magic_file(str(path))
     except (puremagic.PureError, ValueError):
-        return "application/octet-stream"
+        return UNKNOWN
+    types = [match.mime_type or _NAMELESS.get(match.extension, "") for match in likely]
+    return next((t for t in types if t not in _VAGUE), next(filter(None, types), UNKNOWN))
+
+
+UNKNOWN = "application/octet-stream"
+_VAGUE = frozenset({"", UNKNOWN, "application/ogg"})
+_NAMELESS = {".amr": "audio/amr"}
+"""Types that puremagic knows by their ending alone. WhatsApp's documents name AMR among its voice formats."""

@@ -153,6 +153,7 @@ class Telegram(Channel):
             get_updates_request=_SharedClient(http),
         )
         self._actions = _error_table()
+        self._name = ""
         self._desk: TelegramDesk | None = None
 
     async def account(self) -> str:
@@ -349,8 +350,12 @@ class Telegram(Channel):
             raise self._error(error) from error
 
     async def deep_link(self, token: str) -> str | None:
-        me = await self._bot.get_me()
-        return f"https://t.me/{me.username}?start={token}"
+        if not self._name:
+            try:
+                self._name = (await self._bot.get_me()).username or ""
+            except TelegramError as error:
+                raise self._error(error) from error
+        return f"https://t.me/{self._name}?start={token}" if self._name else None
 
     def _error(self, error: TelegramError) -> WismoError:
         """The vendor's exception as what is to be done: by its words, else by its kind."""

@@ -66,6 +66,7 @@ class WhatsApp(Channel):
         self._headers = ready_headers(self._messages, **self._auth)
         self._secret = settings.app_secret.get_secret_value().encode()
         self._actions = error_table()
+        self._digits = ""
 
     async def account(self) -> str:
         return self.settings.phone_number_id
@@ -170,9 +171,10 @@ class WhatsApp(Channel):
         return phone.removeprefix("+")
 
     async def deep_link(self, token: str) -> str | None:
-        told = await self._call("GET", f"{self._base}/{self.settings.phone_number_id}")
-        digits = "".join(c for c in str(told.get("display_phone_number", "")) if c.isdecimal())
-        return f"https://wa.me/{digits}?text={token}" if digits else None
+        if not self._digits:
+            told = await self._call("GET", f"{self._base}/{self.settings.phone_number_id}")
+            self._digits = "".join(c for c in str(told.get("display_phone_number", "")) if c.isdecimal())
+        return f"https://wa.me/{self._digits}?text={token}" if self._digits else None
 
     async def _call(self, method: str, url: str, **parts: Any) -> dict[str, Any]:
         return await self._told(self._http.request(method, url, headers=self._auth, **parts))

@@ -1,13 +1,19 @@
-"""What is Telegram's alone: one keyboard a message, which holds the contact request beside the choices."""
+"""What is Telegram's alone: one keyboard a message, which holds the contact request beside the choices; and polling."""
 
+import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
+import pytest
 from pydantic import SecretStr
 
 from adapters.channels.telegram import Settings, connect
-from bot.model.messages import Address, Choice, Outbound
+from bot.app import local_client
+from bot.model.messages import Address, Choice, Inbound, Outbound
+from bot.ports import Item
+from bot.sandbox.town import Town
 
 CHAT = Address("telegram", "123456", "5")
 PERSON = Choice("i:human", "Talk to a person")
@@ -39,3 +45,34 @@ async def test_the_contact_request_stands_beside_the_choices() -> None:
 async def test_choices_alone_are_buttons_under_the_message() -> None:
     body = await posted(Outbound("1", CHAT, "Which order?", choices=(PERSON,)))
     assert body["reply_markup"] == {"inline_keyboard": [[{"text": "Talk to a person", "callback_data": "i:human"}]]}
+
+
+async def test_polling_confirms_an_update_only_after_it_is_stored(town: Town) -> None:
+    """Telegram forgets what an offset confirms: what was not stored by then would be lost."""
+    settings = Settings(token=SecretStr(town.telegram.token), base_url=f"{town.base}/telegram")
+    phone, stored, more = town.phone(town.telegram), list[str](), asyncio.Event()
+
+    async def refuse(items: Sequence[Item]) -> None:
+        raise RuntimeError("the database is away")
+
+    async def store(items: Sequence[Item]) -> None:
+        heard = [channel.decode(item) for item in items]
+        stored.extend(message.text for message in heard if isinstance(message, Inbound))
+        more.set()
+
+    async with local_client() as http:
+        channel = connect(settings, http)
+        assert channel.listens
+        town.telegram.say(phone, "one")
+        with pytest.raises(RuntimeError):
+            await channel.listen(refuse)
+        assert len(town.telegram.updates) == 1, "confirmed without being stored"
+        listening = asyncio.create_task(channel.listen(store))
+        for text in ("one", "two"):
+            if text == "two":
+                town.telegram.say(phone, text)
+            await asyncio.wait_for(more.wait(), 5)
+            more.clear()
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+    assert stored == ["one", "two"]
