@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from bot.dialog.turn import Dossier, Understanding
-from bot.errors import Temporary, WismoError
+from bot.errors import Refused, Temporary, WismoError
 from bot.model.clock import Clock
 from bot.model.events import parcel_lane
 from bot.model.parcels import Parcel
@@ -137,7 +137,8 @@ class Tracker:
             try:
                 tracks = await source.track(refs)
             except WismoError as error:
-                line.breaker.failed(error.retry_after if isinstance(error, Temporary) else None)
+                if not isinstance(error, Refused):
+                    line.breaker.failed(error.retry_after if isinstance(error, Temporary) else None)
                 self._asked(source.kind, "failed")
                 await self.store.feed_failed(source.kind)
                 raise
@@ -272,11 +273,18 @@ class Tracker:
         return len(refs)
 
     async def _tracks(self, line: Lineup, refs: Sequence[TrackRef]) -> Sequence[Track | None] | None:
+        """The tracks of these; None where the source gives no answer. What it refuses it does not know: a number that
+        it does not take must not stand before all others for ever, nor cost those that it was asked with."""
         try:
             return await self.ask(line, refs)
         except WismoError as error:
             log.warning("sweep.no_answer", source=line.source.kind, error=str(error))
-            return None
+            if not isinstance(error, Refused):
+                return None
+        if len(refs) == 1:
+            return [None]
+        told = [await self._tracks(line, [ref]) for ref in refs]
+        return [track for one in told for track in one] if all(one is not None for one in told) else None
 
     async def _with_legs(self, line: Lineup, tracks: Sequence[Track | None]) -> Sequence[Track | None]:
         """The tracks with what other sources tell of their further legs, under the parcel's own number.
