@@ -6,7 +6,7 @@ stay due, buyers hear since when it gives no answer, and the first call that wor
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import uuid4
@@ -117,6 +117,17 @@ class Tracker:
         """The carrier's own source if there is one, else the first that knows everybody's parcels."""
         line = self._line_of(carrier)
         return line.source if line is not None else None
+
+    def outages(self, gathered: Gathered) -> Mapping[str, datetime]:
+        """Since when sources give no answer, and the carriers of these parcels whom they serve: what was never heard of
+        does not know its source."""
+        told = dict(gathered.feeds_down)
+        carriers = {p.carrier for d in gathered.found.values() for p in d.parcels} if told else ()
+        for carrier in carriers:
+            line = self._line_of(carrier)
+            if line is not None and (since := gathered.feeds_down.get(line.source.kind)) is not None:
+                told[carrier] = since
+        return told
 
     def _line_of(self, carrier: str) -> Lineup | None:
         own = (line for line in self.lineups if carrier in line.source.capabilities.carriers)
@@ -283,8 +294,13 @@ class Tracker:
                 return None
         if len(refs) == 1:
             return [None]
-        told = [await self._tracks(line, [ref]) for ref in refs]
-        return [track for one in told for track in one] if all(one is not None for one in told) else None
+        told: list[Track | None] = []
+        for ref in refs:
+            alone = await self._tracks(line, [ref])
+            if alone is None:
+                return None
+            told += alone
+        return told
 
     async def _with_legs(self, line: Lineup, tracks: Sequence[Track | None]) -> Sequence[Track | None]:
         """The tracks with what other sources tell of their further legs, under the parcel's own number.
