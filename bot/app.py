@@ -191,6 +191,7 @@ def _wire(config: Config, clock: Clock, http: httpx.AsyncClient, adapters: Adapt
         places=places_of(config),
         count=lambda what, of: metrics.alarms.labels(what, of).inc(),
         tables=lambda: forecast.tables,
+        outages=tracker.outages,
     )
     office = Office(store, renderer, shop, house.desk, clock, lambda port, item: adapters.ports[port].decode(item))
     engine = Engine(house)

@@ -90,7 +90,8 @@ class House(Struct, frozen=True):
     by the queue that it shows.
 
     `count` is told what somebody should be alarmed by: a wrong proof (of which shop), a carrier's code that no
-    table has (of which source). `tables` are what was learned last of how long parcels take.
+    table has (of which source). `tables` are what was learned last of how long parcels take. `outages` are
+    since when sources, and the carriers that they serve, give no answer.
     """
 
     store: Store
@@ -111,6 +112,7 @@ class House(Struct, frozen=True):
     places: Mapping[str, Address] = field(default_factory=dict)
     count: Callable[[str, str], None] = lambda what, of: None
     tables: Callable[[], Tables] = Tables
+    outages: Callable[[Gathered], Mapping[str, datetime]] = lambda gathered: gathered.feeds_down
 
 
 class Engine:
@@ -343,7 +345,7 @@ class Engine:
             chat_misses=gathered.chat_misses,
             shop_misses=gathered.shop_misses,
             lookups=gathered.lookups,
-            feeds_down=gathered.feeds_down,
+            feeds_down=self.house.outages(gathered),
             consents=gathered.consents,
             tables=self.house.tables(),
         )

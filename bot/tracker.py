@@ -6,7 +6,7 @@ stay due, buyers hear since when it gives no answer, and the first call that wor
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import uuid4
@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from bot.dialog.turn import Dossier, Understanding
-from bot.errors import Temporary, WismoError
+from bot.errors import Refused, Temporary, WismoError
 from bot.model.clock import Clock
 from bot.model.events import parcel_lane
 from bot.model.parcels import Parcel
@@ -118,6 +118,17 @@ class Tracker:
         line = self._line_of(carrier)
         return line.source if line is not None else None
 
+    def outages(self, gathered: Gathered) -> Mapping[str, datetime]:
+        """Since when sources give no answer, and the carriers of these parcels whom they serve: what was never heard of
+        does not know its source."""
+        told = dict(gathered.feeds_down)
+        carriers = {p.carrier for d in gathered.found.values() for p in d.parcels} if told else ()
+        for carrier in carriers:
+            line = self._line_of(carrier)
+            if line is not None and (since := gathered.feeds_down.get(line.source.kind)) is not None:
+                told[carrier] = since
+        return told
+
     def _line_of(self, carrier: str) -> Lineup | None:
         own = (line for line in self.lineups if carrier in line.source.capabilities.carriers)
         anybody = (line for line in self.lineups if line.serves.others)
@@ -137,7 +148,8 @@ class Tracker:
             try:
                 tracks = await source.track(refs)
             except WismoError as error:
-                line.breaker.failed(error.retry_after if isinstance(error, Temporary) else None)
+                if not isinstance(error, Refused):
+                    line.breaker.failed(error.retry_after if isinstance(error, Temporary) else None)
                 self._asked(source.kind, "failed")
                 await self.store.feed_failed(source.kind)
                 raise
@@ -272,11 +284,23 @@ class Tracker:
         return len(refs)
 
     async def _tracks(self, line: Lineup, refs: Sequence[TrackRef]) -> Sequence[Track | None] | None:
+        """The tracks of these; None where the source gives no answer. What it refuses it does not know: a number that
+        it does not take must not stand before all others for ever, nor cost those that it was asked with."""
         try:
             return await self.ask(line, refs)
         except WismoError as error:
             log.warning("sweep.no_answer", source=line.source.kind, error=str(error))
-            return None
+            if not isinstance(error, Refused):
+                return None
+        if len(refs) == 1:
+            return [None]
+        told: list[Track | None] = []
+        for ref in refs:
+            alone = await self._tracks(line, [ref])
+            if alone is None:
+                return None
+            told += alone
+        return told
 
     async def _with_legs(self, line: Lineup, tracks: Sequence[Track | None]) -> Sequence[Track | None]:
         """The tracks with what other sources tell of their further legs, under the parcel's own number.

@@ -4,13 +4,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import text
 
 from bot import tracker as module
-from bot.errors import Temporary, WismoError
+from bot.engine import Engine
+from bot.errors import Refused, Temporary, WismoError
 from bot.model.clock import Clock
 from bot.model.events import Event
 from bot.model.orders import Order, Shipment
@@ -21,6 +23,7 @@ from bot.store.codec import unpack
 from bot.store.keeping import Retention
 from bot.store.sweep import Looked, Serves, fingerprint
 from bot.tracker import Tracker
+from tests.house import NOON, fixed_clock, home
 
 EVERYBODY = Serves((), others=True)
 
@@ -206,6 +209,54 @@ async def test_three_failures_in_a_row_are_said_and_one_answer_ends_them(store: 
     await tracker.sweep()
     assert (await store.health()).feeds == ()
     assert not line.breaker.failures
+
+
+async def test_the_buyer_of_a_parcel_never_heard_of_hears_that_its_source_is_down(store: Store, tmp_path: Path) -> None:
+    store.clock.ahead = fixed_clock().ahead
+    own = Feed("dhl", Capabilities(frozenset({"dhl"}), batch=2, per_second=1e6))
+    everybodys = Feed(fails=[Temporary("down")] * 3)
+    tracker = Tracker(store, [own, everybodys], store.clock)
+    parcels = (Shipment("A1", "usps"), Shipment("A2", "dhl"))
+    async with home(store, tmp_path) as opened:
+        opened.engine = Engine(replace(opened.engine.house, outages=tracker.outages))
+        await opened.seed(Order("1042", NOON, buyer_ref="anna", postcode="10115", country="DE", parcels=parcels))
+        assert "unavailable" not in await opened.ask("where is order 1042? postcode 10115")
+        for _ in range(3):
+            tracker.lineups[1].breaker.until = 0
+            await tracker.sweep()
+        answer = await opened.ask("where is my order?")
+        assert answer.count("tracking has been unavailable since") == 1
+        assert "USPS's tracking has been unavailable" in answer
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+async def test_a_number_that_a_source_refuses_costs_no_other_and_is_asked_about_later(store: Store, batch: int) -> None:
+    class Choosy(Feed):
+        async def track(self, refs: Sequence[TrackRef]) -> Sequence[Track | None]:
+            if any(ref.number == "A1" for ref in refs):
+                raise Refused("answered 400")
+            return await super().track(refs)
+
+    await shop(store, *[("dhl", f"A{n}") for n in range(1, 5)])
+    feed = Choosy(
+        capabilities=Capabilities(batch=batch, per_second=1e6),
+        tells={f"A{n}": track(f"A{n}", Status.IN_TRANSIT) for n in range(1, 5)},
+    )
+    tracker = Tracker(store, [feed], store.clock)
+    assert await tracker.sweep() == 4
+    assert sorted(number for call in feed.asked for number in call) == ["A2", "A3", "A4"]
+    assert not tracker.lineups[0].breaker.open()
+    assert await numbers(store) == []
+    assert (await store.health()).feeds == ()
+    store.clock.forward(module.NOT_KNOWN_YET + timedelta(minutes=1))
+    assert "A1" in await numbers(store)
+
+
+async def test_a_source_that_refuses_every_call_is_said_to_be_down(store: Store) -> None:
+    await shop(store, *[("dhl", f"A{n}") for n in range(3)])
+    feed = Feed(capabilities=Capabilities(batch=1, per_second=1e6), fails=[Refused("answered 400")] * 3)
+    await Tracker(store, [feed], store.clock).sweep()
+    assert [source for source, _ in (await store.health()).feeds] == ["feed"]
 
 
 def test_a_breaker_waits_longer_each_time_and_as_long_as_it_is_told() -> None:

@@ -1,8 +1,9 @@
 """MyDHL API, DHL Express for its own customers: https://developer.dhl.com/api-reference/dhl-express-mydhl-api.
 
 Every event has a type code and its wall clock with an offset. The `status` of a shipment ("Success") is the call's
-and not the parcel's. Pieces repeat the shipment's events and may add their own. There is no push. The answer of the
-XML Services before it (TrackingResponse) has the same events and codes, and no offsets; it is read as well.
+and not the parcel's. Pieces repeat the shipment's events and may add their own. There is no push. The TrackingResponse
+of the XML Services and of MyDHL's first API (trackShipmentRequestResponse, in JSON or SOAP) before it has the same
+events and codes, and no offsets; it is read as well.
 """
 
 import re
@@ -36,7 +37,7 @@ from bot.model.foreign import (
     zone_of,
 )
 from bot.model.tracks import Place, Scan, Status, Track, TrackRef, TrackUpdate, Window, instant
-from bot.model.xml import Node, is_xml, parse_xml
+from bot.model.xml import parse_either
 from bot.ports import Capabilities, Item, Rate, TrackingSource
 from bot.wire import judge, reached
 
@@ -45,6 +46,8 @@ WHO = "MyDHL"
 CARRIER = "dhl"
 KEY = "carriers.mydhl.password"
 BATCH = 1
+DEPTH = 6
+"""Levels of envelopes about an older answer."""
 KEPT_DAYS = 90
 NOBODYS = "0000000000"
 """A number that no shipment has; asked to try the account."""
@@ -97,6 +100,10 @@ def _suffix(description: str) -> str:
     return description.rpartition("-")[2].strip().casefold() if "-" in description else ""
 
 
+def _country_of(suffix: str) -> str:
+    return _alpha3().get(suffix, "") or country_named(suffix)
+
+
 @cache
 def _alpha3() -> dict[str, str]:
     """ISO 3166 alpha-2 by alpha-3 in small letters."""
@@ -112,10 +119,11 @@ class _Ends:
         self._areas: dict[str, str] = {}
         for details, area in sides:
             told = a_map(raw.get(details))
-            country = a_country(a_map(told.get("postalAddress")).get("countryCode"))
-            found.append(country)
             own = _area(raw.get(area)) or _area(told.get("serviceArea"))
-            for name in (a_text(own.get("code")).casefold(), _suffix(a_text(own.get("description")))):
+            suffix = _suffix(a_text(own.get("description")))
+            country = a_country(a_map(told.get("postalAddress")).get("countryCode")) or _country_of(suffix)
+            found.append(country)
+            for name in (a_text(own.get("code")).casefold(), suffix):
                 if name and country:
                     self._areas.setdefault(name, country)
         self.origin, self.destination = found
@@ -124,7 +132,7 @@ class _Ends:
         area = _area(event.get("serviceArea"))
         code, text = a_text(area.get("code")), a_text(area.get("description"))
         country = self._areas.get(code.casefold()) or self._areas.get(_suffix(text))
-        return Place(text or code, country or _alpha3().get(_suffix(text), "") or country_named(_suffix(text)))
+        return Place(text or code, country or _country_of(_suffix(text)))
 
 
 def _scan(event: Map, ends: _Ends, whole: bool) -> Scan:
@@ -210,9 +218,9 @@ def _silence(raw: Map) -> str:
 
 def read(body: bytes) -> list[Track]:
     """Every track in a raw answer; ValueError where it is none of DHL's."""
-    told = _of_xml(body) if is_xml(body) else parse_json(body, WHO)
+    told = parse_either(body, WHO)
     envelope = a_map(told)
-    shipments = _shipments(told)
+    shipments = _shipments(told) or _older(told)
     if shipments:
         return [read_track(s) for s in [s for s in shipments if a_text(s.get("shipmentTrackingNumber"))] or shipments]
     if isinstance(envelope.get("shipments"), list):
@@ -222,7 +230,9 @@ def read(body: bytes) -> list[Track]:
         if named:
             return [Track(CARRIER, named[1], cause="not_found", source=KIND)]
     reasons = (reason.get("msg") for reason in maps(envelope.get("reasons")))
-    told_why = first_text(envelope.get("detail"), envelope.get("title"), envelope.get("message"), *reasons)
+    told_why = first_text(
+        envelope.get("detail"), envelope.get("title"), envelope.get("message"), *reasons, _refusal(told)
+    )
     problem = " ".join(told_why.split())
     raise ValueError(f"{WHO}: {problem or 'neither a shipment nor an error of theirs'}")
 
@@ -238,44 +248,63 @@ def _shipments(told: object) -> Sequence[Map]:
     return maps(envelope.get("shipments")) or maps(envelope.get("Shipments")) or lone
 
 
-def _of_xml(body: bytes) -> Map:
-    """A TrackingResponse of the XML Services in the words of MyDHL."""
-    root = parse_xml(body, WHO)
-    found = root.all("AWBInfo")
-    why = root.first("Response").text("Status", "Condition", "ConditionData")
-    return {"shipments": [_airwaybill(node) for node in found], "detail": why} if found else {"detail": why}
+def _older(told: object) -> list[Map]:
+    """The airwaybills of a TrackingResponse in the words of MyDHL."""
+    return [_airwaybill(waybill) for waybill in _listed(_response(told).get("AWBInfo"), "AWBInfo")]
 
 
-def _airwaybill(node: Node) -> Map:
-    info = node.first("ShipmentInfo")
+def _response(told: object, depth: int = DEPTH) -> Map:
+    """The TrackingResponse, or the answer about an error, in whatever envelope it comes."""
+    part = a_map(told)
+    if "AWBInfo" in part or "Response" in part or "faultstring" in part:
+        return part
+    return next((found for inner in part.values() if depth and (found := _response(inner, depth - 1))), {})
+
+
+def _listed(told: object, name: str) -> Sequence[Map]:
+    """A list, also within the `ArrayOf…Item` that MyDHL's first API has about each."""
+    return maps(a_map(told).get(f"ArrayOf{name}Item", told))
+
+
+def _refusal(told: object) -> str:
+    """What an older answer says went wrong."""
+    answer = _response(told)
+    status = a_map(a_map(answer.get("Response")).get("Status"))
+    conditions = _listed(status.get("Condition"), "Condition")
+    return first_text(*(c.get("ConditionData") for c in conditions), answer.get("faultstring"))
+
+
+def _airwaybill(told: Map) -> Map:
+    info = a_map(told.get("ShipmentInfo"))
     ends = {"shipperDetails": "Shipper", "receiverDetails": "Consignee"}
     areas = {"originServiceArea": "OriginServiceArea", "destinationServiceArea": "DestinationServiceArea"}
+    pieces = _listed(a_map(told.get("Pieces")).get("PieceInfo"), "PieceInfo")
     return {
-        "shipmentTrackingNumber": node.text("AWBNumber"),
-        "status": node.text("Status", "ActionStatus"),
-        "estimatedDeliveryDate": info.text("EstDlvyDate"),
-        **{name: {"postalAddress": {"countryCode": info.text(at, "CountryCode")}} for name, at in ends.items()},
-        **{name: _xml_area(info.first(at)) for name, at in areas.items()},
-        "events": [_xml_event(event) for event in info.all("ShipmentEvent")],
-        "pieces": [
-            {"events": [_xml_event(event) for event in piece.all("PieceEvent")]}
-            for piece in node.first("Pieces").all("PieceInfo")
-        ],
+        "shipmentTrackingNumber": told.get("AWBNumber"),
+        "status": a_map(told.get("Status")).get("ActionStatus"),
+        "estimatedDeliveryDate": info.get("EstDlvyDate"),
+        **{n: {"postalAddress": {"countryCode": a_map(info.get(at)).get("CountryCode")}} for n, at in ends.items()},
+        **{name: _named_area(info.get(at)) for name, at in areas.items()},
+        "events": _named_events(info.get("ShipmentEvent"), "ShipmentEvent"),
+        "pieces": [{"events": _named_events(piece.get("PieceEvent"), "PieceEvent")} for piece in pieces],
     }
 
 
-def _xml_event(node: Node) -> Map:
-    return {
-        "date": node.text("Date"),
-        "time": node.text("Time"),
-        "typeCode": node.text("ServiceEvent", "EventCode"),
-        "description": node.text("ServiceEvent", "Description"),
-        "serviceArea": _xml_area(node.first("ServiceArea")),
-    }
+def _named_events(told: object, name: str) -> list[Map]:
+    return [
+        {
+            "date": event.get("Date"),
+            "time": event.get("Time"),
+            "typeCode": a_map(event.get("ServiceEvent")).get("EventCode"),
+            "description": a_map(event.get("ServiceEvent")).get("Description"),
+            "serviceArea": _named_area(event.get("ServiceArea")),
+        }
+        for event in _listed(told, name)
+    ]
 
 
-def _xml_area(node: Node) -> Map:
-    return {"code": node.text("ServiceAreaCode"), "description": node.text("Description")}
+def _named_area(told: object) -> Map:
+    return {"code": a_map(told).get("ServiceAreaCode"), "description": a_map(told).get("Description")}
 
 
 def _eta(told: object, destination: str) -> Window | None:

@@ -179,9 +179,11 @@ def consignments(body: bytes) -> list[Node]:
     """The consignments of an answer that have a number; ValueError where it is none of TNT's or tells an error."""
     root = parse_xml(body, WHO)
     if root.name != "TrackResponse":
-        raise ValueError(f"{WHO}: this is no TrackResponse")
+        # What cannot be read there is answered with a parse_error or a runtime_error.
+        raise ValueError(f"{WHO}: {root.text('error_reason') or 'this is no TrackResponse'}")
     if not root.all("Consignment") and root.all("Error"):
-        raise ValueError(f"{WHO} answered with error {root.text('Error', 'Code')[:20] or 'of no code'}")
+        told = f"{root.text('Error', 'Code')[:20] or 'of no code'}: {root.text('Error', 'Message')}"
+        raise ValueError(f"{WHO} answered with error {told.removesuffix(': ')}")
     return [raw for raw in root.all("Consignment") if numbers(raw)]
 
 

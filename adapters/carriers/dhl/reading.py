@@ -1,15 +1,15 @@
 """Reading what DHL answers and pushes, of every division, as tracks."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
+from adapters.carriers.dhl.divisions import of_division
 from adapters.carriers.dhl.words import main_code, read_code
 from adapters.carriers.dhl.xml import of_xml
 from bot.model.codes import by_country
@@ -22,7 +22,6 @@ from bot.model.foreign import (
     a_number,
     a_text,
     country_named,
-    day_and_clock,
     first_text,
     maps,
     parse_json,
@@ -40,16 +39,6 @@ DEEPEST = 6
 """Levels of envelopes that are looked through for shipments."""
 LAST_MILE = frozenset({"local-tracking-number", "domestic-consignment-id"})
 """The types of references that are the number of the carrier who delivers."""
-AMERICAN_ZONES: Mapping[str, tzinfo] = {
-    **dict.fromkeys(("GMT", "UTC", "Z"), UTC),
-    **{f"{letter}ST": timezone(timedelta(hours=-h)) for letter, h in zip("ECMP", (5, 6, 7, 8), strict=True)},
-    **{f"{letter}DT": timezone(timedelta(hours=1 - h)) for letter, h in zip("ECMP", (5, 6, 7, 8), strict=True)},
-    "ET": ZoneInfo("America/New_York"),
-    "CT": ZoneInfo("America/Chicago"),
-    "MT": ZoneInfo("America/Denver"),
-    "PT": ZoneInfo("America/Los_Angeles"),
-}
-"""The zones that DHL eCommerce Americas names; elsewhere CST is China's as well."""
 
 _NAMED = re.compile(r"shipments?/([A-Za-z0-9-]{8,39})(?![A-Za-z0-9-])")
 
@@ -250,8 +239,8 @@ def found_shipments(told: Any, depth: int = 0) -> Iterator[Map]:
         except ValueError:
             return
     part = a_map(told)
-    if isinstance(part.get("package"), dict) and "events" in part:
-        yield _american(part)
+    if own := of_division(part):
+        yield own
     elif _is_shipment(part):
         yield part
     else:
@@ -265,33 +254,3 @@ def _is_shipment(part: Map) -> bool:
     status = part.get("status")
     told = "events" in part or isinstance(status, dict) or main_code(a_text(status)) is not None
     return told and ("id" in part or "trackingNumber" in part) and "scope" not in part and "shipments" not in part
-
-
-def _american(raw: Map) -> Map:
-    """A package of DHL eCommerce Americas' Tracking API v4 and its webhooks, in the words of Unified."""
-    package, pickup = a_map(raw.get("package")), a_map(a_map(raw.get("pickupDetail")).get("pickupAddress"))
-    number = first_text(package.get("trackingId"), package.get("dhlPackageId"), package.get("packageId"))
-    return {
-        "id": number,
-        "service": "ecommerce",
-        "origin": {"address": {"countryCode": pickup.get("country")}},
-        "destination": {"address": {"countryCode": a_map(raw.get("recipient")).get("country")}},
-        "estimatedTimeOfDelivery": first_text(package.get("expectedDelivery"), raw.get("expectedDelivery")),
-        "events": [_american_event(event) for event in maps(raw.get("events"))],
-    }
-
-
-def _american_event(event: Map) -> Map:
-    clock = day_and_clock(event.get("date"), event.get("time"))
-    moment, zone = a_moment(clock), AMERICAN_ZONES.get(a_text(event.get("timeZone")).upper())
-    if moment is not None and moment.tzinfo is None and zone is not None and "T" in clock:
-        clock = moment.replace(tzinfo=zone).isoformat()
-    spoken = ("primaryEventDescription", "secondaryEventDescription")
-    return {
-        "timestamp": clock or first_text(event.get("timestamp"), event.get("date")),
-        "status": a_text(event.get("primaryEventId")) or a_text(event.get(spoken[0])),
-        "description": first_text(*(event.get(name) for name in spoken)),
-        "location": {
-            "address": {"addressLocality": a_text(event.get("location")), "countryCode": event.get("country")}
-        },
-    }

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from adapters.carriers.ems.seal import PREFIX
 from bot.model.codes import NOTHING, Code, codes
 from bot.model.foreign import Map, a_country, a_map, a_text, first_text, parse_json, when
-from bot.model.tracks import Place, Scan, Status, Track, instant
+from bot.model.tracks import OffsetFrom, Place, Scan, Status, Track, instant
 
 KIND = "ems"
 WHO = "EMS"
@@ -65,14 +67,26 @@ WORDS = [
     "note",
     "memo",
 ]
-PLACES = ["oporgcity", "oporgname", "acceptaddress", "office", "location", "eventlocation", "address", "city"]
+PLACES = [
+    "oporgcity",
+    "oporgname",
+    "orgfullname",
+    "acceptaddress",
+    "office",
+    "location",
+    "eventlocation",
+    "address",
+    "city",
+]
 COUNTRIES = ["countrycode", "opcountrycode", "country"]
 """The names that dialects of the platform give a field, as `_plain` spells them, the likeliest first."""
 DEEPEST = 8
 """Levels of lists and objects that are looked through."""
 
 _S10 = re.compile(r"[A-Z]{2}[0-9]{9}[A-Z]{2}")
-_CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?|\d{6}")
+_ARRIVED = re.compile(r"(?i)inward office|import customs|寄达国|进口(?:海关|互换局)|境外进口")
+"""What words say of those events where no code does."""
 _DONE = re.compile(r"妥投|已签收|投递并签收")
 _DONE_ALONE = re.compile(r"(?i)(?:(?:the |your )?(?:item|mail|parcel|shipment) (?:has been |was )?)?delivered[.!]?")
 """All that the English of an answer without codes says of a delivery."""
@@ -111,9 +125,9 @@ def read_scan(event: Map, number: str) -> Scan:
     text, name = _first(event, WORDS), _first(event, NAMES)
     country = a_country(_first(event, COUNTRIES))
     word, known = read_code(code, text, name)
-    written = _written(event)
-    abroad = number.upper().endswith("CN") and INWARD.fullmatch(code) is not None
-    time = when(written, country=country, home=HOME if country == "CN" or not (country or abroad) else "")
+    abroad = number.upper().endswith("CN") and bool(INWARD.fullmatch(code) or _ARRIVED.search(text + name))
+    home = HOME if country == "CN" or not (country or abroad) else ""
+    time = when(_written(event), country=country, home=home)
     return Scan(
         raw_code=code,
         raw_text=text or name,
@@ -234,6 +248,20 @@ def _numbers(told: Any, depth: int = 0) -> Iterator[str]:
 def _track(number: str, events: Sequence[Map]) -> Track:
     scans = [read_scan(event, number) for event in events]
     scans.sort(key=instant)
+    origin = "CN" if number.upper().endswith("CN") else ""
     return Track(
-        carrier_of(number), number, tuple(scans), origin="CN" if number.upper().endswith("CN") else "", source=KIND
+        carrier_of(number), number, tuple(_clocks_abroad(scans) if origin else scans), origin=origin, source=KIND
     )
+
+
+def _clocks_abroad(scans: Sequence[Scan]) -> Sequence[Scan]:
+    """The scans of what left China: once one was made abroad no later one has China's clock, unless it says so."""
+    abroad = [
+        s.local for s in scans if s.local and (s.offset_from is OffsetFrom.UNKNOWN or s.place.country not in {"", "CN"})
+    ]
+    first = min(abroad, default=None)
+    if first is None:
+        return scans
+    later = [s.offset_from is OffsetFrom.CARRIER and not s.place.country and s.local and s.local > first for s in scans]
+    told = [replace(s, **when(s.raw_time)._asdict()) if late else s for s, late in zip(scans, later, strict=True)]
+    return sorted(told, key=instant)

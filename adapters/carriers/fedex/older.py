@@ -21,10 +21,15 @@ DATES = {
 
 def reply_of(told: Map) -> Map:
     """The reply within its SOAP envelope, in the names of today; empty where this is none."""
+    inner = _inner(told)
+    return inner if "highestSeverity" in inner or details(inner) else {}
+
+
+def _inner(told: Map) -> Map:
     inner = a_map(uncapped(told))
     for name in WRAPPERS:
         inner = a_map(inner.get(name)) or inner
-    return inner if "highestSeverity" in inner or details(inner) else {}
+    return inner
 
 
 def details(reply: Map) -> list[Map]:
@@ -33,9 +38,11 @@ def details(reply: Map) -> list[Map]:
     return [detail for one in whole for detail in maps(one.get("trackDetails"))]
 
 
-def faults(reply: Map) -> list[dict[str, str]]:
-    """The reply's notifications that tell of a failure."""
-    return [f for notice in maps(reply.get("notifications")) if (f := fault_of(notice))]
+def faults(told: Map) -> list[dict[str, str]]:
+    """A reply's notifications that tell of a failure, or the fault that SOAP has in its place."""
+    inner = _inner(told)
+    soap = [{"code": "", "message": a_text(fault.get("faultstring"))} for fault in maps(inner.get("fault"))]
+    return soap + [f for notice in maps(inner.get("notifications")) if (f := fault_of(notice))]
 
 
 def fault_of(notice: Map) -> dict[str, str]:

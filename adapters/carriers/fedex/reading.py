@@ -307,7 +307,7 @@ def _complaint(told: Map) -> str:
     output = a_map(told.get("output"))
     faults: Sequence[Map] = [
         *maps(told.get("errors")),
-        *older.faults(older.reply_of(told)),
+        *older.faults(told),
         *maps(output.get("alerts")),
     ]
     why = first_text(*(f.get(k) for f in faults for k in ("message", "code")))

@@ -152,12 +152,12 @@ def read_scan(event: Map, carrier: str, origin: str, destination: str, main: str
 
 def read_track(raw: Map) -> Track:
     """An accepted item or a push's `data` as a track; ValueError where it is about no number."""
-    number = a_text(raw.get("number"))
+    number = _number(raw)
     if not number:
         raise ValueError("a 17TRACK item without a tracking number")
     if a_map(raw.get("track")):
         return _read_v1(number, a_map(raw.get("track")))
-    info = a_map(raw.get("track_info"))
+    info = a_map(raw.get("track_info")) or a_map(raw.get("shipment"))
     shipping = a_map(info.get("shipping_info"))
     origin, destination = _country(shipping.get("shipper_address")), _country(shipping.get("recipient_address"))
     carrier = carrier_slug(raw.get("carrier"))
@@ -213,13 +213,18 @@ def _alike(event: Map, newest: Map) -> bool:
     return bool(newest) and all(a_text(event.get(k)) == a_text(newest.get(k)) for k in same)
 
 
+def _number(item: Map) -> str:
+    """The number of an item, which the first version of 17TRACK's own page calls `no`."""
+    return first_text(item.get("number"), item.get("no"))
+
+
 def _told(item: Map) -> bool:
-    return bool(a_map(item.get("track_info")) or a_map(item.get("track")))
+    return any(a_map(item.get(name)) for name in ("track_info", "track", "shipment"))
 
 
 def _silent(item: Map) -> Track:
     """An accepted number of which nothing was heard yet."""
-    number = a_text(item.get("number"))
+    number = _number(item)
     if not number:
         raise ValueError("a 17TRACK item without a tracking number")
     # `gettracklist` tells the main status of each number and nothing else.
@@ -265,7 +270,10 @@ def _read_v1(number: str, track: Map) -> Track:
         scans = [_scan_v1(newest, main, carrier_slug(track.get("w1")))]
     scans.sort(key=instant)
     status, cause = read_status(main)
-    return Track(carrier_slug(track.get("w1")), number, tuple(scans), status, cause, source=KIND)
+    carrier, other = carrier_slug(track.get("w1")), carrier_slug(track.get("w2"))
+    second = {"local_key": track.get("w2")} if carrier and other not in {"", carrier} else {}
+    legs = _legs(number, carrier, [carrier], scans, second)
+    return Track(carrier or other, number, tuple(scans), status, cause, legs=legs, source=KIND)
 
 
 def _scan_v1(event: Map, main: str, carrier: str) -> Scan:
@@ -297,9 +305,10 @@ def read(body: bytes) -> list[Track]:
 
 
 def _items(answer: Map) -> Sequence[Map]:
-    """The trackings of an answer, of a push, or bare."""
-    data = answer.get("data", answer)
-    return [i for i in maps(a_map(data).get("accepted", data)) if a_text(i.get("number"))]
+    """The trackings of an answer, of a push, of what 17TRACK's own page is answered (today and in its first version),
+    or bare."""
+    data = next((answer[name] for name in ("data", "shipments", "dat") if name in answer), answer)
+    return [i for i in maps(a_map(data).get("accepted", data)) if _number(i)]
 
 
 def _why(answer: Map) -> str:

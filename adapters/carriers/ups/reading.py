@@ -68,16 +68,25 @@ def read_status(status: Map) -> Said:
     kind, letters = a_text(status.get("type")).upper(), a_text(status.get("code")).upper()
     number = _number(status, letters)
     pair = f"{kind} {letters}" if kind and letters else ""
+    lettered = codes("ups_code").get(pair or kind)
     if number.strip("0") and (code := codes("ups_number").get(number.lstrip("0"))):
-        return Said(number, code, known=True)
-    if code := codes("ups_code").get(pair or kind):
-        return Said(pair or kind, code, known=True)
+        return Said(number, _weighed(code, lettered or NOTHING), known=True)
+    if lettered:
+        return Said(pair or kind, lettered, known=True)
     if number and not number.strip("0") and not pair:
         return Said(number, codes("ups_number")["0"], known=True)
     code = codes("ups_type").get(kind, NOTHING)
     if kind == "D" and not number and a_text(status.get("description")).casefold() == DELIVERED:
         code = Code(Status.DELIVERED)
     return Said(number or pair or kind or letters, code, known=False)
+
+
+def _weighed(number: Code, letters: Code) -> Code:
+    """What the number says: "On the Way" is that of every scan on the way, and the letters tell which it was; where
+    they speak against a delivery, as at an access point, nothing was delivered."""
+    if number.status is letters.status:
+        return replace(number, cause=number.cause or letters.cause)
+    return letters if number.status is Status.DELIVERED and letters.status is not Status.UNKNOWN else number
 
 
 def _number(status: Map, letters: str) -> str:

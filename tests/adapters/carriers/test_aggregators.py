@@ -78,8 +78,10 @@ def read_17track(**track: Any) -> Track:
         (b"\xef\xbb\xbf" + bytes_of({"data": item(A)}), [A]),
         (json.dumps({"data": item(A)}).encode("utf-16"), [A]),
         ({"page": {"page_total": 1}, "data": {"accepted": [{"number": A, "package_status": "Delivered"}]}}, [A]),
+        ({"shipments": [{"code": 200, "number": A, "carrier": 3011, "shipment": item(A)["track_info"]}]}, [A]),
+        ({"ret": 1, "dat": [{"no": A, "track": {"e": 10, "w1": 3011}}, {"no": B, "track": None}]}, [A, B]),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_17tracks_trackings_are_found_in_every_envelope(body: Any, numbers: list[str]) -> None:
     assert [t.number for t in seventeentrack.read(bytes_of(body))] == numbers

@@ -186,6 +186,39 @@ def test_a_package_of_ecommerce_americas_is_a_shipment(zone: str, at: str, origi
     assert (scan.status, scan.at and scan.at.isoformat(), scan.offset_from) == (Status.OUT_FOR_DELIVERY, at, origin)
 
 
+def test_an_item_of_ecommerce_asia_is_a_shipment_with_the_clock_of_the_place() -> None:
+    told = [
+        {"status": "77206", "description": "picked up", "dateTime": "2026-11-12 10:31:33", "timezone": "LT"}
+        | {"address": {"city": "", "country": "HK"}},
+        {"status": "77093", "description": "delivered", "dateTime": "2026-11-15 10:31:33", "timezone": "LT"}
+        | {"address": {"city": "Sydney", "country": "AU"}},
+    ]
+    item = {"shipmentID": "S1", "trackingID": "5718111728440124", "consignee": {"country": "AU"}, "events": told}
+    track = one({"trackItemResponse": {"hdr": {}, "bd": {"shipmentItems": [item], "responseStatus": {"code": "200"}}}})
+    assert (track.number, track.destination) == ("5718111728440124", "AU")
+    assert [(s.status.value, s.place.text, s.place.country, s.offset_from.value) for s in track.scans] == [
+        ("accepted", "", "HK", "location"),
+        ("delivered", "Sydney", "AU", "unknown"),
+    ]
+
+
+@pytest.mark.parametrize("phases", [False, True])
+def test_a_parcel_of_the_benelux_is_a_shipment(phases: bool) -> None:
+    told = [
+        {"category": "DATA_RECEIVED", "status": "PRENOTIFICATION_RECEIVED", "timestamp": "2026-11-12T08:00:00Z"},
+        {"category": "IN_DELIVERY", "status": "OUT_FOR_DELIVERY", "timestamp": "2026-11-13T08:00:00+01:00"},
+    ]
+    view = {
+        "view": {"phases": [{"phase": "A", "events": told[:1]}, {"phase": "B", "events": told[1:]}, {"phase": "C"}]}
+    }
+    track = one([{"barcode": "JVGL00000000000000000001"} | (view if phases else {"events": told})])
+    assert track.number == "JVGL00000000000000000001"
+    assert [(s.raw_code, s.status.value, f"{s.at:%d %H:%M}") for s in track.scans if s.at] == [
+        ("PRENOTIFICATION_RECEIVED", "label_created", "12 08:00"),
+        ("OUT_FOR_DELIVERY", "out_for_delivery", "13 07:00"),
+    ]
+
+
 # ---- divisions that answer in XML ------------------------------------------------------------------------
 
 

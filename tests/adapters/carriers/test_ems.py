@@ -269,3 +269,14 @@ def test_the_clock_of_what_arrived_abroad_is_not_chinas(
     event = {"waybillNo": number, "opTime": "2026-11-20 10:00:00", "opCode": code, "countryCode": country}
     (track,) = read(json.dumps([event]).encode())
     assert track.scans[0].offset_from is origin
+
+
+def test_once_abroad_no_clock_is_chinas_unless_it_is_said() -> None:
+    said = ["Posting", "Arrival at inward office of exchange", "Unsuccessful delivery", "Final delivery"]
+    events = [{"acceptTime": f"2026-11-{day} 10:00:00", "remark": told} for day, told in enumerate(said, 10)]
+    events[2]["countryCode"] = "CN"
+    (track,) = read(json.dumps({"mailNo": "LX123456785CN", "trace": events}).encode())
+    carrier, unknown = OffsetFrom.CARRIER, OffsetFrom.UNKNOWN
+    assert [s.offset_from for s in track.scans] == [carrier, unknown, carrier, unknown]
+    (domestic,) = read(json.dumps({"mailNo": "1234567890123", "trace": events}).encode())
+    assert {s.offset_from for s in domestic.scans} == {carrier}

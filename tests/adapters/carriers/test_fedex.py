@@ -1,5 +1,6 @@
 """FedEx: what its scans say, whose shipment a number is, its token, and which pushes are believed."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -145,6 +146,9 @@ async def test_what_http_says_becomes_our_errors() -> None:
 def test_an_error_is_one_clear_line() -> None:
     with pytest.raises(ValueError, match="FedEx: Access token expired"):
         read(recorded("error"))
+    fault = b"<s:Envelope xmlns:s='x'><s:Body><s:Fault><faultstring>No such client</faultstring></s:Fault></s:Body>"
+    with pytest.raises(ValueError, match="FedEx: No such client"):
+        read(fault + b"</s:Envelope>")
 
 
 def signed(body: bytes, secret: str = "hook") -> Request:
@@ -160,6 +164,13 @@ async def test_a_signed_push_becomes_the_parcels_events(count: int) -> None:
     answer = await port.webhook(signed(body))
     assert [i.lane for i in answer.items] == ["p/000000000101"] * count
     assert all(port.decode(i) is not None for i in answer.items)
+
+
+async def test_a_signature_is_good_in_base64_as_in_hexadecimal() -> None:
+    sign = base64.b64encode(hmac.digest(b"hook", b"{}", "sha256")).decode()
+    port = Wire(httpx.Response(500)).port("hook")
+    for given, status in ((sign, 200), (sign.swapcase(), 401), (sign[:-1], 401)):
+        assert (await port.webhook(Request("POST", "/", {"fdx-signature": given}, {}, b"{}"))).status == status
 
 
 async def test_a_push_nested_deeper_than_any_answer_is_kept_and_costs_nothing_else() -> None:

@@ -285,6 +285,44 @@ def test_the_answer_of_the_xml_services_has_the_same_events() -> None:
     assert "NOBODY" not in repr(track)
 
 
+def first_api(event: Any) -> Any:
+    """An answer after the reference of MyDHL's first API (trackShipmentRequest), written by us."""
+    ends = {"OriginServiceArea": "PRAGUE - CZECH REPUBLIC, THE", "DestinationServiceArea": "VIENNA - AUSTRIA"}
+    info: dict[str, Any] = {name: {"ServiceAreaCode": name[:3], "Description": text} for name, text in ends.items()}
+    info["ShipmentEvent"] = {"ArrayOfShipmentEventItem": event}
+    waybill = {"AWBNumber": 1234567890, "ShipmentInfo": info}
+    answer = {"TrackingResponse": {"Response": {}, "AWBInfo": {"ArrayOfAWBInfoItem": waybill}}}
+    return {"trackShipmentRequestResponse": {"trackingResponse": answer}}
+
+
+EVENT = {
+    "Date": "2018-01-04",
+    "Time": "10:00:00",
+    "ServiceEvent": {"EventCode": "IC", "Description": "in clearance"},
+} | {"ServiceArea": {"ServiceAreaCode": "VIE", "Description": "VIENNA - AUSTRIA"}}
+
+
+@pytest.mark.parametrize("events", [EVENT, [EVENT]], ids=["one", "list"])
+def test_mydhls_first_api_is_read_and_its_service_areas_name_the_ends(events: Any) -> None:
+    (track,) = read(json.dumps(first_api(events)).encode())
+    assert (track.number, track.origin, track.destination) == ("1234567890", "CZ", "AT")
+    assert [(s.status.value, s.cause, s.at) for s in track.scans] == [
+        ("customs", "import_processing", datetime(2018, 1, 4, 9, tzinfo=UTC))
+    ]
+
+
+def test_the_soap_of_mydhls_first_api_is_read_and_its_fault_said() -> None:
+    events = "".join(xml_event("ArrayOfShipmentEventItem", "PU", day) for day in (10, 11))
+    info = f"<ShipmentInfo><ShipmentEvent>{events}</ShipmentEvent></ShipmentInfo>"
+    waybill = f"<ArrayOfAWBInfoItem><AWBNumber>1234567890</AWBNumber>{info}</ArrayOfAWBInfoItem>"
+    told = f"<AWBInfo>{waybill}</AWBInfo>"
+    soap = "<s:Envelope xmlns:s='x'><s:Header/><s:Body>{}</s:Body></s:Envelope>"
+    (track,) = read(soap.format(f"<r><t><TrackingResponse>{told}</TrackingResponse></t></r>").encode())
+    assert [s.raw_code for s in track.scans] == ["PU", "PU"]
+    with pytest.raises(ValueError, match="Wrong password"):
+        read(soap.format("<s:Fault><faultstring>Wrong password</faultstring></s:Fault>").encode())
+
+
 def test_an_xml_answer_of_nothing_says_so() -> None:
     nobody = "<AWBNumber>1</AWBNumber><Status><ActionStatus>No Shipments Found</ActionStatus></Status>"
     assert read(tracking_response(f"<AWBInfo>{nobody}</AWBInfo>"))[0].cause == "not_found"

@@ -517,6 +517,10 @@ def test_the_first_versions_answers_are_read_too() -> None:
         (Status.UNKNOWN, "dhl-paket", OffsetFrom.UNKNOWN),
         (Status.DELIVERED, "dhl-paket", OffsetFrom.UNKNOWN),
     ]
+    assert [(leg.carrier, leg.role) for leg in found.legs] == [
+        ("china-post", Role.FIRST_MILE),
+        ("dhl-paket", Role.LAST_MILE),
+    ]
 
 
 def test_an_accepted_number_without_news_is_told_as_that_and_refusals_are_named() -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote_plus
 
 import httpx
 import pytest
@@ -277,6 +277,9 @@ async def test_a_push_in_the_older_xml_is_thanked_in_xml() -> None:
     (update,) = (port.decode(i) for i in reply.items)
     assert update is not None
     assert [s.status.value for s in update.track.scans] == ["delivered"]
+    form = b"content=" + quote_plus(body).encode()
+    assert (await port.webhook(pushed(form, token=TOKEN))).body == reply.body
+    assert read(form) == read(body)
     bomb = b'<!DOCTYPE a [<!ENTITY x "y">]><Request><Body>&x;</Body></Request>'
     assert [i.lane for i in (await port.webhook(pushed(bomb, token=TOKEN))).items] == ["x/sf"]
 

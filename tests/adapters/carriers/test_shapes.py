@@ -219,6 +219,7 @@ def test_any_envelope_of_china_posts_holds_every_event_once(body: Any) -> None:
     [
         ({"opTime": 1764000000000, "opCode": "EMA"}, "2025-11-24T16:00:00+00:00"),
         ({"opDate": "2026-11-01", "time": "10:00:00", "opCode": "EMA"}, "2026-11-01T02:00:00+00:00"),
+        ({"procdate": "20261101", "proctime": "100000", "action": "00"}, "2026-11-01T02:00:00+00:00"),
         ({"op_time": "20261101100000", "op_code": "EMA"}, "2026-11-01T02:00:00+00:00"),
         ({"opTime": "2026-11-01T10:00:00Z", "opCode": "EMA"}, "2026-11-01T10:00:00+00:00"),
     ],

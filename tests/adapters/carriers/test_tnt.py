@@ -220,6 +220,19 @@ def test_what_has_no_consignment_is_one_clear_error(body: bytes) -> None:
         read(body)
 
 
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"<TrackResponse><Error><Code>204</Code><Message>Access denied</Message></Error></TrackResponse>", "204: Acc"),
+        (b"<TrackResponse><Error/></TrackResponse>", "error of no code$"),
+        (b"<parse_error><error_reason>Element content is invalid</error_reason></parse_error>", "TNT: Element content"),
+    ],
+)
+def test_what_tnt_says_went_wrong_is_told(body: bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        read(body)
+
+
 DECLARED = [
     '<!DOCTYPE TrackResponse SYSTEM "http://evil.example/x.dtd"><TrackResponse/>',
     "<!DOCTYPE TrackResponse><TrackResponse/>",

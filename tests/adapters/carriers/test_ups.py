@@ -87,7 +87,7 @@ def test_an_answer_tells_every_package_oldest_scan_first() -> None:
     assert (first.carrier, first.number, first.origin, first.destination) == ("ups", FIRST, "CN", "US")
     assert [(s.raw_code, s.status.value, s.cause, s.physical, s.known) for s in first.scans] == [
         ("003", "label_created", "info_received", False, True),
-        ("005", "in_transit", "", True, True),
+        ("005", "in_transit", "origin_facility", True, True),
         ("014", "customs", "released", False, True),
         ("021", "out_for_delivery", "", True, True),
         ("011", "delivered", "", True, True),
@@ -185,6 +185,9 @@ def test_a_country_of_many_zones_leaves_the_instant_unknown() -> None:
         ({"code": "011", "description": "Delivered"}, ("delivered", ""), True),
         ({"statusCode": "040", "type": "D", "code": "ZP"}, ("pickup_ready", ""), True),
         ({"statusCode": "161", "type": "D", "code": "2Q"}, ("pickup_ready", ""), True),
+        ({"statusCode": "005", "type": "I", "code": "OR"}, ("in_transit", "origin_facility"), True),
+        ({"statusCode": "060", "type": "X", "code": "48"}, ("delivery_attempted", "not_home"), True),
+        ({"statusCode": "011", "type": "D", "code": "2Q"}, ("pickup_ready", ""), True),
         ({"statusCode": "007", "type": "M", "code": "VP"}, ("exception", "cancelled"), True),
         ({"statusCode": "000", "type": "X", "code": "DL"}, ("returning", ""), True),
         ({"statusCode": "000"}, ("unknown", ""), True),
