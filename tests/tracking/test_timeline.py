@@ -337,6 +337,20 @@ def test_one_delivery_told_by_two_posts_counts_once() -> None:
     assert len(standing(both, NOW)) == 1
 
 
+def test_one_carriers_event_told_by_two_sources_counts_once_with_the_surer_zone() -> None:
+    arrived = scan(Status.IN_TRANSIT, 5, "hub_arrived", "Arrived at facility", code="AR")
+    other = replace(arrived, source="aggregator", raw_code="InTransit_Other", place=Place("Memphis TN"))
+    zoneless = replace(other, at=arrived.at and arrived.at - 5 * HOUR, offset_from=OffsetFrom.UNKNOWN)
+    for twin in (other, zoneless, replace(other, cause="")):
+        both = merge(merge(None, track(arrived)), track(twin))
+        assert len(both.scans) == 2
+        assert [s.offset_from for s in standing(both, NOW)] == [OffsetFrom.EXPLICIT]
+    left = replace(other, cause="hub_departed", raw_text="Departed")
+    later = replace(other, at=arrived.at and arrived.at + HOUR, local=arrived.local and arrived.local + HOUR)
+    for another in (left, later, replace(other, source="test", raw_text="Scanned again")):
+        assert len(standing(merge(merge(None, track(arrived)), track(another)), NOW)) == 2
+
+
 def test_clocks_without_a_zone_are_ordered_by_a_parcels_life() -> None:
     toured = scan(Status.OUT_FOR_DELIVERY, 10)
     sorted_ = scan(Status.IN_TRANSIT, 12, carrier="china-post", offset=OffsetFrom.UNKNOWN)
