@@ -76,7 +76,7 @@ SCANS = st.builds(
 ETAS = st.none() | st.builds(
     Window, st.just(NOW), st.integers(0, 5).map(lambda d: NOW + timedelta(days=d)), st.sampled_from(["usps", "x"])
 )
-LEGS = st.builds(Leg, st.sampled_from(["a", "b"]), st.just("RR1"), st.sampled_from(Role))
+LEGS = st.builds(Leg, st.sampled_from(["a", "b", ""]), st.just("RR1"), st.sampled_from(Role))
 TRACKS = st.builds(
     Track,
     st.sampled_from(["usps", "china-post"]),
@@ -395,6 +395,13 @@ def test_applying_tells_what_is_different_and_then_nothing() -> None:
     again, none = apply(fresh, update, NOW + HOUR)
     assert none == ()
     assert again == replace(fresh, checked_at=NOW + HOUR)
+
+
+def test_a_leg_of_which_a_text_told_the_number_is_the_one_whose_carrier_is_told_later() -> None:
+    text = track(scan(Status.IN_TRANSIT, 1, text="已转单，新单号为9400111899223197428490"))
+    named = track(legs=(Leg("usps", "9400111899223197428490", Role.LAST_MILE),), at=NOW)
+    for order in permutations((text, named)):
+        assert [leg.carrier for leg in merged(order).legs if leg.role is Role.LAST_MILE] == ["usps"]
 
 
 def test_an_invalid_number_is_not_believed_in_the_first_days() -> None:
