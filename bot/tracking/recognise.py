@@ -66,7 +66,7 @@ _WORDS = frozenset(
 )
 """Countries' letters that are words as well."""
 _BEFORE = _WORDS | frozenset(
-    {"AND", "AS", "BY", "DA", "DAS", "DEN", "DER", "DI", "DIE", "DU", "EL", "EN", "FOR", "HEY", "HI", "ID", "IM",
+    {"AND", "AS", "AWB", "BY", "DA", "DAS", "DEN", "DER", "DI", "DIE", "DU", "EL", "EN", "FOR", "HEY", "HI", "ID", "IM",
      "LE", "LES", "NA", "NR", "OD", "OF", "OK", "ON", "OR", "PLS", "REF", "SON", "THE", "THX", "UN", "UND", "UNE",
      "VOM", "WO", "ZU"}
 )  # fmt: skip
@@ -75,6 +75,7 @@ _DIGITS = re.compile(r"(?:[A-Z]*\d){5}")
 """The fewest digits that a number has."""
 _TRACK_ID = re.compile(r"(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{8}")
 """GLS's track id has fewer (XHAX4HDA, as its label is explained)."""
+_NUMERO = re.compile("№|[Nn]º")
 _CLEAN = {ord(c): None for c in "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u202a\u202b\u202c\u202d\u202e"}
 
 
@@ -87,6 +88,8 @@ def _plain(char: str) -> str:
 def normalised(text: str) -> str:
     """The text with full-width forms, other scripts' digits and invisible characters put away, in capitals."""
     if not text.isascii():
+        # Their compatible forms would grow together with what follows: №EN… is no NOEN….
+        text = _NUMERO.sub(" no ", text)
         text = unicodedata.normalize("NFKC", text).translate(_CLEAN)
         text = "".join(map(_plain, text))
     return _ESCAPED.sub(" ", text.upper())
@@ -190,21 +193,21 @@ class _Message:
     def _may_be_one(self, runs: Sequence[re.Match[str]], number: str) -> bool:
         """Whether these runs may be a number by what they look like together."""
         start, end = runs[0].start(), runs[-1].end()
-        if len(runs) > 1 and not (_may_join(runs, number) and self._in_groups(runs)):
+        if len(runs) > 1 and not (_may_join(runs, number) and self._in_groups(runs, number)):
             return False
         # A phone or a date within letters and digits is none; among bare digits it is.
         bare = number.isdecimal() and len(number) < LETTER_LESS
         covered = set(self.hidden[start:end])
         return KNOWN not in covered and not (bare and covered & {LIKELY, WRITTEN_DATE})
 
-    def _in_groups(self, runs: Sequence[re.Match[str]]) -> bool:
+    def _in_groups(self, runs: Sequence[re.Match[str]], number: str) -> bool:
         """Whether what stands between the runs is how a number is written: 7777.7777.7776, but not 52.520008,
-        10.0.19045.3803 or 509.237.808-52, nor a word and a date."""
-        gaps = {self.plain[a.end() : b.start()] for a, b in pairwise(runs)}
-        if "." in gaps:
-            return len(gaps) == 1 and len(runs) > 2 and _of_one_size(runs)
-        if len(gaps) > 1 and _even(runs):
+        101-063-679-3 3 days or 509.237.808-52, nor a word and a date."""
+        gaps = {self.plain[a.end()] for a, _ in pairwise(runs)}
+        if len(gaps) > 1 and not _S10.fullmatch(number):
             return False
+        if "." in gaps:
+            return len(runs) > 2 and _of_one_size(runs)
         return not (runs[0][0].isalpha() and set(self.hidden[runs[1].start() : runs[-1].end()]) == {WRITTEN_DATE})
 
     def _read(self, first: str, number: str, count: int) -> tuple[Candidate, ...] | None:
@@ -243,7 +246,7 @@ class _Message:
         spoken = bool(near) or bool(TRACKING.search(around))
         alone = not any(map(str.isalnum, self.plain[: spot.start] + self.plain[spot.end :]))
         if not spot.number.isdecimal() or len(spot.number) >= LETTER_LESS or spot.read[0].score >= SURE:
-            an_order = ordered(before)
+            an_order = ordered(before, behind)
             against = an_order or not (spoken or alone)
             for c in spot.read:
                 least = LOWEST if spoken or c.valid else FAIR
@@ -251,7 +254,7 @@ class _Message:
                 if strong or (c.carrier in named and not an_order):
                     yield _raised(c, named)
             return
-        if self._against(spot, place, before) or not (spoken or (alone and _speaks(spot))):
+        if self._against(spot, place, before, behind) or not (spoken or (alone and _speaks(spot))):
             return
         if _a_card(spot.number) and not near:
             return
@@ -265,9 +268,9 @@ class _Message:
             self._named = named_in(self.plain)
         return self._named
 
-    def _against(self, spot: _Spot, place: int, before: str) -> bool:
+    def _against(self, spot: _Spot, place: int, before: str, behind: str) -> bool:
         """Whether bare digits are said or seen to be something else."""
-        if ordered(before) or PHONE_WORD.search(before):
+        if ordered(before, behind) or PHONE_WORD.search(before):
             return True
         if like_phone(spot.number) and not spoken_of(self.plain, spot.start, spot.end):
             return True

@@ -17,7 +17,9 @@ def _words(spelled: str) -> re.Pattern[str]:
 TRACKING = _words(
     "track|parcel|package|ship(?:ment|ping|ped)|deliver|courier|waybill|awb|consignment|piececode|"
     "seguimiento|gu[ií]a|rastre|env[ií]o|paquete|encomenda|objeto|pacote|suivi|colis|exp[eé]dition|sendung|verfolg|"
-    "paket|lieferung|spedizion|pacco|tracciamento|pakket|zending|pakke|f[oö]rs[aä]ndelse|z[aá]silk|csomag|colet|paczk|przesy[lł]k|przewozow|kargo|"
+    "paket|lieferung|spedizion|pacco|tracciamento|pakket|zending|pakke|f[oö]rs[aä]ndelse|forsendelse|z[aá]sie?lk|bal[ií]k|"
+    "csomag|k[uü]ldem[eé]ny|colet|paczk|przesy[lł]k|przewozow|po[sš]iljk|siunt[aoų]|saadetis|s[uū]t[iī]jum|l[aä]hety|seuranta|"
+    "kargo|bưu kiện|kiriman|δ[εέ]μα|αποστολ|пратк|пошиљк|بسته|مرسوله|رهگیری|小包|送り状|お届け|"
     "takip|g[oö]nderi|(?<![a-z])resi |v[aậ]n [dđ][oơ]n|трек|отслежив|посылк|посилк|отправлени|відправлен|накладн|"
     "单号|單號|快递|快遞|快件|包裹|物流|运单|運單|跟踪|追踪|追跡|荷物|配送|伝票|송장|택배|배송|شحن|تتبع|طرد|משלוח|חבילה|พัสดุ|पार्सल|ट्रैकिंग|शिपमेंट"
 )
@@ -29,7 +31,8 @@ _ORDER_WORDS = (
     "order|pedido|encargo|commande|bestell|auftrag|ordine|zam[oó]wieni|sipari[sş]|заказ|订单|訂單|注文|주문|طلب|invoice|"
     "factura|fattura|facture|rechnung|faktura|account|konto|card|visa|kart|customer|kunden|client|ticket|case|article|"
     "artikel|sku|vat|iban|isbn|ean|upc|imei|serial|zip|postcode|post code|postal code|plz|cep|邮编|ref|"
-    "passport|reisepass|pasaporte|паспорт|护照|身份证|инн|cpf|cnpj|nif|dni|siren|siret|transaction|paypal"
+    "passport|reisepass|pasaporte|паспорт|护照|身份证|инн|cpf|cnpj|nif|dni|siren|siret|transaction|paypal|"
+    r"(?<![a-z])p\.?o\.?(?![a-z])"
 ).upper()
 _ORDER = re.compile(
     rf"(?:{_ORDER_WORDS})\w{{0,8}}{_NUMBER_WORDS}$|#$|/(?:ITEMS?|ITM|DP|P|PRODUCTS?|STATUS)/[^ /]*$|UTM_\w+=$"
@@ -140,14 +143,14 @@ def named_in(text: str) -> frozenset[str]:
     return found
 
 
-def ordered(before: str) -> bool:
+def ordered(before: str, behind: str = "") -> bool:
     """Whether what stands before a number calls it an order's, a card's or the like: "order no.", "#", "ref"; not
-    where the same word or address speaks of a parcel: "parcel #", "shipment ref", "…/track?reference="."""
+    where the same word or address speaks of a parcel: "parcel #", "#… parcel", "shipment ref", "…/track?reference="."""
     found = _ORDER.search(before)
     if found is None:
         return False
     if found[0] == "#":
-        return not TRACKING.search(before[-20:])
+        return not (TRACKING.search(before[-20:]) or TRACKING.search(behind[:12]))
     if before.endswith("=") and TRACKING.search(before[before.rfind(" ") + 1 :]):
         return False
     parcels = found[0].startswith("REF") and TRACKING.search(before[max(0, found.start() - 14) : found.start()])

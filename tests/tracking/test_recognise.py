@@ -109,6 +109,8 @@ def test_orders_phones_dates_and_prices_raise_no_alarm() -> None:
         ("JJD0099999999", "JJD0099999999", "dhl"),
         ("track 82 000 000 00", "8200000000", "usps"),
         ("BN12345678", "BN12345678", "ontrac"),
+        ("takip no: 801-761-560-5 3 gündür aynı", "8017615605", "dhl"),
+        ("посилка №RB123456785CN", "RB123456785CN", "china-post"),
     ],
 )
 def test_a_number_is_cut_out_of_what_stands_around_it(text: str, number: str, carrier: str) -> None:
@@ -151,6 +153,7 @@ def test_a_number_is_cut_out_of_what_stands_around_it(text: str, number: str, ca
         "package https://shop.example/?utm_id=954768482777",
         "my parcel, version 10.0.19045.3803",
         "my parcel, CPF 509.237.808-52",
+        "about the shipment / PO 4500012345",
         "my parcel 0000000000",
         "my parcel, passport FS5404442",
         "GLS order AB12CD34",
