@@ -31,7 +31,7 @@ _ORDER_WORDS = (
     "order|pedido|encargo|commande|bestell|auftrag|ordine|zam[oó]wieni|sipari[sş]|заказ|订单|訂單|注文|주문|طلب|invoice|"
     "factura|fattura|facture|rechnung|faktura|account|konto|card|visa|kart|customer|kunden|client|ticket|case|article|"
     "artikel|sku|vat|iban|isbn|ean|upc|imei|serial|zip|postcode|post code|postal code|plz|cep|邮编|ref|"
-    "passport|reisepass|pasaporte|паспорт|护照|身份证|инн|cpf|cnpj|nif|dni|siren|siret|transaction|paypal|"
+    "passport|reisepass|pasaporte|паспорт|护照|身份证|инн|cpf|cnpj|nif|dni|siren|siret|transaction|paypal|purchase|покупк|"
     r"(?<![a-z])p\.?o\.?(?![a-z])"
 ).upper()
 _ORDER = re.compile(
@@ -87,9 +87,11 @@ _IBAN_LENGTHS = {
 }
 """By country, from the IBAN registry of ISO 13616."""
 _NUMBER = re.compile(rf"\s*{_NUMBER_WORDS}")
-_CLAUSE = re.compile(r"[,;!?\n。，；！？]|(?<=\w\w\w\w)\.\s")
+_CLAUSE = re.compile(r"[,;!?()\n。，；！？]|(?<=\w\w\w\w)\.\s")
 NEAR = 40
 """Characters before a number, and three quarters as many behind, in which a word speaks of it."""
+BESIDE = 12
+"""Characters behind it in which a carrier may be named in brackets."""
 KNOWN, LIKELY, WRITTEN_DATE = "\x00", "·", "¦"
 """Marks of what is no parcel's number whatever is said, what is hardly one, and a date."""
 _HIDDEN = (
@@ -110,7 +112,7 @@ DATE = re.compile(
 _ABROAD = re.compile(
     r"861[3-9]\d{9}|49(?:1[5-7]\d{8,9})|447\d{9}|393\d{9}|91[6-9]\d{9}|905\d{9}|9665\d{8}|9715\d{8}|201\d{9}|3809?\d{8,9}|"
     r"5[45]\d{11}|521\d{10}|52(?:55|33|81|22|66)\d{8}|628\d{8,10}|639\d{9}|81[789]0\d{8}|8210\d{8}|3519\d{8}|35[38]\d{8,9}|"
-    r"420[67]\d{8}|4219\d{8}|2347?\d{9}|081\d{9}|0[1-9]\d{8,9}|[78]9\d{9}|1[3-9]\d{9}|[1-9][1-9]9\d{8}|00[1-9]\d{9,12}"
+    r"420[67]\d{8}|4219\d{8}|2347?\d{9}|081\d{9}|0[1-9]\d{8,9}|01[5-7]\d{9}|[78]9\d{9}|1[3-9]\d{9}|[1-9][1-9]9\d{8}|00[1-9]\d{9,12}"
 )
 """Mobile numbers with a country's code and nothing to show for it, and those that begin with 0 or as Russia's,
 China's and Brazil's do at home."""
@@ -198,7 +200,8 @@ def spoken_of(plain: str, start: int, end: int) -> bool:
     clauses = _CLAUSE.split(plain[max(0, start - NEAR) : start])
     before = " ".join(clauses[-2:]) if clauses[-1].strip() and _NUMBER.fullmatch(clauses[-1]) else clauses[-1]
     behind = _CLAUSE.split(plain[end : end + NEAR * 3 // 4], maxsplit=1)[0]
-    return bool(TRACKING.search(before) or TRACKING.search(behind) or named_in(f"{before} · {behind}"))
+    beside = behind.strip() or plain[end : end + BESIDE]
+    return bool(TRACKING.search(before) or TRACKING.search(behind) or named_in(f"{before} · {beside}"))
 
 
 def like_phone(number: str) -> bool:

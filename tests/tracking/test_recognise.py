@@ -154,6 +154,8 @@ def test_a_number_is_cut_out_of_what_stands_around_it(text: str, number: str, ca
         "my parcel, version 10.0.19045.3803",
         "my parcel, CPF 509.237.808-52",
         "about the shipment / PO 4500012345",
+        "package for Anna (067-094-17-70)",
+        "Purchase 7509581444 - where is my package?",
         "my parcel 0000000000",
         "my parcel, passport FS5404442",
         "GLS order AB12CD34",
