@@ -381,7 +381,7 @@ def judge(due: Due, track: Track | None, now: datetime) -> tuple[Looked, Track |
         changed_at=due.changed_at,
     )
     again = next_check(parcel, now)
-    heard = fingerprint(track)
+    heard = fingerprint(track, now)
     if heard == due.heard:
         return Looked(due.id, again, None, answered=True), None
     return Looked(due.id, again, heard, answered=True), track

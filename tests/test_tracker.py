@@ -290,8 +290,25 @@ async def test_over_budget_is_not_asked_and_not_an_error(store: Store) -> None:
 @pytest.mark.parametrize("change", [{"at": datetime(2026, 1, 1, tzinfo=UTC)}, {"source": "other"}])
 def test_when_it_was_said_is_no_news(change: dict[str, object]) -> None:
     told = track("A1", Status.ACCEPTED)
-    assert fingerprint(replace(told, **change)) == fingerprint(told)
-    assert fingerprint(replace(told, cause="x")) != fingerprint(told)
+    now = datetime(2026, 11, 2, tzinfo=UTC)
+    assert fingerprint(replace(told, **change), now) == fingerprint(told, now)
+    assert fingerprint(replace(told, cause="x"), now) != fingerprint(told, now)
+
+
+async def test_a_scan_dated_ahead_is_news_when_its_time_has_come(store: Store) -> None:
+    await shop(store, ("dhl", "A1"))
+    told = track("A1", Status.ACCEPTED, Status.DELIVERED)
+    ahead = store.clock.now() + timedelta(hours=20)
+    told = replace(told, scans=(told.scans[0], replace(told.scans[1], at=ahead, local=ahead.replace(tzinfo=None))))
+    tracker = Tracker(store, [Feed(tells={"A1": told})], store.clock)
+    await tracker.sweep()
+    assert await news(store) == 1
+    store.clock.forward(timedelta(hours=13))
+    assert await tracker.sweep() == 1
+    assert await news(store) == 1
+    store.clock.forward(timedelta(hours=13))
+    assert await tracker.sweep() == 1
+    assert await news(store) == 2
 
 
 def test_a_source_that_only_tells_is_never_asked() -> None:

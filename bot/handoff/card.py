@@ -17,6 +17,7 @@ from bot.model.cases import Case, CaseEvent
 from bot.model.conversations import Conversation
 from bot.model.orders import Order
 from bot.tracking.clocks import Dates, clocks, schemes_of
+from bot.tracking.standing import counted
 
 SCANS = 5
 NEAR = timedelta(days=14)
@@ -115,10 +116,7 @@ def _order(dossier: Dossier, facts: Facts, now: datetime) -> dict[str, Any]:
     ends = [p.eta.last for p in dossier.parcels if p.eta is not None]
     disputes = dispute_clocks(order, max(ends, default=None))
     timelines = [
-        [
-            {"text": s.raw_text, "place": s.place.text, "at": s.local}
-            for s in (p.track.scans[-SCANS:] if p.track is not None else ())
-        ]
+        [{"text": s.raw_text, "place": s.place.text, "at": s.local} for s in counted(p, now)[-SCANS:]]
         for p in dossier.parcels
     ]
     signed = [p.number for p in dossier.parcels if p.track is not None and p.track.proof_of_delivery]

@@ -14,6 +14,7 @@ from bot.store import codec
 from bot.store.buckets import advance, machine_now
 from bot.store.database import Database
 from bot.store.tables import Feed, Look, Order, core
+from bot.tracking.standing import in_future
 
 DOWN_AFTER = 3
 """Failures in a row before a source is said to be down."""
@@ -65,9 +66,11 @@ class Serves(Struct, frozen=True):
         return (carrier in self.carriers) is not self.others
 
 
-def fingerprint(track: Track) -> str:
-    """What a source said, whenever it said it: two looks that bring nothing new have the same."""
-    said = (track.carrier, track.scans, track.status, track.cause, track.legs, track.proof_of_delivery)
+def fingerprint(track: Track, now: datetime) -> str:
+    """What a source said, whenever it said it: two looks that bring nothing new have the same. A scan dated ahead is
+    news when its time has come."""
+    scans = tuple(s for s in track.scans if not in_future(s, now))
+    said = (track.carrier, scans, track.status, track.cause, track.legs, track.proof_of_delivery)
     window = (track.eta.first, track.eta.last, track.eta.basis) if track.eta else None
     return sha256(codec.encode((*said, window))).hexdigest()[:24]
 

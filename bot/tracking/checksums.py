@@ -110,7 +110,7 @@ CHECKS: Mapping[str, Callable[[str], bool]] = {
     "gs1": gs1,
     "gs1_14": lambda n: gs1(n[-15:]),
     "gs1_15": lambda n: gs1(n[-16:]),
-    "gs1_or_92": lambda n: gs1(n) or gs1("92" + n),
+    "gs1_or_91": lambda n: gs1(n) or gs1("92" + n) or gs1("91" + n),
     "identcode": identcode,
     "usps_pic": usps_pic,
     "usps22": lambda n: gs1(n[-22:]),

@@ -69,6 +69,16 @@ _GIVEN = re.compile(
     rf"(?:(:\s*)({_NAMES})|({_TITLE})({_NAMES})|{_PLACES}({_NAME} {_PLACES}{_NAMES}))"
 )
 """Handed to somebody: a place may be named as well, so only after a colon, a title or as two names."""
+_TITLED = re.compile(
+    r"((?i:\b(?:mr|mrs|ms\.|mme|mlle|herr|frau|señora?|senhora?|sra|signora?|de heer|mevrouw|г-н|г-жа)(?!\w))\.?\s+)"
+    rf"{_NOBODY}({_NAMES})"
+)
+"""No Dr, M or bare MS: a street, a letter and Mississippi as often."""
+_NAMED = re.compile(
+    rf"((?i:\b(?:consignee|receiver|addressee|signee|destinataire|destinatario|destinatário)(?: name)?\s*[:：]\s*|"
+    rf"\bsignature (?:obtained|received|provided) (?:from|by)\s+)){_NOBODY}({_NAMES})"
+)
+_MAIL = re.compile(r"[\w.+\-]{1,64}@[\w\-]{1,63}(?:\.[\w\-]{1,63})+")
 _CALLED = re.compile(
     r"((?i:联系电话|联系方式|电话|手机号?码?|\btel(?:ephone|efon|éfono|efone)?\b|\bphone\b|\bmobile\b|\bcontact\b|\bhandy\b|"
     r"тел(?:ефон)?|電話|聯絡電話|手機|전화)\.?\s*(?:是|为)?\s*[:：]?\s*[\[【(（]?\s*)(\+?\d[\d\s().\-]{4,18}\d)"
@@ -89,8 +99,20 @@ _BESIDE = re.compile(r"(\*{3}[\s,，(（:：]{0,3})(\+?\d[\d\s().\-]{6,18}\d)")
 def mask(text: str) -> str:
     """The text with people's names and phone numbers covered; dates, places and tracking numbers stay."""
     text = _PERSON_ZH.sub(rf"\g<1>\g<2>{COVER}", text)
-    for pattern in (_CALLED, _WHO_ZH, _BY_ZH, _SIGNED_ZH, _PERSON_JA_KO, _SIGNED, _PERSON, _ASKED_TO_CALL):
+    for pattern in (
+        _CALLED,
+        _WHO_ZH,
+        _BY_ZH,
+        _SIGNED_ZH,
+        _PERSON_JA_KO,
+        _SIGNED,
+        _PERSON,
+        _TITLED,
+        _NAMED,
+        _ASKED_TO_CALL,
+    ):
         text = pattern.sub(rf"\g<1>{COVER}", text)
     text = _CALLED_ZH.sub(COVER, text)
     text = _GIVEN.sub(lambda m: f"{m[1]}{m[2] or m[4] or ''}{COVER}", text)
+    text = _MAIL.sub(COVER, text)
     return _PHONE.sub(COVER, _BESIDE.sub(rf"\g<1>{COVER}", text))

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,21 +18,25 @@ from bot.tracking.numbers import LETTER_LESS, Candidate, candidates, compact, s1
 from bot.tracking.surroundings import (
     DATE,
     KNOWN,
+    LIKELY,
+    NEAR,
     PHONE_WORD,
     TRACKING,
+    WRITTEN_DATE,
     hidden,
     like_card,
     like_phone,
     named_in,
     ordered,
+    spoken_of,
 )
 
-NEAR = 40
-"""Characters before a number, and three quarters as many behind, in which a word speaks of it."""
 MINE, NAMED = 0.99, 0.97
 CONTEXT, ALONE, LOWEST = 0.35, 0.1, 0.3
 """What a tracking word adds to bare digits, what standing alone adds, and the least worth telling."""
-WEAKEST = 0.2
+FAIR = 0.4
+"""From this on letters and digits that are all there is speak for themselves."""
+WEAKEST = 0.18
 """Of a reading that counts only beside its carrier's name."""
 WEAK, BY_ITSELF = 0.5, 0.45
 """Below this, letters and digits need a word beside them; from this on, a check that passes speaks for bare digits."""
@@ -50,19 +55,27 @@ _ENDLESS = re.compile(r"[0-9]{60,}")
 """Digits that are no number; patterns that look for prices and phones would try them from each of their places."""
 
 _GLUED = r"(?:AWB|TRACKING|TRACK|TRK|NUMBER|NUM|NO|NR|FEDEX|DHL|UPS|TNT|USPS|DPD|GLS|YODEL|EVRI|HERMES|PUROLATOR)"
-_RUN = re.compile(rf"(?<![A-Z0-9]){_GLUED}(?=[A-Z0-9]*\d{{8}})|[A-Z0-9À-ÖØ-ÞĀ-Ž]+")
+_RUN = re.compile(rf"(?<![A-Z0-9]){_GLUED}(?=[A-Z0-9]*\d{{8}})|[A-Z0-9À-ÖØ-ÞĀ-ɏḀ-ỿ]+")
 _GAP = re.compile(r"[ \-\u00a0\u2010-\u2015]{1,2}|\.")
 _ESCAPED = re.compile(r"%(?:20|2D|2B)")
-_ENDS = re.compile(r"[A-Z]{2}\d{9}[A-Z]{2}|4PX\d+[A-Z]{2}|\d{14}[A-Z]")
+_ENDS = re.compile(r"[A-Z]{2}\d{9}[A-Z]{2}|4PX\d+[A-Z]{2}|\d{14}[A-Z]|[A-Z0-9]{7}\d{20}[A-Z]")
 """The numbers that end in letters: what else ends in a word has taken in the next one of the sentence."""
+_S10 = re.compile(r"[A-Z]{2}\d{9}[A-Z]{2}")
 _WORDS = frozenset(
     {"AM", "AT", "BE", "DE", "DO", "ES", "IN", "IS", "IT", "LA", "ME", "MY", "NE", "NO", "PA", "SE", "SO", "TO"}
 )
 """Countries' letters that are words as well."""
+_BEFORE = _WORDS | frozenset(
+    {"AND", "AS", "AWB", "BY", "DA", "DAS", "DEN", "DER", "DI", "DIE", "DU", "EL", "EN", "FOR", "HEY", "HI", "ID", "IM",
+     "LE", "LES", "NA", "NR", "OD", "OF", "OK", "ON", "OR", "PLS", "REF", "SON", "THE", "THX", "UN", "UND", "UNE",
+     "VOM", "WO", "ZU"}
+)  # fmt: skip
+"""Words that stand before a number and are no part of it."""
 _DIGITS = re.compile(r"(?:[A-Z]*\d){5}")
 """The fewest digits that a number has."""
 _TRACK_ID = re.compile(r"(?=[A-Z]*\d)(?=\d*[A-Z])[A-Z0-9]{8}")
 """GLS's track id has fewer (XHAX4HDA, as its label is explained)."""
+_NUMERO = re.compile("№|[Nn]º")
 _CLEAN = {ord(c): None for c in "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad\u202a\u202b\u202c\u202d\u202e"}
 
 
@@ -75,6 +88,8 @@ def _plain(char: str) -> str:
 def normalised(text: str) -> str:
     """The text with full-width forms, other scripts' digits and invisible characters put away, in capitals."""
     if not text.isascii():
+        # Their compatible forms would grow together with what follows: №EN… is no NOEN….
+        text = _NUMERO.sub(" no ", text)
         text = unicodedata.normalize("NFKC", text).translate(_CLEAN)
         text = "".join(map(_plain, text))
     return _ESCAPED.sub(" ", text.upper())
@@ -105,6 +120,9 @@ class _Message:
         place = 0
         while place < len(self.runs):
             spot = self._best(place) if self._may_begin(place) else None
+            if spot and spot.parts > 1 and self.runs[place][0].isalpha() and self._better_without(spot, place):
+                place += 1
+                continue
             told = list(self._weighed(spot, place)) if spot else []
             yield from told
             # Digits that are said to be something else are so as a whole.
@@ -117,9 +135,18 @@ class _Message:
             return True
         if len(run[0]) > SHORT_GROUP or place + 1 == len(self.runs):
             return False
+        if self.plain[max(0, run.start() - 1) : run.start()] in {"'", "’"}:
+            return False  # "it's 9400…"
         following = self.runs[place + 1]
         near = following.start() - run.end() <= 2
         return near and not (following[0].isalpha() and len(following[0]) != len(run[0]))
+
+    def _better_without(self, spot: _Spot, place: int) -> bool:
+        """Whether the first part is a word beside the number: what follows is a likelier one, and no shorter."""
+        if spot.read and spot.read[0].carrier in self._named_anywhere():
+            return False
+        rest = self._best(place + 1)
+        return rest is not None and rest.end >= spot.end and _worth(rest) > _worth(spot)
 
     def _best(self, place: int) -> _Spot | None:
         """The likeliest of what this run and those after it may spell together."""
@@ -145,6 +172,8 @@ class _Message:
             too_long = following.end() - chain[0].start() > LONGEST + MOST_PARTS
             if too_long or not _GAP.fullmatch(gap) or not _belongs(following[0]):
                 break
+            if gap == "." and not (chain[-1][0].isdecimal() and following[0].isdecimal()):
+                break
             chain.append(following)
         return chain
 
@@ -164,19 +193,30 @@ class _Message:
     def _may_be_one(self, runs: Sequence[re.Match[str]], number: str) -> bool:
         """Whether these runs may be a number by what they look like together."""
         start, end = runs[0].start(), runs[-1].end()
-        if len(runs) > 1 and not _may_join(runs, number):
+        if len(runs) > 1 and not (_may_join(runs, number) and self._in_groups(runs, number)):
             return False
-        if len(runs) == 2 and self.plain[runs[0].end()] == ".":
-            return False  # 52.520008 is no number in groups
         # A phone or a date within letters and digits is none; among bare digits it is.
         bare = number.isdecimal() and len(number) < LETTER_LESS
-        return KNOWN not in self.hidden[start:end] and not (bare and "·" in self.hidden[start:end])
+        covered = set(self.hidden[start:end])
+        return KNOWN not in covered and not (bare and covered & {LIKELY, WRITTEN_DATE})
+
+    def _in_groups(self, runs: Sequence[re.Match[str]], number: str) -> bool:
+        """Whether what stands between the runs is how a number is written: 7777.7777.7776, but not 52.520008,
+        101-063-679-3 3 days or 509.237.808-52, nor a word and a date."""
+        gaps = {self.plain[a.end()] for a, _ in pairwise(runs)}
+        if len(gaps) > 1 and not _S10.fullmatch(number):
+            return False
+        if "." in gaps:
+            return len(runs) > 2 and _of_one_size(runs)
+        return not (runs[0][0].isalpha() and set(self.hidden[runs[1].start() : runs[-1].end()]) == {WRITTEN_DATE})
 
     def _read(self, first: str, number: str, count: int) -> tuple[Candidate, ...] | None:
         """A number's readings; None where it is none, or where its `first` part is a word beside it."""
         track_id = count == 1 and self._track_id(number)
-        if not (track_id or _DIGITS.match(number)):
+        if not (track_id or _DIGITS.match(number)) or len(set(number)) == 1:
             return None
+        if count > 1 and first in _BEFORE and not _ENDS.fullmatch(number):
+            return None  # "le 2025 0307"
         read = candidates(number)
         if track_id:
             return (*read, Candidate("gls", WEAKEST, None, number, "track id"))
@@ -206,18 +246,21 @@ class _Message:
         spoken = bool(near) or bool(TRACKING.search(around))
         alone = not any(map(str.isalnum, self.plain[: spot.start] + self.plain[spot.end :]))
         if not spot.number.isdecimal() or len(spot.number) >= LETTER_LESS or spot.read[0].score >= SURE:
-            an_order = ordered(before)
+            an_order = ordered(before, behind)
             against = an_order or not (spoken or alone)
             for c in spot.read:
-                strong = c.score >= WEAK or (not against and (spoken or bool(c.valid)) and c.score >= LOWEST)
+                least = LOWEST if spoken or c.valid else FAIR
+                strong = c.score >= WEAK or (not against and c.score >= least)
                 if strong or (c.carrier in named and not an_order):
                     yield _raised(c, named)
             return
-        if self._against(spot, place, before) or not (spoken or (alone and _speaks(spot))):
+        if self._against(spot, place, before, behind) or not (spoken or (alone and _speaks(spot))):
+            return
+        if _a_card(spot.number) and not near:
             return
         extra = CONTEXT if spoken else ALONE
         for c in spot.read:
-            if c.carrier in named or (c.score + extra >= LOWEST and (spoken or _says(c))):
+            if c.carrier in named or (c.score > WEAKEST if spoken else _says(c)):
                 yield _raised(replace(c, score=min(c.score + extra, 0.9)), named)
 
     def _named_anywhere(self) -> frozenset[str]:
@@ -225,9 +268,11 @@ class _Message:
             self._named = named_in(self.plain)
         return self._named
 
-    def _against(self, spot: _Spot, place: int, before: str) -> bool:
+    def _against(self, spot: _Spot, place: int, before: str, behind: str) -> bool:
         """Whether bare digits are said or seen to be something else."""
-        if ordered(before) or PHONE_WORD.search(before):
+        if ordered(before, behind) or PHONE_WORD.search(before):
+            return True
+        if like_phone(spot.number) and not spoken_of(self.plain, spot.start, spot.end):
             return True
         return bool(DATE.fullmatch(spot.number)) or self._continues(spot, place)
 
@@ -265,16 +310,21 @@ def _may_join(runs: Sequence[re.Match[str]], number: str) -> bool:
         return len(longest) <= LONGEST_GROUP
     if runs[-1][0].isalpha() and not _ENDS.fullmatch(number) and not _even(runs):
         return False
-    if len(runs) == 2 and runs[-1][0] in _WORDS and not s10(number):
+    if runs[-1][0] in _WORDS and not (_S10.fullmatch(number) and (len(runs) > 2 or s10(number))):
         return False  # "RE202641538 is late"
     alone = candidates(longest) if len(longest) > LONGEST_GROUP + 1 else ()
     return not alone or alone[0].score < WEAK
 
 
 def _even(runs: Sequence[re.Match[str]]) -> bool:
-    """Whether these are a Mail Innovations id, which may end in letters, in groups of one size, the last shorter."""
+    """Whether these are a Mail Innovations id, which may end in letters, in groups."""
+    return runs[0][0].startswith("MI") and len(runs) > 2 and _of_one_size(runs)
+
+
+def _of_one_size(runs: Sequence[re.Match[str]]) -> bool:
+    """Whether groups are of one size, the last perhaps shorter."""
     sizes = [len(run[0]) for run in runs]
-    return runs[0][0].startswith("MI") and len(sizes) > 2 and len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0]
+    return len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0]
 
 
 def _cut(chain: Sequence[re.Match[str]], parts: int) -> bool:
@@ -292,11 +342,20 @@ def _may_end(chain: Sequence[re.Match[str]], parts: int) -> bool:
 
 def _speaks(spot: _Spot) -> bool:
     """Whether bare digits that are all there is say by themselves whose they are."""
-    if len(spot.number) < LONG or like_phone(spot.number) or (like_card(spot.number) and luhn(spot.number)):
+    if len(spot.number) < LONG or like_phone(spot.number):
         return False
     if len(spot.number) == NOTHING_ELSE:
         return not spot.number.startswith("00")
     return any((c.valid and c.score >= BY_ITSELF) or c.score >= WEAK for c in spot.read)
+
+
+def _a_card(number: str) -> bool:
+    """Whether bare digits are a payment card's, which is to be repeated to nobody."""
+    return like_card(number) and luhn(number)
+
+
+def _worth(spot: _Spot) -> float:
+    return spot.read[0].score if spot.read else 0.0
 
 
 def _says(c: Candidate) -> bool:

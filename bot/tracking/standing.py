@@ -14,8 +14,8 @@ UNSURE = timedelta(hours=14)
 """How far off an instant can be whose offset is not known."""
 AHEAD = timedelta(minutes=15)
 """Clocks differ: a scan this little ahead of us is not from the future."""
-SAME = timedelta(minutes=10)
-"""Two carriers that tell the same within this time tell of one event."""
+SAME, MINUTE = timedelta(minutes=10), timedelta(minutes=1)
+"""Two carriers that tell the same within this time tell of one event; of one carrier two sources tell its minute."""
 
 
 def fence(parcel: Parcel) -> datetime | None:
@@ -32,7 +32,7 @@ def in_future(scan: Scan, now: datetime) -> bool:
 
 def standing(track: Track, now: datetime, since: datetime | None = None) -> tuple[Scan, ...]:
     """The scans that count, oldest first: dated, not voided, not from the future, not from before `since`, of two
-    carriers' reports of one event only one, and a delivery to the next carrier as the step that it was."""
+    carriers' or sources' reports of one event only one, and a delivery to the next carrier as the step that it was."""
     dated = [s for s in track.scans if s.at is not None and not in_future(s, now)]
     if since is not None:
         dated = [s for s in dated if s.at is not None and s.at >= since]
@@ -75,31 +75,51 @@ def _in_order(scans: list[Scan]) -> list[Scan]:
 
 
 def _may_precede(scan: Scan, other: Scan) -> bool:
-    if scan.carrier == other.carrier or scan.at is None or other.at is None:
+    if _told_by(scan) == _told_by(other) or scan.at is None or other.at is None:
         return False
     unknown = [s.offset_from is OffsetFrom.UNKNOWN for s in (scan, other)]
     return scan.at - other.at < UNSURE * sum(unknown)
 
 
+def _told_by(scan: Scan) -> tuple[str, str]:
+    return scan.carrier, scan.source
+
+
 def _folded(scans: Sequence[Scan]) -> list[Scan]:
-    """Of two carriers' reports of one event the first; one carrier alone reports each event once."""
-    if len({s.carrier for s in scans}) < 2:
+    """Of two reports of one event the first, or the one that knows its zone; one source reports each event of a
+    carrier once."""
+    if len(set(map(_told_by, scans))) < 2:
         return list(scans)
     kept: list[Scan] = []
-    last: dict[Status, list[Scan]] = {}
+    by_status: dict[Status, list[Scan]] = {}
     for scan in scans:
-        alike = last.setdefault(scan.status, [])
-        if scan.status is Status.UNKNOWN or not any(_same_event(scan, k) for k in alike):
-            kept.append(scan)
-            alike.append(scan)
+        alike = by_status.setdefault(scan.status, [])
+        twin = next((k for k in alike if _same_event(scan, k)), None)
+        if twin is not None and not _surer(scan, twin):
+            continue
+        if twin is not None:
+            alike.remove(twin)
+            kept.remove(twin)
+        alike.append(scan)
+        kept.append(scan)
     return kept
 
 
+def _surer(scan: Scan, other: Scan) -> bool:
+    """Whether it is the same carrier's word with a zone that the other has not."""
+    zones = other.offset_from is OffsetFrom.UNKNOWN and scan.offset_from is not OffsetFrom.UNKNOWN
+    return zones and scan.carrier == other.carrier
+
+
 def _same_event(scan: Scan, other: Scan) -> bool:
-    if scan.status is not other.status or scan.carrier == other.carrier or scan.at is None or other.at is None:
+    if scan.status is not other.status or scan.status is Status.UNKNOWN or _told_by(scan) == _told_by(other):
         return False
-    if scan.cause != other.cause and scan.cause and other.cause:
+    if scan.at is None or other.at is None or (scan.cause != other.cause and scan.cause and other.cause):
         return False
+    if scan.carrier == other.carrier:
+        # Two sources spell its code, words and place in their own ways, and one may not know the zone.
+        clocks = scan.local and other.local and abs(scan.local - other.local) < MINUTE
+        return bool(clocks) or abs(scan.at - other.at) < MINUTE
     unsure = OffsetFrom.UNKNOWN in {scan.offset_from, other.offset_from} and scan.status is Status.DELIVERED
     return abs(scan.at - other.at) <= (UNSURE if unsure else SAME)
 

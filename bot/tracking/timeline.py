@@ -141,7 +141,11 @@ def _age(scan: Scan) -> tuple[object, ...]:
 
 
 def _legs(legs: Iterable[Leg]) -> tuple[Leg, ...]:
-    return tuple(sorted(set(legs), key=lambda leg: (leg.role, leg.carrier, leg.number)))
+    """Every leg once; one of which only the number was told is the one that has its carrier."""
+    every = set(legs)
+    named = {(leg.role, leg.number) for leg in every if leg.carrier}
+    told = (leg for leg in every if leg.carrier or (leg.role, leg.number) not in named)
+    return tuple(sorted(told, key=lambda leg: (leg.role, leg.carrier, leg.number)))
 
 
 # ---- what it means ---------------------------------------------------------------------------------------

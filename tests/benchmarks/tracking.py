@@ -99,7 +99,7 @@ async def sweep(folder: Path, parcels: int) -> Callable[[], Awaitable[float]]:
     store = Store(f"sqlite:///{folder / 'sweep.db'}", clock)
     await store.migrate()
     (track,) = read(body("LX000000001CN"))
-    blob, heard = codec.encode(ParcelState(track, None)), fingerprint(track)
+    blob, heard = codec.encode(ParcelState(track, None)), fingerprint(track, NOW)
     async with store.database._engine.begin() as connection:
         for start in range(1, parcels + 1, 5_000):
             numbers = range(start, min(start + 5_000, parcels + 1))

@@ -196,6 +196,7 @@ KINDS: Mapping[str, Kind] = {
     "dhl express 10": bare("dhl", "DHL", modulo_7(10)),
     "dhl express 11": bare("dhl", "DHL", modulo_7(11)),
     "dhl jd": framed("dhl", "DHL", one_of(fixed("JD", 18), fixed("JJD", 18), fixed("JD01", 16), fixed("JJD01", 16))),
+    "dhl jjd short": framed("dhl", "DHL", one_of(fixed("JJD00", 8), fixed("JJD01", 8))),
     "dhl jvgl": framed("dhl", "DHL", fixed("JVGL", 16)),
     "dhl ecommerce": framed("dhl", "DHL", one_of(fixed("GM", 16), fixed("GM", 18), fixed("GM6051", 14))),
     "dhl ecommerce 14": bare("dhl", "DHL", fixed("1", 13), alone=True),
@@ -205,6 +206,9 @@ KINDS: Mapping[str, Kind] = {
     "fedex 18": bare("fedex", "FedEx", _sscc18, alone=True),
     "fedex 20": bare("fedex", "FedEx", checked("", 19, gs1_digit), alone=True),
     "fedex 20 smartpost": Kind(("fedex", "usps"), "FedEx", lambda r: checked("9261", 17, gs1_digit)(r)[2:], False),
+    "fedex 20 smartpost 91": Kind(
+        ("fedex", "usps"), "FedEx", lambda r: checked("9102", 17, gs1_digit)(r)[2:], False
+    ),
     "fedex 22": framed("fedex", "FedEx", _fedex96),
     "fedex 34": Kind(("fedex",), "FedEx", _fedex34),
     "fedex door tag": framed("fedex", "FedEx", fixed("DT", 12)),
@@ -224,6 +228,7 @@ KINDS: Mapping[str, Kind] = {
     "usps 26": framed("usps", "USPS", _impb(26)),
     "usps 30": framed("usps", "USPS", _zip(5, 22)),
     "usps 34": framed("usps", "USPS", one_of(_zip(9, 22), _zip(5, 26))),
+    "usps express guaranteed": bare("usps", "USPS", fixed("82", 8)),
     "canada post 16": bare("canada-post", "Canada Post", checked("", 15, gs1_digit), alone=True),
     "australia post article": bare("australia-post", "Australia Post", one_of(
         fixed("33ABC", 9), fixed("ABC", 18), lambda r: "".join(r.choice(AN) for _ in range(3)) + digits(r, 13),
@@ -240,6 +245,8 @@ KINDS: Mapping[str, Kind] = {
     "ontrac": framed("ontrac", "OnTrac", ended(
         lambda r: r.choice("CD") + digits(r, 13), ups_digit)),
     "ontrac any": framed("ontrac", "OnTrac", one_of(fixed("C", 14), fixed("D", 14))),
+    "ontrac bn": framed("ontrac", "OnTrac", one_of(fixed("BN", 8), fixed("BN", 10))),
+    "ontrac lasership": Kind(("ontrac",), "OnTrac", one_of(fixed("LX", 8), fixed("LS", 8), fixed("1LS", 12))),
     "lasership": framed("lasership", "LaserShip", one_of(
         lambda r: "L" + r.choice(A) + digits(r, 8), fixed("1LS", 12), fixed("1LS", 15))),
     "amazon": framed("amazon", "Amazon", one_of(fixed("TBA", 12), fixed("TBM", 12), fixed("TBC", 12))),
@@ -256,7 +263,8 @@ KINDS: Mapping[str, Kind] = {
     "speedee": framed("speedee", "Spee-Dee", one_of(fixed("SP", 18), fixed("SP", 20))),
     "fedex ground economy": Kind(("fedex",), "FedEx", checked("926129", 15, gs1_digit)),
     "postnl 3s": Kind(("postnl", "dhl"), "PostNL", one_of(fixed("3SABCD", 9), fixed("3SABCD", 10), fixed("3SQWE", 11))),
-    "dpd barcode": framed("dpd", "DPD", one_of(fixed("0010115", 20), fixed("0075001", 21))),
+    "dpd barcode": framed("dpd", "DPD", one_of(
+        fixed("0010115", 20), lambda r: (body := "0075001" + digits(r, 20)) + dpd_character(body))),
     "hermes": framed("evri", "Hermes", fixed("H", 19)),
     "amazon europe": bare("amazon", "Amazon", one_of(*(fixed(c, 10) for c in ("DE", "FR", "IT", "ES", "GB", "QB")))),
     "cainiao other": framed("cainiao", "Cainiao", one_of(

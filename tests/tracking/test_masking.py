@@ -50,6 +50,13 @@ from bot.tracking.masking import mask
         ("Teslim alan: Ahmet Yılmaz", ["Ahmet", "Yılmaz"]),
         ("受取人：田中太郎", ["田中太郎"]),
         ("배송기사 김철수(010-1234-5678)", ["김철수", "1234-5678"]),
+        ("Left with neighbour at no 12, Mrs Thompson", ["Thompson"]),
+        ("Delivered to door of MR K BROWN", ["BROWN"]),
+        ("Bezorgd bij de heer Jansen", ["Jansen"]),
+        ("Consignee: JANE DOE refused", ["JANE", "DOE"]),
+        ("Receiver: Li Wei", ["Li", "Wei"]),
+        ("Signature obtained from Hoffmann", ["Hoffmann"]),
+        ("Write to john.smith@example.com for access", ["john.smith", "example.com"]),
     ],
 )
 def test_names_and_phone_numbers_are_covered(text: str, secrets: list[str]) -> None:
@@ -81,6 +88,9 @@ def test_names_and_phone_numbers_are_covered(text: str, secrets: list[str]) -> N
         "Agent Processing",
         "Recipient Not Available",
         "Driver en route",
+        "Consignee: not available",
+        "Arrived at JACKSON MS UNITED STATES",
+        "Delivered to 12 OAK DR, SPRINGFIELD",
         "",
     ],
 )

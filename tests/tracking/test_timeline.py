@@ -76,7 +76,7 @@ SCANS = st.builds(
 ETAS = st.none() | st.builds(
     Window, st.just(NOW), st.integers(0, 5).map(lambda d: NOW + timedelta(days=d)), st.sampled_from(["usps", "x"])
 )
-LEGS = st.builds(Leg, st.sampled_from(["a", "b"]), st.just("RR1"), st.sampled_from(Role))
+LEGS = st.builds(Leg, st.sampled_from(["a", "b", ""]), st.just("RR1"), st.sampled_from(Role))
 TRACKS = st.builds(
     Track,
     st.sampled_from(["usps", "china-post"]),
@@ -337,6 +337,20 @@ def test_one_delivery_told_by_two_posts_counts_once() -> None:
     assert len(standing(both, NOW)) == 1
 
 
+def test_one_carriers_event_told_by_two_sources_counts_once_with_the_surer_zone() -> None:
+    arrived = scan(Status.IN_TRANSIT, 5, "hub_arrived", "Arrived at facility", code="AR")
+    other = replace(arrived, source="aggregator", raw_code="InTransit_Other", place=Place("Memphis TN"))
+    zoneless = replace(other, at=arrived.at and arrived.at - 5 * HOUR, offset_from=OffsetFrom.UNKNOWN)
+    for twin in (other, zoneless, replace(other, cause="")):
+        both = merge(merge(None, track(arrived)), track(twin))
+        assert len(both.scans) == 2
+        assert [s.offset_from for s in standing(both, NOW)] == [OffsetFrom.EXPLICIT]
+    left = replace(other, cause="hub_departed", raw_text="Departed")
+    later = replace(other, at=arrived.at and arrived.at + HOUR, local=arrived.local and arrived.local + HOUR)
+    for another in (left, later, replace(other, source="test", raw_text="Scanned again")):
+        assert len(standing(merge(merge(None, track(arrived)), track(another)), NOW)) == 2
+
+
 def test_clocks_without_a_zone_are_ordered_by_a_parcels_life() -> None:
     toured = scan(Status.OUT_FOR_DELIVERY, 10)
     sorted_ = scan(Status.IN_TRANSIT, 12, carrier="china-post", offset=OffsetFrom.UNKNOWN)
@@ -381,6 +395,13 @@ def test_applying_tells_what_is_different_and_then_nothing() -> None:
     again, none = apply(fresh, update, NOW + HOUR)
     assert none == ()
     assert again == replace(fresh, checked_at=NOW + HOUR)
+
+
+def test_a_leg_of_which_a_text_told_the_number_is_the_one_whose_carrier_is_told_later() -> None:
+    text = track(scan(Status.IN_TRANSIT, 1, text="已转单，新单号为9400111899223197428490"))
+    named = track(legs=(Leg("usps", "9400111899223197428490", Role.LAST_MILE),), at=NOW)
+    for order in permutations((text, named)):
+        assert [leg.carrier for leg in merged(order).legs if leg.role is Role.LAST_MILE] == ["usps"]
 
 
 def test_an_invalid_number_is_not_believed_in_the_first_days() -> None:
