@@ -79,4 +79,5 @@ def watched(order_id: int, order: Order) -> Watched:
         promised=order.promised,
         cancelled=order.cancelled,
         source=order.source,
+        duties=order.duties,
     )
