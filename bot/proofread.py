@@ -205,7 +205,7 @@ class Proofreader:
     def _included(self, name: str) -> Iterator[str]:
         """A file and all that it includes."""
         yield name
-        for inner, _ in INCLUDE.findall(self._text(name)):
+        for inner, *_ in INCLUDE.findall(self._text(name)):
             yield from self._included(f"{name.split('/', maxsplit=1)[0]}/{inner}")
 
     # ---- words -------------------------------------------------------------------------------------------

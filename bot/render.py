@@ -37,8 +37,8 @@ _JOINER = "\u2060"
 _LINKS = re.compile(r"@|://|(?<=\w)\.(?=[a-zA-Z\u0400-\u04ff]{2})|(?<=^)/|(?<=\s)/|(?<=^)#|(?<=\s)#")
 _SIGNS = frozenset("@:/.#")
 """Without one of these a text cannot become a link, mention or command."""
-INCLUDE = re.compile(r'{% include "([\w.]+)" %}\n?(\n?)')
-"""In a template: the file that it includes, and the empty line that follows."""
+INCLUDE = re.compile(r'{% include "([\w.]+)" (?:%}\n?(\n?)|(\+)%})')
+"""In a template: the file that it includes, and the empty line that follows; `+%}` keeps the line's own break."""
 _BLANK = re.compile(r"\n{3,}")
 
 
@@ -121,11 +121,12 @@ class _Loader(FileSystemLoader):
     def get_source(self, environment: Environment, template: str) -> tuple[str, str, Callable[[], bool]]:
         """The template's text."""
         text, path, fresh = super().get_source(environment, template)
-        return INCLUDE.sub(lambda m: self._included(environment, m[1], m[2]), text), path, fresh
+        return INCLUDE.sub(lambda m: self._included(environment, *m.groups("")), text), path, fresh
 
-    def _included(self, environment: Environment, template: str, after: str) -> str:
+    def _included(self, environment: Environment, template: str, after: str, keeps: str) -> str:
         text = self.get_source(environment, template)[0].removesuffix("\n")
-        return text + '{{ "" }}' + after if after else text  # else the last tag would swallow the next line's break
+        # Else the last tag would swallow the next line's break.
+        return text + '{{ "" }}' + after if after or keeps else text
 
 
 class Renderer:

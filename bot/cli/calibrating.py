@@ -1,7 +1,5 @@
 """`wismo calibration`: would the delivery windows have held, on the shop's own parcels or on a table of others."""
 
-import csv
-import io
 import sys
 import time
 from pathlib import Path
@@ -16,6 +14,7 @@ from bot.cli.calibration_page import page
 from bot.cli.session import DEFAULT, ConfigOption, complain, complete, console, load, open_store, say, say_json, stop
 from bot.config import Config
 from bot.model.clock import Clock
+from bot.model.tables import read_records
 from bot.tracking.calibration import AHEAD, Report, Settings, calibrate
 from bot.tracking.history import Read, read
 from bot.tracking.learning import journey
@@ -23,7 +22,7 @@ from bot.tracking.results import BAD_MONTH, told
 
 SHOWN_LANES = 12
 PAGE = 500
-WIDTH = 120
+WIDTH, LANE = 120, 23
 HEAD = ("", "n", "80 % held", "interval", "expected", "90 % held", "width", "pinball", "p50 off", "later")
 
 
@@ -55,26 +54,10 @@ def calibration(
 def _of_file(path: Path) -> Read:
     try:
         raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        header, *rows = _table(raw)
+        header, *rows = (row or () for _, row in read_records(raw))
         return read(header, rows)
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         stop(f"✗ {path}: {error}", 2)
-
-
-def _table(raw: bytes) -> list[list[str]]:
-    """The rows of a CSV in UTF-8 (or UTF-16 with its mark, else Latin 1), separated by comma, semicolon or tab."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = raw.decode("utf-16")
-    else:
-        try:
-            text = raw.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = raw.decode("latin-1")
-    head = text.partition("\n")[0]
-    rows = [r for r in csv.reader(io.StringIO(text), delimiter=max(",;\t|", key=head.count)) if any(r)]
-    if not rows:
-        raise ValueError("the file is empty")
-    return rows
 
 
 async def _of_shop(config: Config) -> Read:
@@ -92,10 +75,11 @@ async def _of_shop(config: Config) -> Read:
 
 def _show(values: dict[str, Any], report: Report) -> None:
     history = values["history"]
-    say(
-        f"{history['rows']} rows, {history['journeys']} journeys; scored {history['scored']} handed over "
-        f"from {history['first']} to {history['last']}, {history['open']} of that time never came"
+    scored = (
+        f"; scored {history['scored']} handed over from {history['first']} to {history['last']}, "
+        f"{history['open']} of that time never came"
     )
+    say(f"{history['rows']} rows, {history['journeys']} journeys{scored if history['scored'] else ''}")
     left = {k: history[k] for k in ("without_start", "unreadable", "faults") if history[k]}
     if left:
         complain(f"left out: {', '.join(f'{v} {k}' for k, v in left.items())}")
@@ -107,7 +91,7 @@ def _show(values: dict[str, Any], report: Report) -> None:
 def _windows(values: dict[str, Any]) -> Table:
     table = Table(title="Did the windows hold?", box=SIMPLE, padding=(0, 1))
     for head in HEAD:
-        table.add_column(head, no_wrap=True)
+        table.add_column(head, no_wrap=True, max_width=None if head else LANE)
     _row(table, "all, at hand-over", values["overall"])
     _row(table, "global 60-day quantiles", values["baselines"]["global_60_days"])
     for age, row in values["ages"].items():
@@ -126,7 +110,7 @@ def _row(table: Table, name: str, row: dict[str, Any], *, first: bool = False) -
     if first:
         table.add_section()
     if not row["enough"]:
-        table.add_row(name, str(row["n"]), "not enough data", *[""] * (len(HEAD) - 3))
+        table.add_row(name, str(row["n"]), "too few", *[""] * (len(HEAD) - 3))
         return
     low, high = row["coverage80_ci"]
     table.add_row(

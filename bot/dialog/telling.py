@@ -17,7 +17,7 @@ from bot.tracking.eta import Prediction, foresee, place_on, route_of
 from bot.tracking.masking import mask
 from bot.tracking.numbers import not_tracked_through
 from bot.tracking.stall import silence
-from bot.tracking.standing import counted, fence, latest_scan, silent_days
+from bot.tracking.standing import counted, fence, latest_scan, on_the_spot, silent_days
 from bot.tracking.vocabulary import action, terminal
 
 
@@ -72,8 +72,8 @@ def parcel_facts(parcel: Parcel, order: Order, facts: Facts, now: datetime) -> d
         told["text"] = mask(scan.raw_text)
         told["place"] = scan.place.text
         told["country"] = scan.place.country
-        if scan.local is not None:
-            told["scanned"] = scan.local
+        if (scanned := on_the_spot(scan, route.zone, route.destination)) is not None:
+            told["scanned"] = scanned
     if (silent := silent_days(parcel, scans, now)) is not None:
         told["silent_days"] = silent
     if parcel.checked_at is not None:

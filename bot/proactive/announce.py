@@ -16,11 +16,13 @@ from msgspec.structs import replace
 
 from bot.dialog.turn import Reason
 from bot.model.cases import CaseDraft
+from bot.model.orders import Duties
 from bot.model.tracks import Action, Status
 from bot.proactive.footing import Footing, footing
 from bot.proactive.pushes import KINDS, Push
 from bot.proactive.watching import ParcelTold, Sight, Told, Watched
 from bot.tracking.clocks import Dates, near, schemes_of
+from bot.tracking.eta import last_day
 from bot.tracking.vocabulary import action, rank, terminal
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -84,6 +86,11 @@ class _Look(Struct):
     pushes: list[Push] = field(default_factory=list)
     cases: list[CaseDraft] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
+
+    @property
+    def today(self) -> date:
+        """The buyer's day."""
+        return self.now.astimezone(ZoneInfo(self.order.zone)).date()
 
     def push(self, push: Push) -> None:
         """Say it, once."""
@@ -195,17 +202,18 @@ def _parcel(look: _Look, sight: Sight, outlook: Outlook) -> ParcelTold:
             look.leave(fact.key, "push.superseded", sight.parcel)
         else:
             look.push(Push(fact.template, fact.key, fact.at, sight.parcel))
-            if fact.template in _TASKS:
+            if fact.template in _TASKS and not _buyer_pays(fact, look.order):
                 kind, says = _TASKS[fact.template]
                 summary = f"Order {look.order.number}: {sight.carrier} {sight.number} {says}"
                 look.cases.append(CaseDraft(kind, summary, look.order.order))
             told = _with_window(told, outlook)
-    state = _state(sight)
-    if told.at != state:
-        told = replace(told, at=state)
+    state, given = _state(sight), last_day(sight.window)
+    heard = told.at != state or told.given != given
+    if heard:
+        told = replace(told, at=state, given=given)
     if terminal(sight.status, sight.cause):
         return told
-    return _expected(look, sight, told, outlook)
+    return _expected(look, sight, told, outlook, heard=heard)
 
 
 def milestone(sight: Sight, country: str) -> str:
@@ -233,11 +241,18 @@ _BY_STATUS = {
     Status.RETURNED: "returned",
 }
 _TASKS = {
-    "lost": ("lost", "is lost, the carrier says. Claim it there, and settle with the buyer."),
+    "lost": ("lost", "is lost or destroyed, the carrier says. Claim it there, and settle with the buyer."),
     "customs_documents": ("customs", "waits at customs for papers or information. Find out which."),
+    "customs_duty": ("customs", "waits until duty or tax is paid. Pay it, or find out who does and tell the buyer."),
     "returned": ("returned", "is going back to the sender. Settle with the buyer what comes next."),
 }
-"""The pushes that say when a colleague answers, and the case that makes it true."""
+"""The pushes that say that we see to it, and the case that makes it true."""
+
+
+def _buyer_pays(fact: "_Fact", order: Watched) -> bool:
+    return fact.template == "customs_duty" and order.duties is Duties.BUYER
+
+
 _AGAIN = frozenset({"out_for_delivery", "attempt_failed"})
 """These may happen to a parcel on several days, and each day is news."""
 
@@ -275,8 +290,9 @@ def _with_window(told: ParcelTold, outlook: Outlook) -> ParcelTold:
     return replace(told, first=outlook.first, last=outlook.last)
 
 
-def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> ParcelTold:
-    """Late, stuck, or expected on other days than the buyer was told."""
+def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook, *, heard: bool) -> ParcelTold:
+    """Late, stuck, or expected on other days than the buyer was told; `heard` is whether anything came since the last
+    look."""
     told = _stall(look, sight, told, outlook)
     if sight.status is Status.UNKNOWN and look.now - told.known < ASKING:
         return _with_window(told, outlook) if told.last is None else told
@@ -292,12 +308,18 @@ def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> 
     if action(sight.status, sight.cause) is Action.BUYER:
         # The parcel waits for the buyer, who was told so: a day further off each day is no news.
         return told
+    if told.stalled:
+        # They know that it stands still, and hear the days when it moves.
+        return told
     facts = {"old_first": told.first, "old_last": told.last}
     moves = f"window_moved:{sight.parcel}"
     old = f":{_digits(told.last)}"
     key = f"{moves}{old}:{_digits(outlook.last)}"
     # The old days are news of an earlier move: who did not hear of that one cannot be told that they changed.
     before = next((k for k in sorted(look.said) if k.startswith(moves) and k.endswith(old)), "")
+    if before and not heard and look.today < told.last:
+        # With each day without news the days slide on. That is told once, and again when the days told are over.
+        return told
     look.push(Push("window_moved", key, look.now, sight.parcel, facts, before))
     return _with_window(told, outlook)
 
@@ -307,7 +329,9 @@ def _late(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> Parc
     key, again = f"delayed:{sight.parcel}", f"delayed_again:{sight.parcel}"
     late = _is_late(outlook, look.rules)
     if told.late is not None:
-        if late and look.now >= told.late + look.rules.ladder and again not in look.said:
+        # Nobody is "still late" before the day that was planned is over.
+        over = look.order.promised is None or look.order.promised < look.today
+        if late and over and look.now >= told.late + look.rules.ladder and again not in look.said:
             look.push(Push("delayed_again", again, look.now, sight.parcel, needs=key))
             case = CaseDraft("delayed", f"Order {look.order.number}: late for the second time.", look.order.order)
             look.cases.append(case)
@@ -354,7 +378,8 @@ def _stall(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook) -> Par
             return told
         key = f"stall_over:{told.stalled}"
         look.push(Push("stall_over", key, look.now, sight.parcel, needs=f"stalled:{told.stalled}"))
-        return replace(told, stalled="")
+        # It names the days that are expected now.
+        return replace(_with_window(told, outlook), stalled="")
     place = stand(sight) or f"{sight.parcel}:{_digits(told.known.date())}"
     key = f"stalled:{place}"
     if told.stalled or key in look.said:

@@ -212,18 +212,31 @@ def _gone(door: Door, notice: Notice, reply: str) -> Gone:
 
 def _digest(replies: Sequence[Reply]) -> Reply:
     """One message for several: a line for each, and gone when the first of them is no news any more."""
-    lines = [{**reply.facts, "template": reply.template} for reply in replies]
     hint = {"stop_hint": True} if any("stop_hint" in r.facts for r in replies) else {}
     ends = [r.expires_at for r in replies if r.expires_at is not None]
-    first = replies[0]
+    first, numbers = replies[0], dict.fromkeys(str(r.facts["number"]) for r in replies)
     return replace(
         first,
         template="digest",
-        facts={"numbers": list(dict.fromkeys(str(r.facts["number"]) for r in replies)), "lines": lines, **hint},
+        facts={"numbers": list(numbers), "lines": _lines(replies), **hint},
         key=f"digest:{first.key}",
         options=(),
         expires_at=min(ends, default=None),
     )
+
+
+def _lines(replies: Sequence[Reply]) -> list[dict[str, Any]]:
+    """What each says; by when a parcel should come stands once, behind the last that is said of it."""
+    last = {reply.facts.get("tracking"): place for place, reply in enumerate(replies)}
+    lines = []
+    for place, reply in enumerate(replies):
+        dated = last[reply.facts.get("tracking")] == place
+        facts = {k: v for k, v in reply.facts.items() if dated or k not in _WINDOW}
+        lines.append({**facts, "template": reply.template})
+    return lines
+
+
+_WINDOW = frozenset({"first", "last", "basis", "basis_n"})
 
 
 def _again(notice: Notice, until: datetime) -> Notice:

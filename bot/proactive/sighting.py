@@ -12,7 +12,7 @@ from bot.model.tracks import Scan, Status
 from bot.model.zones import zones_of
 from bot.proactive.watching import Sight, Watched
 from bot.tracking.stages import moved, whereabouts
-from bot.tracking.standing import counted
+from bot.tracking.standing import counted, on_the_spot
 
 
 class Home(Struct, frozen=True):
@@ -52,7 +52,7 @@ def sight(parcel: Parcel, home: Home, now: datetime) -> Sight:
         origin=origin,
         place=scans[-1].place.text if scans else "",
         country=scans[-1].place.country if scans else "",
-        scanned=scans[-1].local if scans else None,
+        scanned=on_the_spot(scans[-1], zone, home.country) if scans else None,
         items=parcel.items,
     )
 
@@ -79,4 +79,5 @@ def watched(order_id: int, order: Order) -> Watched:
         promised=order.promised,
         cancelled=order.cancelled,
         source=order.source,
+        duties=order.duties,
     )

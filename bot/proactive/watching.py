@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from msgspec import Struct, field
 
+from bot.model.orders import Duties
 from bot.model.tracks import Status, Window
 from bot.tracking.stages import Whereabouts
 
@@ -43,7 +44,7 @@ class Sight(Struct, frozen=True):
 
 class Watched(Struct, frozen=True):
     """An order as the announcer sees it. `source` is where it came from; `promised` is the shop's own date; `country`
-    ISO alpha-2; `zone` the IANA name of the zone in which its buyer's days are counted."""
+    ISO alpha-2; `zone` the IANA name of the zone in which its buyer's days are counted; `duties` who pays them."""
 
     order: int
     number: str
@@ -53,13 +54,15 @@ class Watched(Struct, frozen=True):
     promised: date | None = None
     cancelled: bool = False
     source: str = ""
+    duties: Duties = Duties.UNKNOWN
 
 
 class ParcelTold(Struct, frozen=True):
     """What was told of a parcel. `known` is when we first heard of it: what was true by then is no news.
 
     `first` and `last` are the window that the buyer was told; `late` when they were told that it is late. `at` is the
-    state in which it was last looked at: its status, its cause, its newest scan and when it left the shop.
+    state in which it was last looked at: its status, its cause, its newest scan and when it left the shop; `given` the
+    last day that the carrier named then.
     """
 
     known: datetime
@@ -68,6 +71,7 @@ class ParcelTold(Struct, frozen=True):
     late: datetime | None = None
     stalled: str = ""
     at: tuple[Status, str, datetime | None, datetime | None] | None = None
+    given: date | None = None
 
 
 class Told(Struct, frozen=True):

@@ -27,6 +27,8 @@ MATURE = 60
 GLOBAL_DAYS = 60
 LONGEST = 730
 """A delivery after more than two years is a slip of a pen."""
+FADED = 1000
+"""Half-lives after which a journey weighs nothing at all: 2**-1000."""
 AHEAD = 3
 """Warnings are judged so many days before the promised day: on the day itself they are no skill."""
 COLD = (0, 1, 5, 10, 30)
@@ -60,8 +62,8 @@ class Report(Struct):
     """What came of it. `overall`, `months` and `lanes` are of the prediction at hand-over; `by_age` of all.
 
     `open` counts scored parcels that never came, `silent` those of which nothing could be said, `faults` rows
-    that ended before they began, or years after. `young` compares lanes of few parcels with what their parent would
-    have said.
+    that ended before they began, or years after, or of a time that the others are not of. `young` compares lanes of few
+    parcels with what their parent would have said.
     """
 
     first: int = 0
@@ -123,7 +125,7 @@ class _Asked(Struct):
 def calibrate(history: Sequence[Journey], settings: Settings | None = None) -> Report:
     """Try the windows on a history, day by day."""
     settings = settings or Settings()
-    good = [j for j in history if j.end is None or 0 <= j.end - j.start <= LONGEST]
+    good = _sound(history, settings.half_life)
     report = Report(faults=len(history) - len(good))
     if not good:
         return report
@@ -131,6 +133,19 @@ def calibrate(history: Sequence[Journey], settings: Settings | None = None) -> R
     for now in range(trial.begin, trial.end + 1):
         trial.day(now)
     return report
+
+
+def _sound(history: Sequence[Journey], half_life: float) -> list[Journey]:
+    """Without what cannot be: journeys that ended before they began, or years after, and those of a day long after the
+    history was written down, or so long before that nothing of it weighs."""
+    first, last = _written(history) - FADED * half_life, _written(history) + MATURE
+    return [j for j in history if first <= j.start <= last and (j.end is None or 0 <= j.end - j.start <= LONGEST)]
+
+
+def _written(history: Sequence[Journey]) -> int:
+    """The day on which a history was written down; the few events dated later are slips of a pen."""
+    days = sorted(d for j in history for d in (j.start, j.end) if d is not None)
+    return days[-1 - len(days) // 1000] if days else 0
 
 
 class _Trial:
@@ -149,8 +164,8 @@ class _Trial:
             if j.end is not None:
                 self.ends[j.end].append(i)
         self.begin = min(self.starts)
-        self.end = max(*self.starts, *self.ends)
-        last = self._last()
+        self.end = max([*self.starts, *self.ends])
+        last = _written(history)
         mature = min(MATURE, max(last - self.begin, 0) // 5)
         report.first = self.first = settings.first or self._warm()
         report.last = self.last = min(last - mature, max(self.starts))
@@ -168,11 +183,6 @@ class _Trial:
         done = sorted(j.end for j in self.history if j.end is not None)
         share = done[int(len(done) * WARM_UP_SHARE)] + 1 if done else self.begin
         return max(self.begin + WARM_UP_DAYS, share)
-
-    def _last(self) -> int:
-        """The day on which the history was written down; the few events dated later are slips of a pen."""
-        days = sorted(d for j in self.history for d in (j.start, j.end) if d is not None)
-        return days[-1 - len(days) // 1000]
 
     def _plan_warnings(self) -> None:
         for i, j in enumerate(self.history):

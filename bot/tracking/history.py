@@ -19,12 +19,16 @@ COLUMNS = (*TIMES, "origin", "destination", "service")
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
 NOTHING = frozenset({"", "null", "none", "nan", "nat", "n/a", "na", "-", "nil", "\\n"})
 
-_YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
+_YEAR_FIRST = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})(?!\d)")
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:[T ]?\d{4}(?:\d\d)?)?(?:Z|[+-]\d{2}:?\d{2})?")
 _YEAR_LAST = re.compile(r"(\d{1,2})[-/.](\d{1,2})[-/.](\d{4}|\d{2})(?!\d)")
 _NAMED = re.compile(r"(?:[A-Za-z]{3,9},?\s+)?(\d{1,2})[\s-]([A-Za-z]{3})[A-Za-z]*[\s-](\d{4})")
 _NAME_FIRST = re.compile(r"(?:[A-Za-z]{3,9},?\s+)?([A-Za-z]{3})[A-Za-z]*\.?\s+(\d{1,2}),?\s+(\d{4})")
 _EPOCH = re.compile(r"\d{10}(?:\.\d+)?|\d{13}")
+_EXCEL = re.compile(r"([34567]\d{4})(?:\.\d+)?")
+_EARLIEST, _LATEST = date(1970, 1, 1).toordinal(), date(2099, 12, 31).toordinal()
+_EXCEL_BEGINS = date(1899, 12, 30).toordinal()
+"""Day 0 of a spreadsheet's own numbers; they are dates from 1982 on."""
 
 
 class Read(Struct):
@@ -56,7 +60,10 @@ class Dates:
         key = value[:10] if value[4:5] == "-" else value
         if key in self._known:
             return self._known[key]
-        found = self._known[key] = self._read(value)
+        found = self._read(value)
+        if found is not None and not _EARLIEST <= found <= _LATEST:
+            raise ValueError("no parcel's day")
+        self._known[key] = found
         return found
 
     def _read(self, value: str) -> int | None:
@@ -76,6 +83,8 @@ class Dates:
         if _EPOCH.fullmatch(text):
             seconds = float(text) / (1000 if len(text) == 13 else 1)
             return datetime.fromtimestamp(seconds, UTC).toordinal()
+        if found := _EXCEL.fullmatch(text):
+            return _EXCEL_BEGINS + int(found[1])
         raise ValueError("not a date")
 
 

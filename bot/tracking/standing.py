@@ -1,7 +1,7 @@
 """Which scans of a timeline count, and what the dialog asks of them."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from bot.model.parcels import Parcel
 from bot.model.tracks import OffsetFrom, Scan, Status, Track
@@ -132,6 +132,16 @@ def latest_scan(track: Track, now: datetime, since: datetime | None = None) -> S
 def last_physical(track: Track, now: datetime, since: datetime | None = None) -> Scan | None:
     """The newest scan that somebody made with the parcel in hand; data-only events are no movement."""
     return _last_physical(standing(track, now, since))
+
+
+def on_the_spot(scan: Scan, zone: tzinfo, destination: str) -> datetime | None:
+    """The wall clock where a scan was made, as its source wrote it. Many write UTC wherever they are: such a time in
+    the country where the parcel goes (ISO alpha-2) is told by the clock of its buyer's `zone`."""
+    at = scan.at
+    if at is None or scan.offset_from is not OffsetFrom.EXPLICIT or scan.place.country not in {"", destination}:
+        return scan.local
+    in_utc = scan.local == at.replace(tzinfo=None)
+    return at.astimezone(zone).replace(tzinfo=None) if in_utc else scan.local
 
 
 def _last_physical(scans: Sequence[Scan]) -> Scan | None:

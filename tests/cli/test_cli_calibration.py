@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from bot.cli.calibrating import _table
+from bot.cli.calibrating import _of_file
 from bot.cli.main import create_cli
 from bot.model.clock import Clock
 from bot.store import Store
@@ -57,6 +57,18 @@ def test_a_terminal_gets_a_table_and_a_file_the_plots(history: Path, tmp_path: P
     assert "<script" not in html
 
 
+def test_a_long_lane_cuts_no_figure(tmp_path: Path) -> None:
+    service = "Registered air mail parcel with insurance and signature"
+    table = tmp_path / "table.csv"
+    days = [date(2025, 1, 1) + timedelta(days=n // 4) for n in range(1200)]
+    lines = [f"{day},{day + timedelta(days=5 + n % 7)},{service}\n" for n, day in enumerate(days)]
+    table.write_text("handed_at,delivered_at,service\n" + "".join(lines), encoding="utf-8")
+    done = runner.invoke(create_cli(), ["calibration", "--history", str(table)])
+    assert done.exit_code == 0
+    assert "Registered air mail" in done.stdout
+    assert all("…" not in line[40:] for line in done.stdout.splitlines())
+
+
 def test_too_little_is_said_to_be_too_little(tmp_path: Path) -> None:
     file = tmp_path / "few.csv"
     file.write_text("placed_at,delivered_at\n2026-01-01,2026-01-09\n", encoding="utf-8")
@@ -98,14 +110,30 @@ def test_the_shops_own_parcels_are_asked_without_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        b"a,b\n1,2\n",
-        b"\xef\xbb\xbfa;b\r\n1;2\r\n",
-        "a\tb\n1\t2\n".encode("utf-16"),
-        b"a,b\n1,2\n\n\n",
+        b"handed_at,delivered_at\n2026-01-02,2026-01-09\n",
+        b"\xef\xbb\xbfHanded At;Delivered At\r\n02.01.2026;09.01.2026\r\n",
+        "handed_at\tdelivered_at\n2026-01-02\t2026-01-09\n".encode("utf-16"),
+        b"sep=;\r\nhanded_at;delivered_at\r\n2026-01-02;2026-01-09\r\n\r\n",
+        "handed_at,delivered_at,service\n2026年1月2日,2026年1月9日,中国邮政\n".encode("gb18030"),
+        b"handed_at,delivered_at\r46024,46031.5\r",
     ],
 )
-def test_tables_are_read_whatever_wrote_them(raw: bytes) -> None:
-    assert _table(raw) == [["a", "b"], ["1", "2"]]
+def test_tables_are_read_whatever_wrote_them(tmp_path: Path, raw: bytes) -> None:
+    table = tmp_path / "table.csv"
+    table.write_bytes(raw)
+    (journey,) = _of_file(table).journeys
+    assert journey.end is not None
+    assert [date.fromordinal(d) for d in (journey.start, journey.end)] == [date(2026, 1, 2), date(2026, 1, 9)]
+
+
+@pytest.mark.parametrize("raw", [b"", b"\n\n", bytes(range(256)) * 9, b"PK\x03\x04 a spreadsheet"])
+def test_what_is_no_table_is_one_clear_error(tmp_path: Path, raw: bytes) -> None:
+    table = tmp_path / "table.csv"
+    table.write_bytes(raw)
+    done = runner.invoke(create_cli(), ["calibration", "--history", str(table)])
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"✗ {table}: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_long_table_takes_seconds(history: Path) -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bot.model.tracks import Status
+from bot.model.orders import Duties
+from bot.model.tracks import Status, Window
 from bot.proactive.announce import Announced, Outlook, Rules, announce, milestone
 from bot.proactive.pushes import KINDS, Push
 from bot.proactive.watching import Sight, Told, Watched
@@ -116,25 +117,86 @@ def test_a_moved_window_is_told_with_the_old_one() -> None:
 
 
 def test_a_delay_is_told_in_two_steps_and_the_second_is_a_case() -> None:
-    told = look(sent()).told
+    order = replace(ORDER, promised=NOW.date())
+    told = look(sent(), order=order).told
     late = replace(WINDOW, late=0.8)
-    first = look(sent(), told=told, now=NOW + DAY, outlook=late)
+    first = look(sent(), told=told, now=NOW + DAY, outlook=late, order=order)
     assert names(first) == ["delayed"]
-    assert names(look(sent(), told=first.told, now=NOW + 3 * DAY, outlook=late)) == []
-    second = look(sent(), told=first.told, now=NOW + 4 * DAY, outlook=late)
+    assert names(look(sent(), told=first.told, now=NOW + 3 * DAY, outlook=late, order=order)) == []
+    second = look(sent(), told=first.told, now=NOW + 4 * DAY, outlook=late, order=order)
     assert names(second) == ["delayed_again"]
     assert [c.kind for c in second.cases] == ["delayed"]
-    assert names(look(sent(), told=second.told, now=NOW + 9 * DAY, outlook=late)) == []
+    assert names(look(sent(), told=second.told, now=NOW + 9 * DAY, outlook=late, order=order)) == []
+
+
+def test_nobody_is_told_that_it_is_still_late_before_the_planned_day_is_over() -> None:
+    order = replace(ORDER, promised=date(2026, 12, 1))
+    late = replace(WINDOW, late=0.8)
+    told = look(sent(), order=order).told
+    steps: dict[date, list[str]] = {}
+    for day in range(1, 12):
+        found = look(sent(), told=told, now=NOW + day * DAY, outlook=late, order=order)
+        told = found.told
+        if found.pushes:
+            steps[(NOW + day * DAY).date()] = names(found)
+    assert steps == {date(2026, 11, 25): ["delayed"], date(2026, 12, 2): ["delayed_again"]}
+
+
+def slid(day: int) -> Outlook:
+    """Of a parcel of which nothing is heard the days slide on with today."""
+    return replace(WINDOW, first=WINDOW.first + day * DAY, last=WINDOW.last + day * DAY)  # type: ignore[operator]
+
+
+def test_a_window_that_slides_on_without_news_is_told_once_and_again_when_its_days_are_over() -> None:
+    told, days = look(sent()).told, []
+    for day in range(1, 25):
+        found = look(sent(), told=told, now=NOW + day * DAY, outlook=slid(day))
+        told = found.told
+        days += [day for p in found.pushes if p.template == "window_moved"]
+    assert days == [2, 13, 24]
+
+
+def test_a_window_that_moves_with_news_is_told_each_time() -> None:
+    told, days = look(sent()).told, []
+    for day in range(1, 9):
+        seen = NOW + (day - day % 4) * DAY
+        moving = sent(status=Status.IN_TRANSIT, since=NOW, seen=seen)
+        found = look(moving, told=told, now=NOW + day * DAY, outlook=slid(day))
+        told = found.told
+        days += [day for p in found.pushes if p.template == "window_moved"]
+    assert days == [2, 4, 8]
+
+
+def test_a_new_date_of_the_carrier_is_news() -> None:
+    told, days = look(sent()).told, []
+    for day in range(1, 9):
+        given = Window(NOW, NOW + (20 if day < 3 else 25) * DAY, "carrier")
+        found = look(sent(window=given), told=told, now=NOW + day * DAY, outlook=slid(day))
+        told = found.told
+        days += [day for p in found.pushes if p.template == "window_moved"]
+    assert days == [2, 4]
+
+
+def test_of_a_parcel_that_stands_still_no_days_are_told_before_it_moves() -> None:
+    told = look(sent(moved=NOW)).told
+    stuck = replace(slid(9), stuck=True, quiet_days=9)
+    first = look(sent(moved=NOW), told=told, now=NOW + 9 * DAY, outlook=stuck)
+    assert names(first) == ["stalled"]
+    later = look(sent(moved=NOW), told=first.told, now=NOW + 14 * DAY, outlook=replace(slid(14), stuck=True))
+    assert names(later) == []
+    over = look(sent(moved=NOW + 15 * DAY), told=later.told, now=NOW + 15 * DAY, outlook=slid(15))
+    assert names(over) == ["stall_over"], "it says the new days"
+    assert names(look(sent(moved=NOW + 15 * DAY), told=over.told, now=NOW + 16 * DAY, outlook=slid(15))) == []
 
 
 def test_staff_hear_of_a_parcel_in_trouble_before_its_buyer_can_open_a_dispute() -> None:
     bought = replace(ORDER, source="ebay", promised=date(2026, 12, 1))
     late, told, cases = replace(WINDOW, late=0.8), look(sent(), order=bought).told, []
-    for day in (2, 5, 6):
+    for day in (2, 5, 8):
         found = look(sent(), told=told, now=NOW + day * DAY, order=bought, outlook=late)
         told = found.told
         cases.append([c.kind for c in found.cases])
-    assert cases == [[], ["dispute_near", "delayed"], []]
+    assert cases == [[], ["dispute_near"], ["delayed"]]
 
 
 def test_a_parcel_that_no_source_was_asked_about_yet_is_in_no_trouble() -> None:
@@ -155,7 +217,9 @@ def test_a_parcel_that_no_source_was_asked_about_yet_is_in_no_trouble() -> None:
     ("status", "cause", "push", "kind"),
     [
         (Status.EXCEPTION, "lost", "lost", "lost"),
+        (Status.EXCEPTION, "destroyed", "lost", "lost"),
         (Status.CUSTOMS, "info_required", "customs_documents", "customs"),
+        (Status.CUSTOMS, "duty_due", "customs_duty", "customs"),
         (Status.RETURNING, "", "returned", "returned"),
     ],
 )
@@ -169,6 +233,18 @@ def test_a_push_that_says_when_a_colleague_answers_is_a_case_once(
     assert look(trouble, told=found.told, now=NOW + 2 * DAY).cases == ()
     long_ago = sent(status=status, cause=cause, since=NOW - 30 * DAY, seen=NOW - 30 * DAY)
     assert look(long_ago).cases == ()
+
+
+@pytest.mark.parametrize(
+    ("duties", "cases"), [(Duties.SELLER, ["customs"]), (Duties.UNKNOWN, ["customs"]), (Duties.BUYER, [])]
+)
+def test_duty_that_is_not_the_buyers_is_work_for_staff(duties: Duties, cases: list[str]) -> None:
+    order = replace(ORDER, duties=duties)
+    told = look(sent(), order=order).told
+    due = sent(status=Status.CUSTOMS, cause="duty_due", since=NOW + DAY, seen=NOW + DAY)
+    found = look(due, told=told, now=NOW + DAY, order=order)
+    assert names(found) == ["customs_duty"]
+    assert [c.kind for c in found.cases] == cases
 
 
 def test_an_open_dispute_clock_of_a_parcel_that_comes_in_time_is_no_case() -> None:
@@ -251,7 +327,8 @@ def test_a_second_move_builds_on_the_first() -> None:
     told = look(sent()).told
     moves: list[Push] = []
     for day, last in ((1, date(2026, 12, 9)), (2, date(2026, 12, 12))):
-        found = look(sent(), told=told, now=NOW + day * DAY, outlook=replace(WINDOW, last=last))
+        scanned = sent(status=Status.IN_TRANSIT, since=NOW, seen=NOW + day * DAY)
+        found = look(scanned, told=told, now=NOW + day * DAY, outlook=replace(WINDOW, last=last))
         told, moves = found.told, [*moves, *found.pushes]
     assert [m.needs for m in moves] == ["", moves[0].key]
 

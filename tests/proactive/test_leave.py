@@ -85,6 +85,15 @@ def test_a_digest_holds_one_buyers_news() -> None:
     assert {(g.buyer, g.reply) for g in found.gone} == {(1, found.replies[0].key), (2, found.replies[1].key)}
 
 
+def test_the_digest_says_once_by_when_a_parcel_should_come() -> None:
+    here = order(1, shipped=NOON - DAY, status=Status.ARRIVED_DESTINATION, since=NOON, origin="CN")
+    orders = [here, order(2, shipped=NOON)]
+    told = [notice(1, "arrived_country"), notice(1, "stall_over"), notice(2, "shipped")]
+    (reply,) = left(orders, *told).replies
+    dated = [(line["number"], line["template"]) for line in reply.facts["lines"] if "first" in line]
+    assert dated == [("1001", "stall_over"), ("1002", "shipped")]
+
+
 def test_a_parcel_that_moved_overnight_does_not_stand_still() -> None:
     moved = order(1, status=Status.IN_TRANSIT, moved=NOON - DAY)
     held = notice(1, "stalled", fact_key="1:stalled:1:20261110", facts={"silent_days": 12})

@@ -65,10 +65,19 @@ def test_impossible_rows_are_counted_and_left_out() -> None:
     bad = Journey("handed", "", "A", "B", DAY + 9, DAY + 3, None)
     typo = Journey("handed", "", "A", "B", DAY + 9, DAY + 9000, None)
     future = Journey("handed", "", "A", "B", DAY + 9000, None, None)
-    report = calibrate([*history(1500), bad, typo, future])
-    assert report.faults == 2
+    ancient = Journey("handed", "", "A", "B", 1, None, None)
+    report = calibrate([*history(1500), bad, typo, future, ancient])
+    assert report.faults == 4
     clean = calibrate(history(1500))
     assert abs(report.first - clean.first) + abs(report.last - clean.last) <= 10
+
+
+def test_days_that_no_history_has_break_nothing() -> None:
+    first, last = (Journey("handed", "", "", "", day, None, None) for day in (DAY - 200_000, DAY + 200_000))
+    known = Journey("handed", "", "", "", DAY, DAY + 9, None)
+    assert calibrate([first, last, known]).overall.n == 0
+    assert calibrate([first]).overall.n == 0
+    assert calibrate(history(), Settings(half_life=1)).overall.n > 0
 
 
 def test_two_clocks_are_never_mixed() -> None:
@@ -140,6 +149,9 @@ HEADER = ["placed_at", "handed_at", "delivered_at", "promised_at", "origin", "de
         "1506941793",
         "1506941793000",
         " 2017-10-02 00:00 ",
+        "2017年10月2日 10:56",
+        "43010",
+        "43010.4559",
     ],
 )
 def test_a_day_is_read_however_it_is_written(written: str) -> None:
@@ -166,9 +178,11 @@ def test_rows_that_cannot_be_read_cost_themselves_alone() -> None:
             ["", "", "2026-01-09", "", "SP", "RJ", ""],
             ["2026-01-01", "", "2026-01-09"],
             ["2026-02-31", "", "", "", "", "", ""],
+            ["0001-01-01", "", "", "", "", "", ""],
+            ["", "2999-12-31", "", "", "", "", ""],
         ],
     )
-    assert (found.rows, found.unreadable, found.without_start) == (5, 2, 1)
+    assert (found.rows, found.unreadable, found.without_start) == (7, 4, 1)
     assert [j.kind for j in found.journeys] == ["handed", "placed"]
     assert found.journeys[0].service == "pac"
     assert found.journeys[1].origin == ""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from itertools import permutations
+from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from bot.model.parcels import Parcel
 from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, Window
 from bot.tracking.phrases import refine, rules
-from bot.tracking.standing import moved_after_delivery
+from bot.tracking.standing import moved_after_delivery, on_the_spot
 from bot.tracking.timeline import Change, State, apply, derive, last_physical, latest_scan, merge, standing
 from bot.tracking.vocabulary import CAUSES, known
 
@@ -423,3 +424,17 @@ def test_the_younger_word_on_the_arrival_holds_and_a_silent_source_does_not_eras
 def test_all_statuses_can_be_reached_by_a_scan_of_theirs() -> None:
     for status in CAUSES:
         assert state(scan(status, 1))[0] == status.value
+
+
+def test_an_evening_that_is_written_in_utc_is_the_buyers_evening() -> None:
+    """At one in the morning of the 23rd it is nine in the evening of the 22nd in New York."""
+    home = ZoneInfo("America/New_York")
+    late = scan(Status.DELIVERED, 13, country="US")
+    wall = late.local
+    assert str(on_the_spot(late, home, "US")) == "2026-10-22 21:00:00"
+    as_written = [
+        replace(late, place=Place("", "CN")),
+        replace(late, offset_from=OffsetFrom.UNKNOWN),
+        replace(late, at=NOW - timedelta(days=10) + 20 * HOUR),
+    ]
+    assert [on_the_spot(s, home, "US") for s in as_written] == [wall, wall, wall]
