@@ -5,7 +5,8 @@
 
 Both exit with 0 where nothing was found and with 1 where something was. `dependencies` needs PyPI's word on each
 version: where that is not to be had (a mirror without it, no network), nobody knows, which is neither. It says NOT
-SCANNED, how much of it, and exits with 3. `secrets` never calls out: a finding is not tried at its provider.
+SCANNED, how much of it, and exits with 3; so it does where nothing is found in a version that is known to have a hole.
+`secrets` never calls out: a finding is not tried at its provider.
 """
 
 import json
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 FOUND, UNKNOWN = 1, 3
@@ -21,6 +23,8 @@ FOUND, UNKNOWN = 1, 3
 HERE = Path(__file__).parent
 LOCK = "requirements-test.lock"
 """Holds all that `requirements.lock` does."""
+CANARY = "jinja2==2.10"
+"""PYSEC-2019-217: whoever finds nothing in it has no word on holes. A mirror that gives no list of them looks alike."""
 TOOLS = Path(sys.executable).parent
 UNTRACKED = ("*.env", "*.pem", "*.key", "*.p12", "*.pfx", "config.yaml")
 """Names under which secrets are kept beside the tree and never in it."""
@@ -52,8 +56,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def dependencies(lock: str) -> int:
     """Ask pip-audit about a lock file and print what came of it."""
-    asked = ["-r", lock, "--no-deps", "--disable-pip", "--progress-spinner", "off", "--format", "json"]
-    ran = _run([str(TOOLS / "pip-audit"), *asked])
+    ran = _audit(lock)
     found = read_audit(ran.stdout)
     if found is None:
         print(f"dependencies: NOT SCANNED, {_last_line(ran.stderr) or 'pip-audit gave no report'}")
@@ -66,8 +69,24 @@ def dependencies(lock: str) -> int:
         print(f"dependencies: NOT SCANNED, {len(found.unknown)} of {len(found.unknown) + found.known} pinned versions: "
               f"PyPI's word on them is not to be had here ({', '.join(found.unknown[:3])}, ...)")  # fmt: skip
         return UNKNOWN
+    if not _sees_holes():
+        print(f"dependencies: NOT SCANNED, what answers for PyPI here knows of no hole in {CANARY} either")
+        return UNKNOWN
     print(f"dependencies: no known hole in {found.known} pinned versions")
     return 0
+
+
+def _audit(lock: str) -> subprocess.CompletedProcess[str]:
+    asked = ["-r", lock, "--no-deps", "--disable-pip", "--progress-spinner", "off", "--format", "json"]
+    return _run([str(TOOLS / "pip-audit"), *asked])
+
+
+def _sees_holes() -> bool:
+    with TemporaryDirectory() as folder:
+        canary = Path(folder) / "canary.txt"
+        canary.write_text(CANARY, encoding="utf-8")
+        found = read_audit(_audit(str(canary)).stdout)
+    return bool(found and found.holes)
 
 
 def read_audit(report: str) -> Audit | None:

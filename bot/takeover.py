@@ -62,7 +62,10 @@ class Takeover(Struct, frozen=True):
         """One staff act. `held` are pushes that were held back, by their key."""
         record = written.conversation
         assert record is not None  # noqa: S101 - a conversation's turn always has one
+        lost, act = _unkept(act.media), replace(act, media=tuple(m for m in act.media if m.path))
         handed = handoff.act(record, written.ticket, act, self.shop.name, self.rules, now)
+        if lost and handed.told in {"", "nothing_said"}:
+            handed = replace(handed, told="file_lost")
         version = handed.conversation.version
         speaks = (handed.say or handed.media) and not handed.reword
         said = self._said(handed, act) if speaks else ()
@@ -90,8 +93,8 @@ class Takeover(Struct, frozen=True):
         if handed.bridge:
             return self._bridged(done, act, held.get(f"{handed.bridge}:reply", b"").decode())
         if handed.told:
-            done = self._told(done, handed, act)
-        if act.undo_seconds and handed.say and not handed.reword:
+            done = self._told(done, handed, act, lost)
+        if act.undo_seconds and speaks:
             done = self._undoable(done, act)
         return self._announced(done, handed.template, act.id) if handed.template else done
 
@@ -150,7 +153,7 @@ class Takeover(Struct, frozen=True):
         outs: list[tuple[str, tuple[Media, ...]]] = []
         if text.strip():
             outs += [(part, ()) for part in (split(text, limits.text) if limits else [text])]
-        outs += [("", (media,)) for media in handed.media if media.path]
+        outs += [("", (media,)) for media in handed.media]
         made = []
         for place, (part, media) in enumerate(outs):
             out = Outbound(
@@ -165,7 +168,7 @@ class Takeover(Struct, frozen=True):
             made.append(Worded(out, key, "staff", act.undo_seconds))
         return tuple(made)
 
-    def _told(self, written: Written, handed: handoff.Handed, act: StaffAct) -> Written:
+    def _told(self, written: Written, handed: handoff.Handed, act: StaffAct, lost: Sequence[str]) -> Written:
         """A word to the writer alone, where they wrote; with their text, and a way to speak after all."""
         where = self._heard_from(act, handed.case)
         if where is None:
@@ -174,6 +177,7 @@ class Takeover(Struct, frozen=True):
         holder = record.holder.removeprefix(handoff.PERSON)
         owner = handed.case.owner if handed.case else ""
         facts: dict[str, object] = {"code": handed.told, "holder": holder, "owner": owner, "text": act.text}
+        facts |= {"files": list(lost), "goes": bool(handed.say or handed.media)}
         if handed.told == "no_such_queue":
             facts["queues"] = list(self.rules.queue_names)
         choices: tuple[Choice, ...] = ()
@@ -193,7 +197,8 @@ class Takeover(Struct, frozen=True):
         where = self._heard_from(act, written.ticket)
         if where is None or written.ticket is None:
             return written
-        facts = {"what": "sending", "who": act.staff, "text": act.text, "about": round(act.undo_seconds)}
+        text = " ".join([act.text, *(f"📎 {m.name or m.kind.value}" for m in act.media)]).strip()
+        facts = {"what": "sending", "who": act.staff, "text": text, "about": round(act.undo_seconds)}
         choices = (Choice(f"undo:{written.ticket.id}:{act.id}"[:64], "undo"),)
         post = DeskPost("say", act.case or 0, "staff/line", facts)
         out = Outbound(id="", to=where, text="", choices=choices, purpose=Purpose.DESK, desk=post)
@@ -406,11 +411,17 @@ def _resolved_now(before: Case | None, case: Case) -> bool:
 
 
 def _heard(message: Inbound) -> str:
-    return {Kind.EDITED: "buyer_edited", Kind.DELETED: "buyer_deleted"}.get(message.kind, "buyer")
+    kinds = {Kind.EDITED: "buyer_edited", Kind.DELETED: "buyer_deleted", Kind.UNSUPPORTED: "buyer_unsupported"}
+    return "buyer_phone" if message.contact and not message.text else kinds.get(message.kind, "buyer")
+
+
+def _unkept(media: Sequence[Media]) -> list[str]:
+    """Files that could not be fetched or were too large, as people know them."""
+    return [m.name or m.kind.value for m in media if not m.path and not m.sticker]
 
 
 def _line(place: Address, what: str, who: str, text: str, key: str, media: tuple[Media, ...] = ()) -> Worded:
-    facts = {"what": what, "who": who, "text": text, "about": ""}
+    facts = {"what": what, "who": who, "text": text, "about": "", "unkept": _unkept(media)}
     post = DeskPost("say", template="staff/line", facts=facts)
     kept = tuple(m for m in media if m.path)
     return Worded(Outbound(id="", to=place, text="", media=kept, purpose=Purpose.DESK, desk=post), key, "say")

@@ -1,15 +1,30 @@
-"""CI's scans see what they are for: every kind of credential that Wismo is given, and what pip-audit tells."""
+"""CI's scans see what they are for: every kind of credential that Wismo is given, and what pip-audit tells.
+
+PyPI's answers are written after docs.pypi.org/api/json, "Known vulnerabilities".
+"""
 
 import json
+import os
 import random
+import ssl
 import string
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 SCAN = Path(__file__).parents[1] / ".ci" / "scan.py"
 WORD, HEX = string.ascii_letters + string.digits, "0123456789abcdef"
@@ -79,6 +94,7 @@ def test_a_reference_to_a_secret_is_none(tmp_path: Path) -> None:
 def audited(scan: ModuleType, monkeypatch: pytest.MonkeyPatch, report: str, error: str = "") -> int:
     ran = subprocess.CompletedProcess([], 1, report, error)
     monkeypatch.setattr(scan, "_run", lambda _: ran)
+    monkeypatch.setattr(scan, "_sees_holes", lambda: True)
     return int(scan.dependencies("a.lock"))
 
 
@@ -108,3 +124,113 @@ def test_what_nobody_knows_is_never_a_pass(
 ) -> None:
     assert audited(scan, monkeypatch, said, error) == 3
     assert "NOT SCANNED" in capsys.readouterr().out
+
+
+# ---- the whole of it, at a PyPI of our own ------------------------------------------------------------------
+
+
+HOLE: Mapping[str, Any] = {
+    "id": "PYSEC-2026-1",
+    "aliases": ["CVE-2026-1"],
+    "details": "Anything goes.",
+    "summary": None,
+    "fixed_in": ["3.1.7"],
+    "link": "https://osv.dev/vulnerability/PYSEC-2026-1",
+    "source": "osv",
+    "withdrawn": None,
+}
+
+
+@dataclass
+class PyPI:
+    """What stands at pypi.org, by the path of a version; `None` is a mirror that has no list of holes."""
+
+    folder: Path
+    port: int = 0
+    holes: dict[str, list[Mapping[str, Any]] | None] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def scan(self, *pinned: str) -> subprocess.CompletedProcess[str]:
+        """`scan.py dependencies` as CI runs it, by way of a proxy that leads here."""
+        lock = self.folder / "a.lock"
+        lock.write_text("\n".join(pinned))
+        known = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
+        way = {"HTTPS_PROXY": f"http://127.0.0.1:{self.port}", "REQUESTS_CA_BUNDLE": str(self.folder / "ca.pem")}
+        home = {"HOME": str(self.folder), "PIP_CACHE_DIR": str(self.folder / "cache")}
+        asked = [sys.executable, str(SCAN), "dependencies", str(lock)]
+        return subprocess.run(asked, capture_output=True, text=True, check=False, env={**known, **way, **home})
+
+    def answer(self, path: str) -> bytes:
+        """GET /pypi/<name>/<version>/json."""
+        self.asked.append(path)
+        told: dict[str, Any] = {"info": {}, "urls": []}
+        found = self.holes.get(path, [])
+        return json.dumps(told if found is None else told | {"vulnerabilities": found}).encode()
+
+
+def certificate(folder: Path) -> ssl.SSLContext:
+    """A certificate for pypi.org, which only this test trusts."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(datetime.now(UTC) - timedelta(days=1))
+    made = made.not_valid_after(datetime.now(UTC) + timedelta(days=1))
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("pypi.org")]), critical=False)
+    (folder / "ca.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    kinds = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, *kinds))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
+    return context
+
+
+@pytest.fixture
+def pypi(tmp_path: Path) -> Iterator[PyPI]:
+    made, context = PyPI(tmp_path), certificate(tmp_path)
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with context.wrap_socket(self.connection, server_side=True) as line:
+                reading = line.makefile("rb")
+                path = reading.readline().split()[1].decode()
+                while reading.readline().strip():
+                    pass
+                body = made.answer(path)
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+                line.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        made.port = server.server_port
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield made
+        server.shutdown()
+
+
+CANARY = "/pypi/jinja2/2.10/json"
+
+
+def test_a_vulnerable_version_fails_the_scan(pypi: PyPI) -> None:
+    pypi.holes = {CANARY: [HOLE], "/pypi/yarl/1.25.1/json": [HOLE]}
+    told = pypi.scan("jinja2==3.1.6", "yarl==1.25.1")
+    assert (told.returncode, told.stdout) == (1, "dependencies: yarl 1.25.1: PYSEC-2026-1, fixed in 3.1.7\n")
+    assert {"/pypi/jinja2/3.1.6/json", "/pypi/yarl/1.25.1/json"} <= set(pypi.asked)
+
+
+def test_sound_versions_pass_where_holes_are_known(pypi: PyPI) -> None:
+    pypi.holes = {CANARY: [HOLE], "/pypi/yarl/1.25.1/json": [{**HOLE, "withdrawn": "2026-11-01T00:00:00Z"}]}
+    told = pypi.scan("jinja2==3.1.6", "yarl==1.25.1")
+    assert (told.returncode, told.stdout) == (0, "dependencies: no known hole in 2 pinned versions\n")
+
+
+@pytest.mark.parametrize("holes", [None, []])
+def test_a_mirror_that_knows_of_no_holes_is_no_pass(pypi: PyPI, holes: list[Mapping[str, Any]] | None) -> None:
+    pypi.holes = {CANARY: holes, "/pypi/yarl/1.25.1/json": holes}
+    told = pypi.scan("yarl==1.25.1")
+    assert told.returncode == 3
+    assert "NOT SCANNED" in told.stdout

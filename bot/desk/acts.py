@@ -15,6 +15,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from bot.desk.gate import row_number
 from bot.desk.house import DeskHouse
 from bot.desk.inbox import speaker
 from bot.errors import Refused
@@ -91,7 +92,6 @@ async def act(house: DeskHouse, request: Request, visit: Visit) -> Response:
 
 
 async def _act(house: DeskHouse, form: FormData, visit: Visit, line: CaseLine, kind: str) -> StaffAct:
-    seen = str(form.get("version", ""))
     upload = form.get("file")
     media: tuple[Media, ...] = ()
     if kind == "reply" and isinstance(upload, UploadFile) and upload.filename:
@@ -105,7 +105,7 @@ async def _act(house: DeskHouse, form: FormData, visit: Visit, line: CaseLine, k
         kind=kind,
         text=str(form.get("text", "")).replace("\r\n", "\n").strip()[:LONGEST],
         media=media,
-        version=int(seen) if seen.isdecimal() else None,
+        version=row_number(str(form.get("version", ""))),
         ref=str(form.get("ref", ""))[:200],
         whom=await _colleague(house, whom) if kind == "assign" else whom if kind == "move" else "",
         undo_seconds=house.settings.undo_seconds if kind == "reply" else 0.0,

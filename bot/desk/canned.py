@@ -11,7 +11,7 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from bot.desk.gate import frame
+from bot.desk.gate import frame, row_number
 from bot.desk.house import DeskHouse
 from bot.dialog.turn import Dossier
 from bot.errors import Refused
@@ -124,7 +124,7 @@ async def save(house: DeskHouse, request: Request, visit: Visit) -> Response:
     """Keep an answer; one that cannot be filled in is not kept."""
     form = await request.form()
     number, title, locale, body = (str(form.get(k, "")).strip() for k in ("id", "title", "locale", "body"))
-    chosen = Answer(int(number) if number.isdecimal() else 0, title[:80], locale, body[:LONGEST])
+    chosen = Answer(row_number(number) or 0, title[:80], locale, body[:LONGEST])
     problem = "" if title and body else "It needs a title and a text."
     if locale and locale not in house.renderer.locales:
         problem = "This language is not one of the bot's."

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -17,8 +18,9 @@ from bot.model.staff import Visit
 from bot.store.desk import CaseLine
 from bot.store.staff import Audited
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What a spreadsheet takes for a formula when a cell begins with it (OWASP, CSV injection; wide forms too)."""
+FORMULA = re.compile(r"(^|;)(?=[ \"']*[=+\-@＝＋－＠])")
+"""Before what a spreadsheet takes for a formula where a cell begins with it (OWASP, CSV injection; wide forms too). In
+many countries it parts cells by semicolons, and then the quotes around a cell hold nothing together."""
 COLUMNS = (
     "case",
     "opened",
@@ -37,9 +39,8 @@ MOST_LINES = 2000
 
 
 def guarded(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = str(value if value is not None else "")
-    return "'" + text if text.lstrip(" ").startswith(FORMULA) else text
+    """A cell, in one line, that no spreadsheet takes for a formula, whatever it parts cells by."""
+    return FORMULA.sub(r"\1'", " ".join(str(value if value is not None else "").split()))
 
 
 async def as_csv(house: DeskHouse, request: Request, visit: Visit) -> Response:

@@ -5,7 +5,7 @@ import re
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 
-from bot.desk.gate import frame, from_elsewhere
+from bot.desk.gate import frame, from_elsewhere, row_number
 from bot.desk.house import DeskHouse
 from bot.desk.inbox import ROWS, Look, due, headline
 from bot.desk.live import Live, Stream
@@ -56,9 +56,9 @@ async def stream(house: DeskHouse, request: Request, visit: Visit) -> Response:
     if from_elsewhere(request):
         return PlainTextResponse("This came from another site.", 403)
     live: Live = request.app.state.live
-    case, seen = request.query_params.get("case", ""), request.query_params.get("seen", "")
+    seen = request.query_params.get("seen", "")
     look = await sought(house, Look.parse(request.query_params))
-    page = Stream(visit, look, int(case) if case.isdecimal() else None)
+    page = Stream(visit, look, row_number(request.query_params.get("case", "")))
     if SEEN.fullmatch(seen):
         page.seen = float(seen)
     if live.first_look(visit, page.case or 0):

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -40,6 +41,9 @@ SAFE = {"GET", "HEAD"}
 ACTS_A_MINUTE = 90
 ROOM = 256 * 1024
 """Bytes of a form beside its file."""
+
+DIGITS = 9
+"""Of a row's number at most: no table of a shop counts further, and databases refuse what does not fit theirs."""
 
 Handler = Callable[[DeskHouse, Request, Visit], Awaitable[Response]]
 Open = Callable[[DeskHouse, Request], Awaitable[Response]]
@@ -106,6 +110,18 @@ def _limited(receive: Receive, most: int) -> Receive:
         return message if read <= most else {"type": "http.disconnect"}
 
     return limited
+
+
+class _Row(IntegerConvertor):
+    regex = f"[0-9]{{1,{DIGITS}}}"
+
+
+register_url_convertor("row", _Row())
+
+
+def row_number(text: str) -> int | None:
+    """The number of a row, or a version, that an address or a form names; None for what is none."""
+    return int(text) if text.isdecimal() and len(text) <= DIGITS else None
 
 
 def seal(visit: Visit, *parts: str) -> str:

@@ -5,7 +5,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from bot.desk.gate import frame
+from bot.desk.gate import frame, row_number
 from bot.desk.house import DeskHouse
 from bot.model.staff import Role, Staff, Visit
 from bot.store.staff import Audited, name_key
@@ -84,6 +84,5 @@ async def _other(house: DeskHouse, request: Request, visit: Visit) -> Staff | No
 
 async def audit(house: DeskHouse, request: Request, visit: Visit) -> Response:
     """The audit log, newest first."""
-    before = request.query_params.get("before", "")
-    lines = await house.staff.audited(before=int(before) if before.isdecimal() else None)
+    lines = await house.staff.audited(before=row_number(request.query_params.get("before", "")))
     return HTMLResponse(house.pages.draw("audit.html", lines=lines, here="audit", **frame(visit)))

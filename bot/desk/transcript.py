@@ -72,6 +72,7 @@ SHOWN_KINDS = {
 }
 
 
+NOT_THERE = "a file that could not be fetched, was too large, or is no longer kept"
 PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 
 
@@ -119,7 +120,7 @@ class Line(Struct, frozen=True):
 class Fates(Struct, frozen=True):
     """What became of staff's replies, by their acts: whom each is by, which a shut window kept back, which were taken
     back in time, deleted, or changed (and to what); and how many messages of words each took. `amends`: the channel
-    still can."""
+    still can. `kept` are our copies of files, by their digest."""
 
     said_by: Mapping[str, str]
     shut: Container[str]
@@ -128,6 +129,7 @@ class Fates(Struct, frozen=True):
     amended: Mapping[str, str]
     messages: Mapping[str, int]
     amends: bool
+    kept: Mapping[str, int]
 
 
 Decode = Callable[[str, Item], Event | None]
@@ -139,7 +141,12 @@ def read(paper: Paper, decode: Decode, *, amends: bool = False) -> list[Line]:
     # What changes a message says nothing new: its line of the history tells of it.
     said = [row for row in paper.said if row.body and not row.key.startswith(AMEND)]
     fates = _fates(paper, said, released, amends=amends)
-    lines = [line for row in paper.written if (line := _written(row, paper, decode)) is not None]
+    titles = {c.value: c.title for row in said for c in codec.outbound(row.body or b"").choices}
+    heard = [(row, _event(row, decode)) for row in paper.written]
+    brought = _brought(paper, heard)
+    lines = [
+        line for row, event in heard if (line := _written(row, event, brought.get(row.id, ()), titles)) is not None
+    ]
     lines += [_said(row, fates, paper) for row in said]
     lines += [line for row in paper.history if (line := _happened(row, released)) is not None]
     return sorted(lines, key=lambda line: (line.at, line.side == "event", line.key))
@@ -167,6 +174,7 @@ def _fates(paper: Paper, said: Sequence[SaidRow], released: Mapping[str, str], *
         },
         messages=Counter(_act(row.key, said_by) for row in said if codec.outbound(row.body or b"").text),
         amends=amends,
+        kept={f.digest: f.id for f in paper.files},
     )
 
 
@@ -174,25 +182,49 @@ def _plain(text: str) -> tuple[Run, ...]:
     return (Run(text),) if text else ()
 
 
-def _written(row: WrittenRow, paper: Paper, decode: Decode) -> Line | None:
+def _event(row: WrittenRow, decode: Decode) -> Event | None:
+    """What came in, as its port or we ourselves read it; what nobody reads any more is still a line."""
+    if row.body is None:
+        return None
+    try:
+        return codec.unpack(row.body) if row.port == "wismo" else decode(row.port, Item(row.key, row.lane, row.body))
+    except Exception:
+        return None
+
+
+def _brought(paper: Paper, heard: Sequence[tuple[WrittenRow, Event | None]]) -> Mapping[int, list[Shown]]:
+    """The files of each message and each reply of staff, by its row. Files are stored when what brought them is
+    handled, an album at once: from the newest on, each belongs to the newest before it that wants one more."""
+    wants = {
+        row.id: len(event.media)
+        for row, event in sorted(heard, key=lambda h: -h[0].id)
+        if isinstance(event, Inbound | StaffAct)
+    }
+    since = {row.id: row.received_at for row, _ in heard}
+    brought: dict[int, list[Shown]] = {row: [] for row in wants}
+    for f in sorted(paper.files, key=lambda f: -f.id):
+        row = next((row for row, left in wants.items() if left and since[row] <= f.at), None)
+        if row is not None:
+            wants[row] -= 1
+            brought[row].insert(0, Shown(f.id, f.name or "file", f.mime, f.size))
+    return brought
+
+
+def _written(row: WrittenRow, event: Event | None, files: Sequence[Shown], titles: Mapping[str, str]) -> Line | None:
+    if row.port == "wismo":
+        return _waiting_act(row, event)
     if row.body is None:
         gone = f"A message of {row.received_at:%d %b %Y}; its words were kept for a while and are gone."
-        return None if row.port == "wismo" else Line(f"i{row.id}", row.received_at, "event", "", _plain(gone))
-    item = Item(key=row.key, lane=row.lane, body=row.body)
-    if row.port == "wismo":
-        return _waiting_act(row)
-    try:
-        event = decode(row.port, item)
-    except Exception:  # a message that no adapter reads any more is still a message
-        event = None
+        return Line(f"i{row.id}", row.received_at, "event", "", _plain(gone))
     if not isinstance(event, Inbound):
         return None
     if event.kind in SWITCHED:
         return Line(f"i{row.id}", row.received_at, "event", "", _plain(SWITCHED[event.kind]))
     pressed = event.choice or ""
-    text = event.text or (f"pressed “{pressed}”" if pressed else "")
+    text = event.text or (f"pressed “{titles.get(pressed, pressed)}”" if pressed else "")
     if event.contact is not None:
         text = text or "shared a phone number"
+    lost = row.state == InboxState.DONE and len(files) < len(event.media)
     return Line(
         f"i{row.id}",
         row.received_at,
@@ -201,31 +233,20 @@ def _written(row: WrittenRow, paper: Paper, decode: Decode) -> Line | None:
         _plain(text),
         state=SHOWN_KINDS.get(event.kind, "") or ("⚠ could not be handled" if row.state == InboxState.DEAD else ""),
         bad=row.state == InboxState.DEAD,
-        files=_files(row, paper),
+        files=(*files, *([Shown(0, NOT_THERE, "", 0)] if lost else [])),
     )
 
 
-def _waiting_act(row: WrittenRow) -> Line | None:
+def _waiting_act(row: WrittenRow, act: Event | None) -> Line | None:
     """A staff act that the bot has not handled yet; one that it has is in the history."""
     if row.state not in {InboxState.READY, InboxState.DEAD}:
         return None
-    act = codec.unpack(row.body or b"")
     if not isinstance(act, StaffAct) or act.kind not in {"reply", "note"}:
         return None
     dead = row.state == InboxState.DEAD
     state = "⚠ could not be handled" if dead else "waits for the bot"
     side = "staff" if act.kind == "reply" else "note"
     return Line(f"a{row.id}", row.received_at, side, act.staff, _plain(act.text), state, bad=dead)
-
-
-def _files(row: WrittenRow, paper: Paper) -> tuple[Shown, ...]:
-    """The files of this message: those stored after it and before the next one that could have brought them."""
-    following = min((w.received_at for w in paper.written if w.id > row.id and w.port != "wismo"), default=None)
-    return tuple(
-        Shown(f.id, f.name or "file", f.mime, f.size)
-        for f in paper.files
-        if f.at >= row.received_at and (following is None or f.at < following)
-    )
 
 
 def _said(row: SaidRow, fates: Fates, paper: Paper) -> Line:
@@ -244,7 +265,7 @@ def _said(row: SaidRow, fates: Fates, paper: Paper) -> Line:
         tuple(runs(message.text)),
         state,
         bad=failed or row.state == OutboxState.UNKNOWN,
-        files=tuple(Shown(0, m.name or "file", m.mime, m.size or 0) for m in message.media),
+        files=tuple(Shown(fates.kept.get(m.digest, 0), m.name or "file", m.mime, m.size or 0) for m in message.media),
         choices=tuple(c.title for c in message.choices),
         why=() if staff else paper.reasons.get(row.key.split(":", 1)[0], ()),
         undo=act if row.state == OutboxState.READY else "",

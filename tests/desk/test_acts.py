@@ -1,6 +1,7 @@
 """What staff do from the web: it goes through the bot's own lane, and its writer hears what came of it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -204,6 +205,46 @@ async def test_a_buyers_photo_is_an_attachment_under_a_path_of_this_session(desk
     assert (await lee.get(path)).status_code == 404
     assert (await mei.get(path[:-1] + ("0" if path[-1] != "0" else "1"))).status_code == 404
     assert (await desk.browser().get(path)).status_code in {303, 401}
+
+
+async def test_each_file_stands_at_what_brought_it(desk: DeskHome) -> None:
+    await desk.home.hear("front", media=["image"], key="a1")
+    await desk.home.hear("back", media=["image"], key="a2")
+    await desk.home.say("I want to talk to a human")
+    await desk.home.act("reply", "Mei", "Your label", media=True)
+    await desk.home.work()
+    await desk.home.send()
+    mei = await desk.visitor("Mei")
+    shown = lines_of((await mei.get("/desk/cases/1")).text)
+    files = [(side, text, line.count("<img")) for side, text, line in shown if "front" in line or "<img" in line]
+    assert files == [("buyer", "front", 1), ("buyer", "back", 1), ("staff", "", 1)]
+
+
+async def test_a_file_that_was_not_kept_is_not_silently_missing(desk: DeskHome) -> None:
+    desk.house.vault.most = 10
+    await desk.home.say("my lamp", media=["video"])
+    await desk.home.say("I want to talk to a human")
+    mei = await desk.visitor("Mei")
+    (line,) = [line for _, text, line in lines_of((await mei.get("/desk/cases/1")).text) if text == "my lamp"]
+    assert "a file that could not be fetched" in line
+
+
+async def test_a_pressed_button_is_told_by_its_words(desk: DeskHome) -> None:
+    (asked,) = await desk.home.say("where is my parcel?")
+    await desk.home.say("", choice=asked.choices[0].value)
+    await desk.home.say("I want to talk to a human")
+    mei = await desk.visitor("Mei")
+    assert f"pressed “{asked.choices[0].title}”" in (await mei.get("/desk/cases/1")).text
+
+
+def lines_of(page: str) -> list[tuple[str, str, str]]:
+    """The transcript's lines: whose, what is said, and all of it."""
+    made = []
+    for part in page.split('<li id="line-')[1:]:
+        line = part.split("</ol>")[0]
+        side, said = re.search(r'class="line (\w+)', line), re.search(r'class="said"[^>]*>(.*?)</div>', line, re.DOTALL)
+        made.append((side[1] if side else "", said[1] if said else "", line))
+    return made
 
 
 async def test_an_answer_kept_ready_is_filled_with_the_facts_and_never_breaks_out(waiting: DeskHome) -> None:

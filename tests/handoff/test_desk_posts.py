@@ -5,12 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from bot.errors import Closed, Refused
 from bot.model.events import StaffAct, conversation_lane
 from bot.model.markup import plain
-from bot.model.messages import Approved, Receipt, State
+from bot.model.messages import Approved, DeskPost, Receipt, Reply, State
 from bot.model.orders import Item as Line
 from bot.model.orders import Order, Shipment
 from bot.ports import Item
@@ -72,6 +73,64 @@ async def test_what_the_buyer_says_and_sends_comes_into_the_thread(tmp_path: Pat
         board = await house.show()
         assert "👤 are you there?" in board.texts()
         assert board.lines[-1][1].media[0].path
+
+
+async def test_what_has_no_words_is_told_in_words(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        await taken(house)
+        await house.say("", contact={"phone": "+491700000000", "own": True})
+        await house.say("", kind="unsupported")
+        house.engine.house.vault.most = 10
+        await house.say("my lamp", media=["video", "image"])
+        board = await house.show()
+        assert board.texts()[-3:] == [
+            "👤 shared a phone number.",
+            "👤 sent something that cannot be shown here.",
+            "👤 my lamp ⚠ sent what could not be fetched, or is too large to be kept: video, image",
+        ]
+
+
+@pytest.mark.parametrize(("words", "rest"), [("Your label", "The rest goes to them."), ("", "Nothing was sent.")])
+async def test_a_file_of_staff_that_is_not_kept_is_told_to_its_writer(tmp_path: Path, words: str, rest: str) -> None:
+    async with sqlite_home(tmp_path) as house:
+        await taken(house)
+        house.engine.house.vault.most = 10
+        before = len(house.wire.sent)
+        await house.act("reply", text=words, media=True, **SURFACE)
+        await house.work()
+        await house.send()
+        board = await house.show()
+        assert [m.text for m in house.wire.sent[before:]] == ([words] if words else [])
+        who, note = board.told[-1]
+        assert who == "U0LEE"
+        assert "does not get image" in note.text
+        assert rest in note.text
+        (case,) = await house.store.cases()
+        assert (case.answered_at is None) == (not words), "nothing was answered"
+
+
+async def test_a_file_alone_can_be_taken_back_too(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        await taken(house)
+        before = len(house.wire.sent)
+        act = await house.act("reply", media=True, undo_seconds=10.0, **SURFACE)
+        await house.work()
+        board = await house.show()
+        (line,) = [note for _, note, _ in board.lines if "Goes to the buyer" in note.text]
+        assert plain(line.text) == "Goes to the buyer in 10 seconds: 📎 image"
+        assert line.choices[0].value == f"undo:1:{act}"
+        await house.act("undo", ref=act, **SURFACE)
+        await house.work()
+        await house.show()
+        assert "Taken back; the buyer does not read it." in board.texts()
+        assert len(house.wire.sent) == before
+
+
+async def test_a_reply_where_no_chat_is_known_is_not_said_to_be_anothers(tmp_path: Path) -> None:
+    async with sqlite_home(tmp_path) as house:
+        line = DeskPost("say", 0, "staff/line", {"what": "refused", "who": "Lee", "text": "Hi", "about": "no_chat"})
+        text = house.renderer.text(Reply(PLACE, line.template, line.facts, "", "en"))
+        assert text == "📝 Lee (not sent, no chat of this buyer is known): Hi"
 
 
 async def test_a_desk_that_is_down_loses_nothing_and_gets_the_newest_card(tmp_path: Path) -> None:
