@@ -251,7 +251,27 @@ def test_paket_and_dhl_poland_are_read_in_xml() -> None:
     assert "NOBODY" not in repr(track)
     (back,) = read(PAKET.format(flag="1", back="true", events=events).encode())
     assert back.scans[-1].status is Status.RETURNED
+    (track,) = read(POLISH.replace("<status>CN<", "<status>DOR<").encode())
+    assert track.scans[0].status is Status.DELIVERED
     (track,) = read(POLISH.encode())
     assert [(s.raw_code, s.place.country, refine(s).cause) for s in track.scans] == [("CN", "PL", "hub_arrived")]
     with pytest.raises(ValueError, match="Keine Daten"):
         read(b'<data name="piece-shipment-list" code="100" error="Keine Daten gefunden"/>')
+
+
+@pytest.mark.parametrize(
+    ("flag", "status", "means"),
+    [
+        ("1", "An die Hauspost übergeben", ["out_for_delivery", "delivered", "unknown"]),
+        ("0", "An die Hauspost übergeben", ["out_for_delivery", "unknown", "unknown"]),
+        ("1", "Die Sendung ist da", ["out_for_delivery", "unknown", "unknown"]),
+    ],
+)
+def test_pakets_flag_makes_the_event_of_its_status_the_delivery(flag: str, status: str, means: list[str]) -> None:
+    events = paket("PO", "18.11.2026 08:00", "Die Sendung wurde in das Zustellfahrzeug geladen.")
+    events += paket("ZU", "18.11.2026 10:02", "An die Hauspost übergeben") + paket(
+        "ZU", "18.11.2026 10:02", "Quittiert"
+    )
+    told = PAKET.replace("Die Sendung wurde erfolgreich zugestellt.", status).format(flag=flag, back="", events=events)
+    (track,) = read(told.encode())
+    assert [s.status.value for s in sorted(track.scans, key=lambda s: (s.raw_time, s.raw_text))] == means
