@@ -11,7 +11,7 @@ from bot.model.xml import Node, parse_xml
 SHIPMENTS = frozenset({"piece-shipment", "pieceshipment", "piece-status-public", "piece-shipment-public"})
 """The names of the `data` that is a shipment, in the business and the public query."""
 RETURNED = frozenset({"true", "1"})
-DONE: Map = {"statusCode": "delivered"}
+DONE = {"statusCode": "delivered"}
 IN_GERMAN: Mapping[str, str] = {
     "deutschland": "DE",
     "österreich": "AT",
