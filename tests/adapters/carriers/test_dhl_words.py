@@ -103,6 +103,22 @@ def test_every_text_of_the_table_is_met_as_it_is_written() -> None:
         assert (scan.status, scan.cause, scan.known) == (code.status, code.cause, True), text
 
 
+@pytest.mark.parametrize(
+    ("main", "text", "remark", "said", "means"),
+    [
+        ("transit", "Clearance event", "Awaiting payment of import duties", "Clearance event: Await", "duty_due"),
+        ("transit", "Clearance event", "Clearance event", "Clearance event", ""),
+        ("failure", "Exception", "The address is incomplete", "Exception: The address is incomplete", "address"),
+        ("transit", "Processed", "Awaiting payment of import duties", "Processed", ""),
+        ("delivered", "Delivered", "Left with a neighbour", "Delivered", ""),
+    ],
+)
+def test_a_remark_says_why_of_what_went_wrong(main: str, text: str, remark: str, said: str, means: str) -> None:
+    (scan,) = one({"shipments": [shipment(event(main, None, text, remark=remark))]}).scans
+    assert scan.raw_text.startswith(said)
+    assert refine(scan).cause == means
+
+
 # ---- the whole -------------------------------------------------------------------------------------------
 
 
