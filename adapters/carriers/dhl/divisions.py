@@ -81,9 +81,11 @@ def _dutch(raw: Map) -> Map:
     """Its events stand in a list of their own or in the phases of a view."""
     phases = maps(a_map(raw.get("view")).get("phases"))
     events = maps(raw.get("events")) or [event for phase in phases for event in maps(phase.get("events"))]
+    begin, _, end = a_text(raw.get("plannedDeliveryTimeframe")).partition("/")
     return {
         "id": raw.get("barcode"),
         "service": "parcel-nl",
         "destination": raw.get("destination"),
-        "events": [dict(event) for event in events],
+        "estimatedDeliveryTimeFrame": {"estimatedFrom": begin, "estimatedThrough": end},
+        "events": events,
     }

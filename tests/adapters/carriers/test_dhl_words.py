@@ -227,8 +227,11 @@ def test_a_parcel_of_the_benelux_is_a_shipment(phases: bool) -> None:
     view = {
         "view": {"phases": [{"phase": "A", "events": told[:1]}, {"phase": "B", "events": told[1:]}, {"phase": "C"}]}
     }
-    track = one([{"barcode": "JVGL00000000000000000001"} | (view if phases else {"events": told})])
+    planned = {"plannedDeliveryTimeframe": "2026-11-13T13:15:00+01:00/2026-11-13T15:15:00+01:00"}
+    track = one([{"barcode": "JVGL00000000000000000001"} | planned | (view if phases else {"events": told})])
     assert track.number == "JVGL00000000000000000001"
+    assert track.eta is not None
+    assert (track.eta.first.hour, track.eta.last.hour) == (13, 15)
     assert [(s.raw_code, s.status.value, f"{s.at:%d %H:%M}") for s in track.scans if s.at] == [
         ("PRENOTIFICATION_RECEIVED", "label_created", "12 08:00"),
         ("OUT_FOR_DELIVERY", "out_for_delivery", "13 07:00"),
