@@ -17,6 +17,8 @@ ZONES: Mapping[str, tzinfo] = {
     "PT": ZoneInfo("America/Los_Angeles"),
 }
 """The zones that eCommerce Americas names; elsewhere CST is China's as well."""
+MAIN = {"DATA_RECEIVED": "pre-transit", "UNDERWAY": "transit", "IN_DELIVERY": "transit"}
+"""What a category of the Benelux says of a status that no table has; the others could flatter."""
 
 
 def of_division(part: Map) -> Map:
@@ -87,5 +89,5 @@ def _dutch(raw: Map) -> Map:
         "service": "parcel-nl",
         "destination": raw.get("destination"),
         "estimatedDeliveryTimeFrame": {"estimatedFrom": begin, "estimatedThrough": end},
-        "events": events,
+        "events": [{"statusCode": MAIN.get(a_text(event.get("category"))), **event} for event in events],
     }

@@ -238,6 +238,15 @@ def test_a_parcel_of_the_benelux_is_a_shipment(phases: bool) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("category", "means"), [("UNDERWAY", "in_transit"), ("IN_DELIVERY", "in_transit"), ("DELIVERED", "unknown")]
+)
+def test_a_category_of_the_benelux_speaks_where_its_status_is_new_and_never_delivers(category: str, means: str) -> None:
+    told = {"category": category, "status": "WARMED_UP_7", "timestamp": "2026-11-12T08:00:00Z"}
+    (scan,) = one([{"barcode": "JVGL00000000000000000001", "events": [told]}]).scans
+    assert (scan.status.value, scan.raw_code, scan.known) == (means, "WARMED_UP_7", False)
+
+
 # ---- divisions that answer in XML ------------------------------------------------------------------------
 
 
