@@ -17,6 +17,8 @@ ZONES: Mapping[str, tzinfo] = {
     "PT": ZoneInfo("America/Los_Angeles"),
 }
 """The zones that eCommerce Americas names; elsewhere CST is China's as well."""
+MAIN = {"DATA_RECEIVED": "pre-transit", "UNDERWAY": "transit", "IN_DELIVERY": "transit"}
+"""What a category of the Benelux says of a status that no table has; the others could flatter."""
 
 
 def of_division(part: Map) -> Map:
@@ -81,9 +83,11 @@ def _dutch(raw: Map) -> Map:
     """Its events stand in a list of their own or in the phases of a view."""
     phases = maps(a_map(raw.get("view")).get("phases"))
     events = maps(raw.get("events")) or [event for phase in phases for event in maps(phase.get("events"))]
+    begin, _, end = a_text(raw.get("plannedDeliveryTimeframe")).partition("/")
     return {
         "id": raw.get("barcode"),
         "service": "parcel-nl",
         "destination": raw.get("destination"),
-        "events": [dict(event) for event in events],
+        "estimatedDeliveryTimeFrame": {"estimatedFrom": begin, "estimatedThrough": end},
+        "events": [{"statusCode": MAIN.get(a_text(event.get("category"))), **event} for event in events],
     }

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from adapters.carriers.dhl.divisions import of_division
 from adapters.carriers.dhl.words import main_code, read_code
 from adapters.carriers.dhl.xml import of_xml
-from bot.model.codes import by_country
+from bot.model.codes import Code, by_country
 from bot.model.foreign import (
     Map,
     a_country,
@@ -39,6 +39,9 @@ DEEPEST = 6
 """Levels of envelopes that are looked through for shipments."""
 LAST_MILE = frozenset({"local-tracking-number", "domestic-consignment-id"})
 """The types of references that are the number of the carrier who delivers."""
+
+REASONED = frozenset({Status.CUSTOMS, Status.EXCEPTION, Status.DELIVERY_ATTEMPTED})
+"""What has a reason that the buyer or the shop may have to do something about."""
 
 _NAMED = re.compile(r"shipments?/([A-Za-z0-9-]{8,39})(?![A-Za-z0-9-])")
 
@@ -77,10 +80,9 @@ def _scan(event: Map, service: str, ends: _Ends) -> Scan:
     place = ends.place(event)
     time = when(a_text(event.get("timestamp")), country=place.country)
     word = by_country(word, place.country, ends.origin, ends.destination)
-    told = first_text(event.get("status"), event.get("divisionalStatus"))
     return Scan(
         raw_code=code,
-        raw_text=first_text(event.get("description"), "" if told == code else told, event.get("remark")),
+        raw_text=_words(event, code, word),
         raw_time=time.raw_time,
         at=time.at,
         local=time.local,
@@ -94,6 +96,14 @@ def _scan(event: Map, service: str, ends: _Ends) -> Scan:
         voids=word.voids,
         known=known,
     )
+
+
+def _words(event: Map, code: str, word: Code) -> str:
+    """The description, else the status; and of what went wrong or is with customs the remark, which says why."""
+    told, remark = first_text(event.get("status"), event.get("divisionalStatus")), a_text(event.get("remark"))
+    said = first_text(event.get("description"), "" if told == code else told, remark)
+    unsaid = word.status in REASONED and not word.cause and remark and remark not in said
+    return f"{said}: {remark}" if unsaid else said
 
 
 def _oldest_first(scans: Sequence[Scan]) -> list[Scan]:

@@ -44,7 +44,7 @@ def sentence(told: str) -> Code | None:
 def division_code(told: str, service: str) -> Code | None:
     """What a division's own code says; None where no table has it."""
     division, word = service.casefold(), told.upper()
-    table = {"": "mydhl_event", "express": "mydhl_event"}.get(division, "")
+    table = {"": "mydhl_event", "express": "mydhl_event", "parcel-pl": "dhl_parcel_pl"}.get(division, "")
     table = "dhl_ecommerce" if division.startswith("ecommerce") else table
     found = codes(table).get(word) if table else None
     if found is None and ("_" in word or division == "parcel-nl"):

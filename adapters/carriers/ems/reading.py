@@ -31,6 +31,7 @@ NUMBERS = [
     "itemcode",
     "billno",
     "trackingnumber",
+    "logisticcode",
     "nu",
     "number",
 ]
@@ -39,6 +40,7 @@ TIMES = [
     "accepttime",
     "proctime",
     "eventtime",
+    "eventdatetime",
     "scantime",
     "tracetime",
     "time",
@@ -62,6 +64,7 @@ WORDS = [
     "traceinfo",
     "tracedesc",
     "context",
+    "acceptstation",
     "content",
     "statusdesc",
     "note",
@@ -213,9 +216,15 @@ def read(body: bytes) -> list[Track]:
     """Every number in a raw answer or push, decrypted; ValueError where it is none of theirs."""
     told = parse_json(body, WHO, ENCODING)
     by_number: dict[str, list[Map]] = {}
-    for number, event in _events(told):
-        if number:
-            by_number.setdefault(number, []).append(event)
+    found = list(_events(told))
+    named = {number for number, _ in found if number}
+    # What names no number is about the only one that is named.
+    lone = next(iter(named)) if len(named) == 1 else ""
+    for number, event in found:
+        if number or lone:
+            by_number.setdefault(number or lone, []).append(event)
+    if found and not by_number:
+        raise ValueError(f"{WHO}: it does not say of which number these events are")
     if not by_number:
         number = next(_numbers(told), "")
         if number:

@@ -61,6 +61,7 @@ def activity_of(kind: str, record: Map) -> dict[str, Any]:
     place = a_map(a_map(record.get("activityLocation")).get("addressArtifactFormat"))
     spot = a_map(record.get("deliveryLocation"))
     when = a_map(record.get("activity")) or record
+    said = (a_text(record.get(name)) for name in ("statusDescription", "reasonDescription"))
     return {
         "location": {
             "address": {
@@ -72,9 +73,7 @@ def activity_of(kind: str, record: Map) -> dict[str, Any]:
         "status": {
             "type": "X" if kind == "exception" else kind,
             "code": first_text(record.get("activityType"), record.get("statusCode"), record.get("reasonCode")),
-            "description": first_text(
-                record.get("statusDescription"), record.get("reasonDescription"), spot.get("description")
-            ),
+            "description": ": ".join(filter(None, said)) or spot.get("description"),
         },
         "date": first_text(when.get("date"), record.get("pickupDate")),
         "time": when.get("time"),

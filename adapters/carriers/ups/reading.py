@@ -85,7 +85,7 @@ def _weighed(number: Code, letters: Code) -> Code:
     """What the number says: "On the Way" is that of every scan on the way, and the letters tell which it was; where
     they speak against a delivery, as at an access point, nothing was delivered."""
     if number.status is letters.status:
-        return replace(number, cause=number.cause or letters.cause)
+        return number if number.cause or not letters.cause else replace(number, cause=letters.cause)
     return letters if number.status is Status.DELIVERED and letters.status is not Status.UNKNOWN else number
 
 

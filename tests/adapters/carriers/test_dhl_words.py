@@ -103,6 +103,22 @@ def test_every_text_of_the_table_is_met_as_it_is_written() -> None:
         assert (scan.status, scan.cause, scan.known) == (code.status, code.cause, True), text
 
 
+@pytest.mark.parametrize(
+    ("main", "text", "remark", "said", "means"),
+    [
+        ("transit", "Clearance event", "Awaiting payment of import duties", "Clearance event: Await", "duty_due"),
+        ("transit", "Clearance event", "Clearance event", "Clearance event", ""),
+        ("failure", "Exception", "The address is incomplete", "Exception: The address is incomplete", "address"),
+        ("transit", "Processed", "Awaiting payment of import duties", "Processed", ""),
+        ("delivered", "Delivered", "Left with a neighbour", "Delivered", ""),
+    ],
+)
+def test_a_remark_says_why_of_what_went_wrong(main: str, text: str, remark: str, said: str, means: str) -> None:
+    (scan,) = one({"shipments": [shipment(event(main, None, text, remark=remark))]}).scans
+    assert scan.raw_text.startswith(said)
+    assert refine(scan).cause == means
+
+
 # ---- the whole -------------------------------------------------------------------------------------------
 
 
@@ -211,12 +227,24 @@ def test_a_parcel_of_the_benelux_is_a_shipment(phases: bool) -> None:
     view = {
         "view": {"phases": [{"phase": "A", "events": told[:1]}, {"phase": "B", "events": told[1:]}, {"phase": "C"}]}
     }
-    track = one([{"barcode": "JVGL00000000000000000001"} | (view if phases else {"events": told})])
+    planned = {"plannedDeliveryTimeframe": "2026-11-13T13:15:00+01:00/2026-11-13T15:15:00+01:00"}
+    track = one([{"barcode": "JVGL00000000000000000001"} | planned | (view if phases else {"events": told})])
     assert track.number == "JVGL00000000000000000001"
+    assert track.eta is not None
+    assert (track.eta.first.hour, track.eta.last.hour) == (13, 15)
     assert [(s.raw_code, s.status.value, f"{s.at:%d %H:%M}") for s in track.scans if s.at] == [
         ("PRENOTIFICATION_RECEIVED", "label_created", "12 08:00"),
         ("OUT_FOR_DELIVERY", "out_for_delivery", "13 07:00"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("category", "means"), [("UNDERWAY", "in_transit"), ("IN_DELIVERY", "in_transit"), ("DELIVERED", "unknown")]
+)
+def test_a_category_of_the_benelux_speaks_where_its_status_is_new_and_never_delivers(category: str, means: str) -> None:
+    told = {"category": category, "status": "WARMED_UP_7", "timestamp": "2026-11-12T08:00:00Z"}
+    (scan,) = one([{"barcode": "JVGL00000000000000000001", "events": [told]}]).scans
+    assert (scan.status.value, scan.raw_code, scan.known) == (means, "WARMED_UP_7", False)
 
 
 # ---- divisions that answer in XML ------------------------------------------------------------------------
@@ -251,7 +279,27 @@ def test_paket_and_dhl_poland_are_read_in_xml() -> None:
     assert "NOBODY" not in repr(track)
     (back,) = read(PAKET.format(flag="1", back="true", events=events).encode())
     assert back.scans[-1].status is Status.RETURNED
+    (track,) = read(POLISH.replace("<status>CN<", "<status>DOR<").encode())
+    assert track.scans[0].status is Status.DELIVERED
     (track,) = read(POLISH.encode())
     assert [(s.raw_code, s.place.country, refine(s).cause) for s in track.scans] == [("CN", "PL", "hub_arrived")]
     with pytest.raises(ValueError, match="Keine Daten"):
         read(b'<data name="piece-shipment-list" code="100" error="Keine Daten gefunden"/>')
+
+
+@pytest.mark.parametrize(
+    ("flag", "status", "means"),
+    [
+        ("1", "An die Hauspost übergeben", ["out_for_delivery", "delivered", "unknown"]),
+        ("0", "An die Hauspost übergeben", ["out_for_delivery", "unknown", "unknown"]),
+        ("1", "Die Sendung ist da", ["out_for_delivery", "unknown", "unknown"]),
+    ],
+)
+def test_pakets_flag_makes_the_event_of_its_status_the_delivery(flag: str, status: str, means: list[str]) -> None:
+    events = paket("PO", "18.11.2026 08:00", "Die Sendung wurde in das Zustellfahrzeug geladen.")
+    events += paket("ZU", "18.11.2026 10:02", "An die Hauspost übergeben") + paket(
+        "ZU", "18.11.2026 10:02", "Quittiert"
+    )
+    told = PAKET.replace("Die Sendung wurde erfolgreich zugestellt.", status).format(flag=flag, back="", events=events)
+    (track,) = read(told.encode())
+    assert [s.status.value for s in sorted(track.scans, key=lambda s: (s.raw_time, s.raw_text))] == means

@@ -280,3 +280,13 @@ def test_once_abroad_no_clock_is_chinas_unless_it_is_said() -> None:
     assert [s.offset_from for s in track.scans] == [carrier, unknown, carrier, unknown]
     (domestic,) = read(json.dumps({"mailNo": "1234567890123", "trace": events}).encode())
     assert {s.offset_from for s in domestic.scans} == {carrier}
+
+
+def test_events_of_no_number_are_told_as_that_and_the_chinese_hubs_names_are_read() -> None:
+    events = [{"AcceptTime": "2026-11-10 10:00:00", "AcceptStation": "【北京】已收寄", "Remark": ""}]
+    (track,) = read(json.dumps({"LogisticCode": "EA123456789CN", "State": "2", "Traces": events}).encode())
+    assert [(s.raw_text, s.raw_time) for s in track.scans] == [("【北京】已收寄", "2026-11-10 10:00:00")]
+    with pytest.raises(ValueError, match="of which number"):
+        read(json.dumps({"traces": events}).encode())
+    (track,) = read(json.dumps([events[0] | {"mailNo": "EA123456789CN"}, events[0]]).encode())
+    assert len(track.scans) == 2

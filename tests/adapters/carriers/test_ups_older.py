@@ -11,6 +11,7 @@ import pytest
 
 from adapters.carriers.ups import read
 from bot.model.tracks import OffsetFrom, Status, Track
+from bot.tracking.phrases import refine
 
 
 def said(track: Track) -> list[str]:
@@ -120,6 +121,15 @@ def test_quantum_views_records_are_each_packages_timeline() -> None:
     assert sorted(said(second)) == ["out_for_delivery", "unknown", "unknown"]
     assert second.eta is not None
     assert second.eta.first.day == 23
+
+
+def test_the_reason_of_an_exception_in_quantum_view_is_said() -> None:
+    told = {"StatusDescription": "DELIVERY ATTEMPTED", "ReasonDescription": "THE CUSTOMER WAS NOT AVAILABLE"}
+    file = {"Exception": {"TrackingNumber": "1ZA", "Date": "20261120", "Time": "203000"} | told}
+    view = {"QuantumViewEvents": {"SubscriptionEvents": {"SubscriptionFile": file}}}
+    (track,) = read(json.dumps({"QuantumViewResponse": view}).encode())
+    assert track.scans[0].raw_text == "DELIVERY ATTEMPTED: THE CUSTOMER WAS NOT AVAILABLE"
+    assert refine(track.scans[0]).cause == "not_home"
 
 
 @pytest.mark.parametrize(
