@@ -52,8 +52,8 @@ _PHONE = re.compile(
     r"1-[2-9]\d{2}-\d{3}-\d{4}|8[\s\-]\(?\d{3}\)?[\s\-]\d{3}[\s\-]\d{2}[\s\-]\d{2})(?![ \-.]\d))(?![A-Z0-9])"
 )
 _ZIP4 = re.compile(r"(?<![A-Z0-9\-])\d{5}-\d{4}(?![A-Z0-9\-])")
-MOST_DIGITS = 15
-"""Of a phone number (ITU-T E.164)."""
+MOST_DIGITS, AT_HOME = 15, 12
+"""Of a phone number (ITU-T E.164), and of one without its country (Germany's are the longest)."""
 _DATE = re.compile(
     r"(?<![\d\-])\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?!-\d)(?:[T\s]+\d{1,2}:\d{2}(?::\d{2})?)?|(?<!\d)\d{1,2}:\d{2}(?!\d)"
 )
@@ -166,7 +166,7 @@ def hidden(plain: str) -> str:
         if sign not in plain:
             continue
         for m in list(pattern.finditer(plain)):
-            if pattern is _PHONE and sum(map(str.isdecimal, m[0])) > MOST_DIGITS:
+            if pattern is _PHONE and sum(map(str.isdecimal, m[0])) > _most_digits(m[0]):
                 continue
             if pattern in {_PHONE, _ZIP4} and _tracked(plain, m.start(), m.end()):
                 continue
@@ -185,6 +185,10 @@ def _checked(iban: str) -> bool:
     if len(number) != _IBAN_LENGTHS.get(number[:2]):
         return False
     return int("".join(str(int(c, 36)) for c in number[4:] + number[:4])) % 97 == 1
+
+
+def _most_digits(phone: str) -> int:
+    return MOST_DIGITS if phone.startswith(("+", "00")) else AT_HOME
 
 
 def _tracked(plain: str, start: int, end: int) -> bool:
