@@ -184,6 +184,15 @@ def test_one_slip_is_suggested_and_a_good_number_is_left_alone() -> None:
     assert suggest("RB123456785CN") == ()
 
 
+def test_one_look_finds_every_format_that_a_number_is_of() -> None:
+    r = random.Random(2)
+    numbers = [kind.make(r) for kind in KINDS.values() for _ in range(20)]
+    numbers += ["".join(r.choice("0123456789ABCDHJKSTZ") for _ in range(r.randint(8, 24))) for _ in range(500)]
+    for number in numbers:
+        of = {(c.carrier, c.format) for c in candidates(number) if not c.format.startswith("S10")}
+        assert of == {(f.carrier, f.name) for f in formats() if f.read(number)}
+
+
 def test_every_formats_check_takes_every_number_of_its_form() -> None:
     r = random.Random(1)
     numbers = [kind.make(r) for kind in KINDS.values() for _ in range(20)]
