@@ -16,10 +16,11 @@ def _words(spelled: str) -> re.Pattern[str]:
 
 TRACKING = _words(
     "track|parcel|package|ship(?:ment|ping|ped)|deliver|courier|waybill|awb|consignment|piececode|"
-    "seguimiento|gu[ií]a|rastre|env[ií]o|paquete|encomenda|objeto|pacote|suivi|colis|exp[eé]dition|sendung|verfolg|"
+    "seguimiento|gu[ií]a|rastre|env[ií]o|paquet|encomenda|objeto|pacote|suivi|colis|exp[eé]dition|sendung|verfolg|"
     "paket|lieferung|spedizion|pacco|tracciamento|pakket|zending|pakke|f[oö]rs[aä]ndelse|forsendelse|z[aá]sie?lk|bal[ií]k|"
     "csomag|k[uü]ldem[eé]ny|colet|paczk|przesy[lł]k|przewozow|po[sš]iljk|siunt[aoų]|saadetis|s[uū]t[iī]jum|l[aä]hety|seuranta|"
-    "kargo|bưu kiện|kiriman|δ[εέ]μα|αποστολ|пратк|пошиљк|بسته|مرسوله|رهگیری|小包|送り状|お届け|"
+    "sendings|sendingen|kurir|kiriman|pengirim|bungkusan|kiện hàng|vận chuyển|bağlama|ติดตาม|מעקב|"
+    "পার্সেল|پارسل|ამანათ|ծանրոց|kargo|bưu kiện|δ[εέ]μα|αποστολ|пратк|пошиљк|بسته|مرسوله|رهگیری|小包|送り状|お届け|"
     "takip|g[oö]nderi|(?<![a-z])resi |v[aậ]n [dđ][oơ]n|трек|отслежив|посылк|посилк|отправлени|відправлен|накладн|"
     "单号|單號|快递|快遞|快件|包裹|物流|运单|運單|跟踪|追踪|追跡|荷物|配送|伝票|송장|택배|배송|شحن|تتبع|طرد|משלוח|חבילה|พัสดุ|पार्सल|ट्रैकिंग|शिपमेंट"
 )
@@ -87,7 +88,7 @@ _IBAN_LENGTHS = {
 }
 """By country, from the IBAN registry of ISO 13616."""
 _NUMBER = re.compile(rf"\s*{_NUMBER_WORDS}")
-_CLAUSE = re.compile(r"[,;!?()\n。，；！？]|(?<=\w\w\w\w)\.\s")
+_CLAUSE = re.compile(r"(?<!:)\n|[,;!?()。，；！？]|(?<=\w\w\w\w)\.\s")
 NEAR = 40
 """Characters before a number, and three quarters as many behind, in which a word speaks of it."""
 BESIDE = 12

@@ -110,6 +110,8 @@ def test_orders_phones_dates_and_prices_raise_no_alarm() -> None:
         ("track 82 000 000 00", "8200000000", "usps"),
         ("BN12345678", "BN12345678", "ontrac"),
         ("takip no: 801-761-560-5 3 gündür aynı", "8017615605", "dhl"),
+        ("Carrier: DHL\nTracking number:\n0005460604\nOrder: 10422", "0005460604", "dhl"),
+        ("el paquet 777777777776 no arriba", "777777777776", "fedex"),
         ("посилка №RB123456785CN", "RB123456785CN", "china-post"),
     ],
 )
