@@ -172,6 +172,9 @@ def test_the_buyers_own_number_comes_first_whatever_it_looks_like() -> None:
     first = recognise("is 1234567890 here yet", mine=["123 456 7890"])[0]
     assert (first.number, first.score > 0.9) == ("1234567890", True)
     assert recognise("and FW99887766?", mine=["FW99887766"])[0].number == "FW99887766"
+    assert recognise("and fw 9988 7766 5544?", mine=["FW998877665544"])[0].number == "FW998877665544"
+    assert recognise("is TBA 123456789012 mine", mine=["123456789012"])[0].number == "123456789012"
+    assert recognise("is FW 998877665544 here", mine=["FW998877665544"])[0].number == "FW998877665544"
 
 
 def test_a_failed_check_lowers_the_score_and_rejects_nothing() -> None:
