@@ -69,7 +69,8 @@ class Serves(Struct, frozen=True):
 def fingerprint(track: Track, now: datetime) -> str:
     """What a source said, whenever it said it: two looks that bring nothing new have the same. A scan dated ahead is
     news when its time has come."""
-    scans = tuple(s for s in track.scans if not in_future(s, now))
+    ahead = any(s.at is not None and s.at > now for s in track.scans)
+    scans = tuple(s for s in track.scans if not in_future(s, now)) if ahead else track.scans
     said = (track.carrier, scans, track.status, track.cause, track.legs, track.proof_of_delivery)
     window = (track.eta.first, track.eta.last, track.eta.basis) if track.eta else None
     return sha256(codec.encode((*said, window))).hexdigest()[:24]

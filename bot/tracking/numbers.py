@@ -109,19 +109,32 @@ def compact(text: str) -> str:
     return _SPACES.sub("", text).upper()
 
 
+_CLASS = re.compile(r"\[[^\]]*\]")
+_CAPITAL = re.compile("[A-Z]")
+
+
 @cache
-def _any_format() -> re.Pattern[str]:
-    # One look for all of them: each group stands where its format fits, and asking ninety patterns in turn took
+def _asked(digits: bool) -> tuple[Format, ...]:
+    """The formats that bare digits can be of, or those that letters can be in."""
+    if digits:
+        return tuple(f for f in formats() if not _CAPITAL.search(_CLASS.sub("", f.pattern.pattern)))
+    return tuple(f for f in formats() if _CAPITAL.search(f.pattern.pattern))
+
+
+@cache
+def _any_format(digits: bool) -> re.Pattern[str]:
+    # One look for all of them: each group stands where its format fits, and asking a hundred patterns in turn took
     # longer than everything else.
-    return re.compile("".join(rf"(?:(?=({f.pattern.pattern})\Z)|)" for f in formats()))
+    return re.compile("".join(rf"(?:(?=({f.pattern.pattern})\Z)|)" for f in _asked(digits)))
 
 
 @lru_cache(maxsize=1024)
 def candidates(number: str) -> tuple[Candidate, ...]:
     """Whose a compact number may be, likeliest first; empty where it looks like no carrier's."""
-    fits = _any_format().match(number)
+    digits = number.isdecimal()
+    fits = _any_format(digits).match(number)
     groups = fits.groups() if fits is not None and fits.lastindex else ()
-    found = [formats()[place].judged(number) for place, fit in enumerate(groups) if fit]
+    found = [_asked(digits)[place].judged(number) for place, fit in enumerate(groups) if fit]
     return tuple(sorted(found + _post(number), key=lambda c: -c.score))
 
 

@@ -143,10 +143,12 @@ class _Message:
 
     def _better_without(self, spot: _Spot, place: int) -> bool:
         """Whether the first part is a word beside the number: what follows is a likelier one, and no shorter."""
-        if spot.read and spot.read[0].carrier in self._named_anywhere():
+        if spot.number in self.own or spot.read[0].carrier in self._named_anywhere():
             return False
         rest = self._best(place + 1)
-        return rest is not None and rest.end >= spot.end and _worth(rest) > _worth(spot)
+        if rest is None or rest.end < spot.end:
+            return False
+        return rest.number in self.own or rest.read[0].score > spot.read[0].score
 
     def _best(self, place: int) -> _Spot | None:
         """The likeliest of what this run and those after it may spell together."""
@@ -352,10 +354,6 @@ def _speaks(spot: _Spot) -> bool:
 def _a_card(number: str) -> bool:
     """Whether bare digits are a payment card's, which is to be repeated to nobody."""
     return like_card(number) and luhn(number)
-
-
-def _worth(spot: _Spot) -> float:
-    return spot.read[0].score if spot.read else 0.0
 
 
 def _says(c: Candidate) -> bool:

@@ -16,10 +16,11 @@ def _words(spelled: str) -> re.Pattern[str]:
 
 TRACKING = _words(
     "track|parcel|package|ship(?:ment|ping|ped)|deliver|courier|waybill|awb|consignment|piececode|"
-    "seguimiento|gu[ií]a|rastre|env[ií]o|paquete|encomenda|objeto|pacote|suivi|colis|exp[eé]dition|sendung|verfolg|"
+    "seguimiento|gu[ií]a|rastre|env[ií]o|paquet|encomenda|objeto|pacote|suivi|colis|exp[eé]dition|sendung|verfolg|"
     "paket|lieferung|spedizion|pacco|tracciamento|pakket|zending|pakke|f[oö]rs[aä]ndelse|forsendelse|z[aá]sie?lk|bal[ií]k|"
     "csomag|k[uü]ldem[eé]ny|colet|paczk|przesy[lł]k|przewozow|po[sš]iljk|siunt[aoų]|saadetis|s[uū]t[iī]jum|l[aä]hety|seuranta|"
-    "kargo|bưu kiện|kiriman|δ[εέ]μα|αποστολ|пратк|пошиљк|بسته|مرسوله|رهگیری|小包|送り状|お届け|"
+    "sendings|sendingen|kurir|kiriman|pengirim|bungkusan|kiện hàng|vận chuyển|bağlama|ติดตาม|מעקב|"
+    "পার্সেল|پارسل|ამანათ|ծանրոց|kargo|bưu kiện|δ[εέ]μα|αποστολ|пратк|пошиљк|بسته|مرسوله|رهگیری|小包|送り状|お届け|"
     "takip|g[oö]nderi|(?<![a-z])resi |v[aậ]n [dđ][oơ]n|трек|отслежив|посылк|посилк|отправлени|відправлен|накладн|"
     "单号|單號|快递|快遞|快件|包裹|物流|运单|運單|跟踪|追踪|追跡|荷物|配送|伝票|송장|택배|배송|شحن|تتبع|طرد|משלוח|חבילה|พัสดุ|पार्सल|ट्रैकिंग|शिपमेंट"
 )
@@ -52,8 +53,8 @@ _PHONE = re.compile(
     r"1-[2-9]\d{2}-\d{3}-\d{4}|8[\s\-]\(?\d{3}\)?[\s\-]\d{3}[\s\-]\d{2}[\s\-]\d{2})(?![ \-.]\d))(?![A-Z0-9])"
 )
 _ZIP4 = re.compile(r"(?<![A-Z0-9\-])\d{5}-\d{4}(?![A-Z0-9\-])")
-MOST_DIGITS = 15
-"""Of a phone number (ITU-T E.164)."""
+MOST_DIGITS, AT_HOME = 15, 12
+"""Of a phone number (ITU-T E.164), and of one without its country (Germany's are the longest)."""
 _DATE = re.compile(
     r"(?<![\d\-])\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?!-\d)(?:[T\s]+\d{1,2}:\d{2}(?::\d{2})?)?|(?<!\d)\d{1,2}:\d{2}(?!\d)"
 )
@@ -87,7 +88,7 @@ _IBAN_LENGTHS = {
 }
 """By country, from the IBAN registry of ISO 13616."""
 _NUMBER = re.compile(rf"\s*{_NUMBER_WORDS}")
-_CLAUSE = re.compile(r"[,;!?()\n。，；！？]|(?<=\w\w\w\w)\.\s")
+_CLAUSE = re.compile(r"(?<!:)\n|[,;!?()。，；！？]|(?<=\w\w\w\w)\.\s")
 NEAR = 40
 """Characters before a number, and three quarters as many behind, in which a word speaks of it."""
 BESIDE = 12
@@ -166,7 +167,7 @@ def hidden(plain: str) -> str:
         if sign not in plain:
             continue
         for m in list(pattern.finditer(plain)):
-            if pattern is _PHONE and sum(map(str.isdecimal, m[0])) > MOST_DIGITS:
+            if pattern is _PHONE and sum(map(str.isdecimal, m[0])) > _most_digits(m[0]):
                 continue
             if pattern in {_PHONE, _ZIP4} and _tracked(plain, m.start(), m.end()):
                 continue
@@ -185,6 +186,10 @@ def _checked(iban: str) -> bool:
     if len(number) != _IBAN_LENGTHS.get(number[:2]):
         return False
     return int("".join(str(int(c, 36)) for c in number[4:] + number[:4])) % 97 == 1
+
+
+def _most_digits(phone: str) -> int:
+    return MOST_DIGITS if phone.startswith(("+", "00")) else AT_HOME
 
 
 def _tracked(plain: str, start: int, end: int) -> bool:

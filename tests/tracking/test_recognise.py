@@ -110,6 +110,8 @@ def test_orders_phones_dates_and_prices_raise_no_alarm() -> None:
         ("track 82 000 000 00", "8200000000", "usps"),
         ("BN12345678", "BN12345678", "ontrac"),
         ("takip no: 801-761-560-5 3 gündür aynı", "8017615605", "dhl"),
+        ("Carrier: DHL\nTracking number:\n0005460604\nOrder: 10422", "0005460604", "dhl"),
+        ("el paquet 777777777776 no arriba", "777777777776", "fedex"),
         ("посилка №RB123456785CN", "RB123456785CN", "china-post"),
     ],
 )
@@ -170,6 +172,9 @@ def test_the_buyers_own_number_comes_first_whatever_it_looks_like() -> None:
     first = recognise("is 1234567890 here yet", mine=["123 456 7890"])[0]
     assert (first.number, first.score > 0.9) == ("1234567890", True)
     assert recognise("and FW99887766?", mine=["FW99887766"])[0].number == "FW99887766"
+    assert recognise("and fw 9988 7766 5544?", mine=["FW998877665544"])[0].number == "FW998877665544"
+    assert recognise("is TBA 123456789012 mine", mine=["123456789012"])[0].number == "123456789012"
+    assert recognise("is FW 998877665544 here", mine=["FW998877665544"])[0].number == "FW998877665544"
 
 
 def test_a_failed_check_lowers_the_score_and_rejects_nothing() -> None:
@@ -182,6 +187,15 @@ def test_one_slip_is_suggested_and_a_good_number_is_left_alone() -> None:
     assert "RB123456785CN" in {c.number for c in suggest("RB123465785CN")}
     assert "1Z999AA10123456784" in {c.number for c in suggest("1Z999AA1O123456784")}
     assert suggest("RB123456785CN") == ()
+
+
+def test_one_look_finds_every_format_that_a_number_is_of() -> None:
+    r = random.Random(2)
+    numbers = [kind.make(r) for kind in KINDS.values() for _ in range(20)]
+    numbers += ["".join(r.choice("0123456789ABCDHJKSTZ") for _ in range(r.randint(8, 24))) for _ in range(500)]
+    for number in numbers:
+        of = {(c.carrier, c.format) for c in candidates(number) if not c.format.startswith("S10")}
+        assert of == {(f.carrier, f.name) for f in formats() if f.read(number)}
 
 
 def test_every_formats_check_takes_every_number_of_its_form() -> None:
