@@ -37,7 +37,7 @@ from bot.model.messages import UNSPOKEN, Address, Choice, Inbound, Limits, Recei
 from bot.model.orders import OrderUpdate
 from bot.model.parcels import Parcel
 from bot.model.tracks import TrackUpdate
-from bot.ports import Channel, Port
+from bot.ports import Channel, Port, TrackingSource
 from bot.proactive.gate import House as GateRules
 from bot.proactive.sighting import Home
 from bot.render import Renderer
@@ -413,10 +413,11 @@ class Engine:
         claim, events = await self._readable(claim)
         written = Written(claim)
         known: Sequence[tuple[Parcel, Home]] = ()
-        for event in events:
+        for waiting, event in zip(claim.events, events, strict=True):
             if isinstance(event, TrackUpdate):
                 known = known or await self.house.store.parcels_numbered(event.track.number)
-                written = self.journeys.tracked(event, known, written)
+                pushed = isinstance(self.house.ports.get(waiting.port), TrackingSource)
+                written = self.journeys.tracked(event, known, written, pushed=pushed)
             elif isinstance(event, OrderUpdate):
                 written = self.journeys.ordered(event, written)
         await self.house.store.commit(written)

@@ -34,15 +34,17 @@ class Journeys(Struct, frozen=True):
         order = replace(update.order, shop=self.shop)
         return replace(written, order=(order, e164(order.phone, order.country)), link=update.link or written.link)
 
-    def tracked(self, update: TrackUpdate, known: Sequence[tuple[Parcel, Home]], written: Written) -> Written:
-        """A source told of a number; `known` are its parcels, each with where it goes."""
+    def tracked(
+        self, update: TrackUpdate, known: Sequence[tuple[Parcel, Home]], written: Written, *, pushed: bool = False
+    ) -> Written:
+        """A source told of a number, by itself where it `pushed`; `known` are its parcels, each with where it goes."""
         now = self.clock.now()
         parcels = [p for p, _ in written.parcels] or [p for p, _ in known]
         self._count_unknown(update.track, parcels[0].track if parcels else None)
         fresh = [replace(apply(p, update.track, now)[0], checked_at=now) for p in parcels]
         return replace(
             written,
-            parcels=tuple((p, next_check(p, now)) for p in fresh),
+            parcels=tuple((p, next_check(p, now, pushed=pushed)) for p in fresh),
             sights=tuple((p.order_id, sight(p, home, now)) for p, (_, home) in zip(fresh, known, strict=True)),
         )
 

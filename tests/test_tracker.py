@@ -14,13 +14,14 @@ from bot import tracker as module
 from bot.engine import Engine
 from bot.errors import Refused, Temporary, WismoError
 from bot.model.clock import Clock
-from bot.model.events import Event
+from bot.model.events import Event, parcel_lane
 from bot.model.orders import Order, Shipment
-from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, TrackRef
+from bot.model.tracks import Leg, OffsetFrom, Place, Role, Scan, Status, Track, TrackRef, TrackUpdate
 from bot.ports import Capabilities, Item, TrackingSource
 from bot.store import Store
 from bot.store.codec import unpack
 from bot.store.keeping import Retention
+from bot.store.queue import Arrival
 from bot.store.sweep import Looked, Serves, fingerprint
 from bot.tracker import Tracker
 from tests.house import NOON, fixed_clock, home
@@ -356,6 +357,30 @@ async def test_what_could_not_be_pushed_is_asked_about(store: Store) -> None:
     assert await Tracker(store, [feed], store.clock).reconcile() == 3
     assert feed.asked == [["A1", "A2"], ["A3"]]
     assert await news(store) == 1
+
+
+async def test_a_parcel_that_its_source_pushes_is_left_alone_for_longer_and_then_asked_as_usual(
+    store: Store, tmp_path: Path
+) -> None:
+    await shop(store, ("dhl", "A1"))
+    now = store.clock.now()
+    whole = track("A1", Status.ACCEPTED, Status.IN_TRANSIT, at=now)
+    whole = replace(whole, scans=tuple(replace(s, at=now - timedelta(hours=9 - n)) for n, s in enumerate(whole.scans)))
+    feed = Feed(tells={"A1": whole})
+    told = TrackUpdate("u1", now, replace(whole, scans=whole.scans[:1], status=Status.ACCEPTED))
+    async with home(store, tmp_path) as house:
+        house.engine.house = replace(house.engine.house, ports={"feed": feed})
+        feed.decode = lambda item: told  # type: ignore[method-assign]
+        await store.receive([Arrival("feed", Item("k1", parcel_lane("A1"), b""))])
+        await house.work()
+        tracker = Tracker(store, [feed], store.clock)
+        store.clock.forward(timedelta(hours=23))
+        assert await tracker.sweep() == 0
+        store.clock.forward(timedelta(hours=2))
+        assert await tracker.sweep() == 1
+        await house.work()
+        store.clock.forward(timedelta(hours=7))  # in transit: every six hours
+        assert await tracker.sweep() == 1
 
 
 async def test_an_aggregator_lets_go_of_a_journey_that_is_over(store: Store) -> None:

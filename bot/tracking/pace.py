@@ -24,6 +24,9 @@ INTERVALS = {
 }
 """Facts §8; where it names none, between its neighbours. RETURNED is not asked again."""
 
+UNASKED = 4
+"""After a push its source is left alone for so many times the usual wait: it tells what is new by itself, and is asked
+only for what it could not push (facts §8). From then on at the usual pace, until the next push."""
 AFTER_DELIVERY = timedelta(days=14)
 """A delivery can still turn into a return; after this nobody looks."""
 COOLING, COLD = timedelta(days=45), timedelta(days=180)
@@ -33,8 +36,9 @@ STEP = timedelta(minutes=5)
 and in one statement. A million spread over an hour's seconds would touch a page each."""
 
 
-def next_check(parcel: Parcel, now: datetime) -> datetime | None:
-    """When to ask a source again, None where it has nothing more to tell."""
+def next_check(parcel: Parcel, now: datetime, *, pushed: bool = False) -> datetime | None:
+    """When to ask a source again, None where it has nothing more to tell. `pushed`: it told of this parcel by itself
+    just now."""
     if parcel.status is Status.DELIVERED:
         asked_long_enough = now - _quiet_since(parcel, now) >= AFTER_DELIVERY
         return None if asked_long_enough else _on_step(now + INTERVALS[Status.DELIVERED])
@@ -43,7 +47,8 @@ def next_check(parcel: Parcel, now: datetime) -> datetime | None:
     quiet = now - _quiet_since(parcel, now)
     if quiet >= COLD:
         return None
-    return _on_step(now + (timedelta(days=1) if quiet >= COOLING else INTERVALS[parcel.status]))
+    usual = INTERVALS[parcel.status] * (UNASKED if pushed else 1)
+    return _on_step(now + (timedelta(days=1) if quiet >= COOLING else usual))
 
 
 def _on_step(at: datetime) -> datetime:

@@ -30,6 +30,13 @@ def test_the_interval_follows_the_status(status: Status, hours: float) -> None:
     assert next_check(parcel(status), NOW) == NOW + timedelta(hours=hours)
 
 
+@pytest.mark.parametrize(
+    ("status", "hours"), [(Status.OUT_FOR_DELIVERY, 2), (Status.IN_TRANSIT, 24), (Status.DELIVERED, 24)]
+)
+def test_who_pushes_is_asked_less_often_and_a_delivery_no_less(status: Status, hours: float) -> None:
+    assert next_check(parcel(status), NOW, pushed=True) == NOW + timedelta(hours=hours)
+
+
 def test_a_delivery_is_looked_at_daily_for_two_weeks() -> None:
     assert next_check(parcel(Status.DELIVERED, 13 * DAY), NOW) == NOW + DAY
     assert next_check(parcel(Status.DELIVERED, 14 * DAY), NOW) is None
