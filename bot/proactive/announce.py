@@ -315,12 +315,11 @@ def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook, *, 
     moves = f"window_moved:{sight.parcel}"
     old = f":{_digits(told.last)}"
     key = f"{moves}{old}:{_digits(outlook.last)}"
-    # The old days are news of an earlier move: who did not hear of that one cannot be told that they changed.
-    before = next((k for k in sorted(look.said) if k.startswith(moves) and k.endswith(old)), "")
-    if before and not heard and look.today < told.last:
+    again = any(k.startswith(moves) and k.endswith(old) for k in look.said)
+    if again and not heard and look.today < told.last:
         # With each day without news the days slide on. That is told once, and again when the days told are over.
         return told
-    look.push(Push("window_moved", key, look.now, sight.parcel, facts, before))
+    look.push(Push("window_moved", key, look.now, sight.parcel, facts))
     return _with_window(told, outlook)
 
 
