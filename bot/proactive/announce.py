@@ -206,7 +206,8 @@ def _parcel(look: _Look, sight: Sight, outlook: Outlook) -> ParcelTold:
                 kind, says = _TASKS[fact.template]
                 summary = f"Order {look.order.number}: {sight.carrier} {sight.number} {says}"
                 look.cases.append(CaseDraft(kind, summary, look.order.order))
-            told = _with_window(told, outlook)
+            if fact.template in _DATED:
+                told = _with_window(told, outlook)
     state, given = _state(sight), last_day(sight.window)
     heard = told.at != state or told.given != given
     if heard:
@@ -253,6 +254,8 @@ def _buyer_pays(fact: "_Fact", order: Watched) -> bool:
     return fact.template == "customs_duty" and order.duties is Duties.BUYER
 
 
+_DATED = frozenset({"shipped", "arrived_country"})
+"""These name the days in which the parcel is expected."""
 _AGAIN = frozenset({"out_for_delivery", "attempt_failed"})
 """These may happen to a parcel on several days, and each day is news."""
 
@@ -304,6 +307,9 @@ def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook, *, 
     if told.last is None or outlook.last is None:
         return _with_window(told, outlook)
     if abs((outlook.last - told.last).days) < look.rules.moved or told.late is not None:
+        return told
+    if rank(sight.status) >= rank(Status.OUT_FOR_DELIVERY):
+        # On the last mile nobody waits for another day than today.
         return told
     if action(sight.status, sight.cause) is Action.BUYER:
         # The parcel waits for the buyer, who was told so: a day further off each day is no news.

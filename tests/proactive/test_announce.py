@@ -167,6 +167,26 @@ def test_a_window_that_moves_with_news_is_told_each_time() -> None:
     assert days == [2, 4, 8]
 
 
+def test_the_old_days_are_those_that_were_told() -> None:
+    """What customs does is told without days; what was expected then is not what the buyer heard last."""
+    told = look(sent()).told
+    held = sent(status=Status.CUSTOMS, cause="held", since=NOW + DAY, seen=NOW + DAY)
+    first = look(held, told=told, now=NOW + DAY, outlook=slid(1))
+    assert names(first) == ["customs_processing"]
+    released = sent(status=Status.CUSTOMS, cause="released", since=NOW + 2 * DAY, seen=NOW + 2 * DAY)
+    (moved,) = look(released, told=first.told, now=NOW + 2 * DAY, outlook=slid(2)).pushes
+    assert (moved.template, moved.facts["old_last"]) == ("window_moved", WINDOW.last)
+
+
+@pytest.mark.parametrize("status", [Status.OUT_FOR_DELIVERY, Status.DELIVERY_ATTEMPTED, Status.PICKUP_READY])
+def test_on_the_last_mile_no_other_days_are_told(status: Status) -> None:
+    told = look(sent()).told
+    near = sent(status=status, since=NOW + DAY, seen=NOW + DAY)
+    first = look(near, told=told, now=NOW + DAY, outlook=slid(5))
+    again = look(near, told=first.told, now=NOW + 2 * DAY, outlook=slid(9))
+    assert "window_moved" not in names(first) + names(again)
+
+
 def test_a_new_date_of_the_carrier_is_news() -> None:
     told, days = look(sent()).told, []
     for day in range(1, 9):
