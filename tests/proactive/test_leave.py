@@ -95,6 +95,10 @@ def test_the_digest_says_once_by_when_a_parcel_should_come() -> None:
     (reply,) = left(orders, *told).replies
     dated = [(line["number"], line["template"]) for line in reply.facts["lines"] if "first" in line]
     assert dated == [("1001", "stall_over"), ("1002", "shipped")]
+    moved = notice(2, "window_moved", facts={"old_first": "2026-11-20", "old_last": "2026-11-28"})
+    (reply,) = left(orders, told[0], moved, told[2]).replies
+    dated = [(line["number"], line["template"]) for line in reply.facts["lines"] if "first" in line]
+    assert dated == [("1001", "arrived_country"), ("1002", "window_moved")]
 
 
 def test_a_parcel_that_moved_overnight_does_not_stand_still() -> None:
