@@ -31,6 +31,7 @@ from bot.store.buckets import Rates
 from bot.store.codec import pack
 from bot.store.queue import Arrival
 from bot.store.why import SentRow, Why
+from bot.tracking.eta import Tables
 
 Pause = Callable[[timedelta], Awaitable[None]]
 """Waits for a piece of the script's time."""
@@ -50,11 +51,13 @@ class Happening(Struct, frozen=True):
 
 
 class Script(Struct, frozen=True):
-    """An order's life. `channel` is the platform its buyer uses; `chat` True where they have written there before."""
+    """An order's life. `channel` is the platform its buyer uses; `chat` True where they have written there before;
+    `tables` are what the shop has learned of how long parcels take."""
 
     happenings: tuple[Happening, ...]
     channel: str = "whatsapp"
     chat: bool = False
+    tables: Tables = field(default_factory=Tables)
 
 
 class Said(Struct, frozen=True):
@@ -160,6 +163,7 @@ async def _stage(config: Config, script: Script, begins: datetime) -> AsyncItera
         async with open_app(alone, clock, adapters) as app:
             await app.store.migrate()
             app.announcer.together = 0.0
+            app.worker.forecast.tables = script.tables
             yield _Play(app, clock, tape, script)
 
 

@@ -300,6 +300,31 @@ async def test_of_a_digest_that_the_night_caught_only_what_is_news_in_the_mornin
     assert "1042" not in said
 
 
+async def test_who_never_heard_that_it_stands_still_is_not_told_that_it_moves_again(house: Home, store: Store) -> None:
+    calm = Outlook((NOON + 18 * DAY).date(), (NOON + 20 * DAY).date())
+    house.announcer.expect = lambda *_: calm
+    await house.seed(ORDER)
+    await opted_in(house)
+    await house.seed(shipped())
+    await house.pass_time()
+    await house.pass_time(8 * DAY)
+    house.announcer.expect = lambda *_: replace(calm, stuck=True, quiet_days=9)
+    evening = datetime(2026, 12, 4, 19, 30, tzinfo=UTC)
+    house.clock.forward(evening - house.clock.now())
+    scans = [(Status.IN_TRANSIT, NOON + HOUR)]
+    await house.hear_of(track(*scans))
+    assert await house.announcer.look()
+    await house.work()
+    house.clock.forward(HOUR)
+    assert await house.pass_time() == []
+    house.announcer.expect = lambda *_: calm
+    await house.hear_of(track(*scans, (Status.IN_TRANSIT, evening + 2 * HOUR)))
+    assert await house.pass_time(12 * HOUR) == []
+    why = [(w.rule, w.inputs.get("push")) for w in await store.reasons_about("8120000006")]
+    assert ("outbox.expired", "stalled") in why
+    assert ("gate.first_part_was_not_said", "stall_over") in why
+
+
 async def test_a_withdrawal_that_the_shop_tells_of_stops_what_is_ready_to_leave(house: Home, store: Store) -> None:
     house.wire.phones = True
     await house.seed(replace(ORDER, consent=(GIVEN,)))

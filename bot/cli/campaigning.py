@@ -10,7 +10,7 @@ from bot.app import App, open_app
 from bot.campaigner import Campaigner, Dry
 from bot.cli.session import DEFAULT, ConfigOption, YesOption, complete, load, ready, say, say_json, stop
 from bot.config import Config
-from bot.proactive.campaign import Plan, check
+from bot.proactive.campaign import TEMPLATES, Plan, check
 from bot.store.campaigns import PLANNED, RUNNING, STOPPED, Campaign
 
 campaign = typer.Typer(no_args_is_help=True, help="Tell many buyers at once when their parcels should come.")
@@ -80,9 +80,8 @@ def _day(text: str) -> date | None:
 async def _plan(config: Config, name: str, made: Plan, *, dry: bool) -> None:
     async with open_app(config) as app:
         await ready(app.store)
-        if made.template not in app.catalogue.entries or app.catalogue.entries[made.template].kind != "notice":
-            notices = sorted(e.name for e in app.catalogue.entries.values() if e.kind == "notice")
-            stop(f"✗ {made.template} is no template for this; there are {', '.join(notices)}", 2)
+        if made.template not in TEMPLATES:
+            stop(f"✗ {made.template} is no template for this; there are {', '.join(sorted(TEMPLATES))}", 2)
         _say_dry(await _campaigner(app).dry(made))
         if dry:
             return

@@ -18,6 +18,7 @@ from bot.dialog.turn import Dossier
 from bot.model.orders import Order, Shipment, number_key
 from bot.model.tracks import Track
 from bot.replay import Happening, Heard, Said, Script, Unsaid, channel_like, play
+from bot.tracking.eta import Tables
 
 _SPEED = re.compile(r"(\d+(?:\.\d+)?)\s*([mhd])/s")
 _UNIT = {"m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -157,10 +158,12 @@ async def _of_order(config: Config, number: str, channel: str) -> Script:
         if len(found) != 1:
             raise ValueError("there is no such order" if not found else "several orders have this number")
         consents = await store.consents_of(found[0].buyer or 0)
+        tables = await store.learned() or Tables()
     dossier = found[0]
     order = replace(dossier.order, consent=tuple(consents))
     used = channel or next(iter(config.channels), "whatsapp")
-    return Script(tuple(_life(dossier, order)), str(config.channels.get(used, {}).get("adapter", used)))
+    kind = str(config.channels.get(used, {}).get("adapter", used))
+    return Script(tuple(_life(dossier, order)), kind, tables=tables)
 
 
 def _life(dossier: Dossier, order: Order) -> list[Happening]:

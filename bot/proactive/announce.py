@@ -206,7 +206,8 @@ def _parcel(look: _Look, sight: Sight, outlook: Outlook) -> ParcelTold:
                 kind, says = _TASKS[fact.template]
                 summary = f"Order {look.order.number}: {sight.carrier} {sight.number} {says}"
                 look.cases.append(CaseDraft(kind, summary, look.order.order))
-            told = _with_window(told, outlook)
+            if fact.template in _DATED:
+                told = _with_window(told, outlook)
     state, given = _state(sight), last_day(sight.window)
     heard = told.at != state or told.given != given
     if heard:
@@ -253,6 +254,8 @@ def _buyer_pays(fact: "_Fact", order: Watched) -> bool:
     return fact.template == "customs_duty" and order.duties is Duties.BUYER
 
 
+_DATED = frozenset({"shipped", "arrived_country"})
+"""These name the days in which the parcel is expected."""
 _AGAIN = frozenset({"out_for_delivery", "attempt_failed"})
 """These may happen to a parcel on several days, and each day is news."""
 
@@ -305,6 +308,9 @@ def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook, *, 
         return _with_window(told, outlook)
     if abs((outlook.last - told.last).days) < look.rules.moved or told.late is not None:
         return told
+    if rank(sight.status) >= rank(Status.OUT_FOR_DELIVERY):
+        # On the last mile nobody waits for another day than today.
+        return told
     if action(sight.status, sight.cause) is Action.BUYER:
         # The parcel waits for the buyer, who was told so: a day further off each day is no news.
         return told
@@ -315,12 +321,11 @@ def _expected(look: _Look, sight: Sight, told: ParcelTold, outlook: Outlook, *, 
     moves = f"window_moved:{sight.parcel}"
     old = f":{_digits(told.last)}"
     key = f"{moves}{old}:{_digits(outlook.last)}"
-    # The old days are news of an earlier move: who did not hear of that one cannot be told that they changed.
-    before = next((k for k in sorted(look.said) if k.startswith(moves) and k.endswith(old)), "")
-    if before and not heard and look.today < told.last:
+    again = any(k.startswith(moves) and k.endswith(old) for k in look.said)
+    if again and not heard and look.today < told.last:
         # With each day without news the days slide on. That is told once, and again when the days told are over.
         return told
-    look.push(Push("window_moved", key, look.now, sight.parcel, facts, before))
+    look.push(Push("window_moved", key, look.now, sight.parcel, facts))
     return _with_window(told, outlook)
 
 

@@ -15,6 +15,15 @@ STEP = timedelta(seconds=10)
 """So often a running campaign takes its next buyers."""
 ENOUGH = 20
 """Before so many were sent their outcome is chance, and stops nothing."""
+TEMPLATES = frozenset(
+    {
+        *("estimate", "delayed", "order_confirmed", "not_shipped", "shipped", "arrived_country"),
+        *("customs_processing", "customs_documents", "customs_duty"),
+        *("out_for_delivery", "attempt_failed", "pickup_ready", "pickup_reminder"),
+    }
+)
+"""What can be told of any order: it says nothing of what was told before, nor of a case, and leaves only where it is
+so."""
 _FILTER = re.compile(r"([a-z]+)\s*(<=|>=|=)\s*(.+)")
 
 

@@ -226,12 +226,16 @@ def _digest(replies: Sequence[Reply]) -> Reply:
 
 
 def _lines(replies: Sequence[Reply]) -> list[dict[str, Any]]:
-    """What each says; by when a parcel should come stands once, behind the last that is said of it."""
-    last = {reply.facts.get("tracking"): place for place, reply in enumerate(replies)}
+    """What each says; by when a parcel should come stands once, where it changed or behind the last that is said."""
+    dated: dict[object, int] = {}
+    for place, reply in enumerate(replies):
+        parcel = reply.facts.get("tracking")
+        if parcel not in dated or "old_first" not in replies[dated[parcel]].facts:
+            dated[parcel] = place
     lines = []
     for place, reply in enumerate(replies):
-        dated = last[reply.facts.get("tracking")] == place
-        facts = {k: v for k, v in reply.facts.items() if dated or k not in _WINDOW}
+        here = dated[reply.facts.get("tracking")] == place
+        facts = {k: v for k, v in reply.facts.items() if here or k not in _WINDOW}
         lines.append({**facts, "template": reply.template})
     return lines
 

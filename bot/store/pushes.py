@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from msgspec import Struct, field
-from sqlalchemy import String, bindparam, cast, delete, insert, or_, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.events import Notice
@@ -299,13 +299,18 @@ async def again(connection: AsyncConnection, database: Database, lane: str, mess
     """A push did not leave before its buyer's night began: it counts as not said, and is judged and worded again. One
     that rests on facts of its own moment is not: it is worth no second look, and its fate is on record."""
     gone = (_pushes.c.lane == lane, _pushes.c.message == message)
+    # Nobody heard that it stands still: nothing that builds on it leaves either.
+    unheard = update(_pushes).where(*gone, _pushes.c.template == "stalled")
+    await connection.execute(unheard.values(key=_pushes.c.key + "~"))
     rows = (await connection.execute(select(_pushes).where(*gone, _pushes.c.template.not_in(OF_THE_MOMENT)))).all()
     if not rows:
         return
-    # Its key is free again for what will be said instead.
+    # Its key is free again for what will be said instead; what is not said again keeps its fate.
     held = (_outbox.c.lane == lane, _outbox.c.key == message)
-    await connection.execute(update(_outbox).where(*held).values(key=_outbox.c.key + "~" + cast(_outbox.c.id, String)))
+    other = f"{message}~{await connection.scalar(select(_outbox.c.id).where(*held))}"
+    await connection.execute(update(_outbox).where(*held).values(key=other))
     await connection.execute(delete(_pushes).where(_pushes.c.id.in_([r.id for r in rows])))
+    await connection.execute(update(_pushes).where(*gone).values(message=other))
     to = Address.parse(lane.removeprefix("c/"))
     waiting = [
         Notice(

@@ -37,6 +37,8 @@ def shop(write_config: Any, with_store: WithStore) -> None:
         (("plan", "x", "--on", "tomorrow"), 2, "write the day"),
         (("plan", "x", "--template", "buy_now"), 2, "is no template for this"),
         (("plan", "x", "--template", "status"), 2, "is no template for this"),
+        (("plan", "x", "--template", "window_moved"), 2, "is no template for this"),
+        (("plan", "x", "--template", "case_ack"), 2, "is no template for this"),
         (("plan", "x", "--rate", "0"), 2, "rate"),
         (("run", "x"), 1, "there is no campaign x"),
         (("stop", "x"), 1, "there is no campaign x"),

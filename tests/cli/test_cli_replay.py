@@ -1,12 +1,20 @@
 """`wismo replay` plays a script through the true engine, and says what would leave and what not, and why."""
 
+import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from bot.cli.main import create_cli
+from bot.forecast import Forecast
+from bot.model.clock import Clock
+from bot.model.orders import Consent, Order, Shipment
+from bot.store import Store
+from bot.store.store import sqlite_url
+from tests.store.test_store_learning import fill
 
 SCRIPT = """
 channel: whatsapp
@@ -109,3 +117,35 @@ def test_options_that_cannot_be_meant_are_told(tmp_path: Path, options: tuple[st
     result = CliRunner().invoke(create_cli(), ["replay", str(file), "--config", str(tmp_path / "none.yaml"), *options])
     assert result.exit_code == 2
     assert says in result.output
+
+
+def test_a_real_order_is_played_with_what_the_shop_has_learned(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "shop: {name: L, country: CN, timezone: Asia/Shanghai, hours: {mon-fri: '09:00-18:00'}}\n"
+        f"database: {{data: {tmp_path / 'data'}}}\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "data").mkdir()
+    placed = Clock().now() - timedelta(days=3)
+    consent = Consent("parcel_updates", "checkout", placed)
+    order = Order(
+        "9000", placed, placed_at=placed, country="DE", postcode="50667", locale="en", phone="+4915112345678",
+        consent=(consent,), parcels=(Shipment("LX9000", "yanwen", placed + timedelta(hours=3)),),
+    )  # fmt: skip
+
+    async def sell() -> None:
+        store = Store(sqlite_url(tmp_path / "data" / "wismo.db"), Clock())
+        await store.migrate()
+        await fill(store, 30)
+        await store.save_orders([(order, "")])
+        await Forecast(store, store.clock, "CN", "Asia/Shanghai").refresh()
+        await store.close()
+
+    asyncio.run(sell())
+    done = CliRunner().invoke(
+        create_cli(), ["replay", "9000", "--json", "--channel", "telegram", "--config", str(config)]
+    )
+    assert done.exit_code == 0, done.output
+    shipped = next(m for m in json.loads(done.stdout)["messages"] if m["template"] == "shipped")
+    assert "based on 30 parcels on the same route" in shipped["text"]

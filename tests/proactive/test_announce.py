@@ -167,6 +167,26 @@ def test_a_window_that_moves_with_news_is_told_each_time() -> None:
     assert days == [2, 4, 8]
 
 
+def test_the_old_days_are_those_that_were_told() -> None:
+    """What customs does is told without days; what was expected then is not what the buyer heard last."""
+    told = look(sent()).told
+    held = sent(status=Status.CUSTOMS, cause="held", since=NOW + DAY, seen=NOW + DAY)
+    first = look(held, told=told, now=NOW + DAY, outlook=slid(1))
+    assert names(first) == ["customs_processing"]
+    released = sent(status=Status.CUSTOMS, cause="released", since=NOW + 2 * DAY, seen=NOW + 2 * DAY)
+    (moved,) = look(released, told=first.told, now=NOW + 2 * DAY, outlook=slid(2)).pushes
+    assert (moved.template, moved.facts["old_last"]) == ("window_moved", WINDOW.last)
+
+
+@pytest.mark.parametrize("status", [Status.OUT_FOR_DELIVERY, Status.DELIVERY_ATTEMPTED, Status.PICKUP_READY])
+def test_on_the_last_mile_no_other_days_are_told(status: Status) -> None:
+    told = look(sent()).told
+    near = sent(status=status, since=NOW + DAY, seen=NOW + DAY)
+    first = look(near, told=told, now=NOW + DAY, outlook=slid(5))
+    again = look(near, told=first.told, now=NOW + 2 * DAY, outlook=slid(9))
+    assert "window_moved" not in names(first) + names(again)
+
+
 def test_a_new_date_of_the_carrier_is_news() -> None:
     told, days = look(sent()).told, []
     for day in range(1, 9):
@@ -323,14 +343,15 @@ def test_a_parcel_that_is_no_longer_late_is_not_said_to_be_late_again() -> None:
     assert recovered.again == NOW + 6 * DAY
 
 
-def test_a_second_move_builds_on_the_first() -> None:
+def test_a_second_move_is_told_whatever_became_of_the_first() -> None:
+    """A first move that was held back, as before its buyer asked to be told, would else keep back all that follow."""
     told = look(sent()).told
     moves: list[Push] = []
     for day, last in ((1, date(2026, 12, 9)), (2, date(2026, 12, 12))):
         scanned = sent(status=Status.IN_TRANSIT, since=NOW, seen=NOW + day * DAY)
         found = look(scanned, told=told, now=NOW + day * DAY, outlook=replace(WINDOW, last=last))
         told, moves = found.told, [*moves, *found.pushes]
-    assert [m.needs for m in moves] == ["", moves[0].key]
+    assert [m.needs for m in moves] == ["", ""]
 
 
 def test_what_is_left_out_of_a_parcel_is_noted_about_the_parcel() -> None:

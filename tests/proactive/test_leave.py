@@ -5,6 +5,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from bot.app import shipped_templates
+from bot.catalogue import read_catalogue
 from bot.dialog.turn import Desk, Shop
 from bot.model.cases import CaseDraft
 from bot.model.conversations import Conversation
@@ -13,6 +15,7 @@ from bot.model.messages import Address, Limits
 from bot.model.orders import Order
 from bot.model.tracks import Status
 from bot.proactive.announce import Outlook
+from bot.proactive.campaign import TEMPLATES
 from bot.proactive.gate import House
 from bot.proactive.leave import Door, Leaving, Left, leave
 from bot.proactive.watching import Sight
@@ -92,6 +95,10 @@ def test_the_digest_says_once_by_when_a_parcel_should_come() -> None:
     (reply,) = left(orders, *told).replies
     dated = [(line["number"], line["template"]) for line in reply.facts["lines"] if "first" in line]
     assert dated == [("1001", "stall_over"), ("1002", "shipped")]
+    moved = notice(2, "window_moved", facts={"old_first": "2026-11-20", "old_last": "2026-11-28"})
+    (reply,) = left(orders, told[0], moved, told[2]).replies
+    dated = [(line["number"], line["template"]) for line in reply.facts["lines"] if "first" in line]
+    assert dated == [("1001", "arrived_country"), ("1002", "window_moved")]
 
 
 def test_a_parcel_that_moved_overnight_does_not_stand_still() -> None:
@@ -131,6 +138,13 @@ def test_the_digest_says_how_to_stop_where_one_of_it_would() -> None:
 def test_buttons_under_a_delivery_name_their_order() -> None:
     came = order(7, status=Status.DELIVERED, since=NOON, scanned=NOON)
     assert [o.value for o in left([came], notice(7, "delivered")).replies[0].options] == ["w:well:7", "w:problem:7"]
+
+
+def test_what_a_campaign_may_say_is_told_by_any_order() -> None:
+    (reply,) = left([order(1, shipped=NOON, place="Leipzig")], notice(1, "estimate")).replies
+    entries = read_catalogue(shipped_templates() / "catalogue.yaml").entries
+    lacking = {name: entries[name].always.keys() - reply.facts.keys() for name in TEMPLATES}
+    assert not any(lacking.values()), lacking
 
 
 def test_a_stopped_campaign_says_nothing_more() -> None:

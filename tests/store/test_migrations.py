@@ -2,20 +2,25 @@
 
 import importlib
 import pkgutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, column, inspect, select, table, text
 from sqlmodel import SQLModel
 
 import bot.store
 from bot.model.clock import Clock
 from bot.model.conversations import Conversation, Proof
+from bot.model.events import Notice
 from bot.model.messages import Address
-from bot.store import Store, migrate, upgrading
+from bot.store import Store, codec, migrate, pushes, upgrading
+from bot.store.tables import core
+from bot.store.watchtables import PushRow
 
 
 def undo(connection: Connection, to: str) -> None:
@@ -67,3 +72,30 @@ async def test_chats_that_proved_an_order_before_are_found_by_it(tmp_path: Path)
         assert [tuple(row) for row in rows] == [(7, "c/test/shop/anna")]
     finally:
         await database.close()
+
+
+async def test_a_push_of_before_its_last_hour_was_kept_is_told_again_while_its_kind_is_news(store: Store) -> None:
+    """Migration 0011 on a database that is in use: rows keep all they had, and say only when they left."""
+    left = datetime(2026, 11, 24, 19, 30, tzinfo=UTC)
+    row = {
+        "buyer_id": 3, "key": "7:delivered:9", "template": "delivered", "urgent": True, "order_id": 7, "parcel_id": 9,
+        "lane": "c/test/shop/anna", "message": "push:7:delivered:9:0", "at": left,
+    }  # fmt: skip
+    await store.database.run_sync(lambda c: undo(c, "0010"))
+    pushed = core(PushRow)
+    older = table("push", *(column(name, pushed.c[name].type) for name in row))
+    await store.database.write(lambda c: c.execute(older.insert(), [row]))
+    await store.migrate()
+    async with store.database.read() as connection:
+        (kept,) = (await connection.execute(select(pushed))).mappings().all()
+    assert {name: kept[name] for name in row} == row
+    assert pushes.news_until(SimpleNamespace(**kept)) == left + timedelta(hours=72)
+    lane, message = str(row["lane"]), str(row["message"])
+    await store.database.write(lambda c: pushes.again(c, store.database, lane, message, left + timedelta(hours=2)))
+    (claim,) = await store.claim(9)
+    (notice,) = (codec.unpack(event.item.body) for event in claim.events)
+    assert isinstance(notice, Notice)
+    assert (notice.fact_key, notice.expires_at) == (row["key"], left + timedelta(hours=72))
+    await store.database.run_sync(lambda c: undo(c, "0010"))
+    await store.migrate()
+    assert await store.database.run_sync(differences) == []
