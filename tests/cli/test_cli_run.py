@@ -1,0 +1,59 @@
+"""`wismo run` as a service manager sees it."""
+
+import hashlib
+import hmac
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.test_cli_desk import answers, free_port
+
+HANGING = {
+    "telegram": {"token": "1:a"},
+    "slack": {"bot_token": "x", "signing_secret": "s"},
+    "whatsapp": {"phone_number_id": "1", "access_token": "t", "app_secret": "s", "verify_token": "v"},
+}
+
+
+@pytest.mark.timeout(200)
+def test_a_stop_ends_within_ten_seconds_while_every_platform_hangs(write_config: Callable[..., Path]) -> None:
+    """A socket that nobody serves takes connections and never answers: polling, sends and look-ups all wait."""
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        base = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        config = write_config(
+            web={"port": port},
+            desk={"port": free_port()},
+            channels={name: part | {"base_url": base} for name, part in HANGING.items()},
+            carriers={"seventeentrack": {"token": "t", "base_url": base}},
+        )
+        with subprocess.Popen([sys.executable, "-m", "bot", "run", "--config", str(config)]) as bot:
+            try:
+                assert answers(f"http://127.0.0.1:{port}")
+                message = {
+                    "from": "4915",
+                    "id": "m1",
+                    "timestamp": "1790000000",
+                    "type": "text",
+                    "text": {"body": "hi"},
+                }
+                value = {"metadata": {"phone_number_id": "1"}, "messages": [message]}
+                body = json.dumps({"entry": [{"changes": [{"field": "messages", "value": value}]}]}).encode()
+                sign = {"x-hub-signature-256": "sha256=" + hmac.new(b"s", body, hashlib.sha256).hexdigest()}
+                hook = f"http://127.0.0.1:{port}/hooks/whatsapp"
+                assert httpx.post(hook, content=body, headers=sign, trust_env=False).status_code == 200
+                time.sleep(2)
+                began = time.monotonic()
+                bot.terminate()
+                assert bot.wait(timeout=30) == 0
+                assert time.monotonic() - began < 10
+            finally:
+                if bot.poll() is None:
+                    bot.kill()
