@@ -1,8 +1,9 @@
-"""`wismo run` as a service manager sees it."""
+"""`wismo run` and `wismo demo` as whoever stops them sees it."""
 
 import hashlib
 import hmac
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -57,3 +58,22 @@ def test_a_stop_ends_within_ten_seconds_while_every_platform_hangs(write_config:
             finally:
                 if bot.poll() is None:
                     bot.kill()
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("words", ["Asking the carriers", "The demo is at"])
+def test_a_demo_that_is_stopped_as_soon_as_it_is_there_ends_in_peace(tmp_path: Path, words: str) -> None:
+    """A newcomer looks, and presses Ctrl-C: no traceback is the last that they see."""
+    command = [sys.executable, "-m", "bot", "demo", "--no-browser", "--port", str(free_port()), "--data", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        try:
+            assert demo.stdout is not None
+            assert any(words in line for line in demo.stdout)
+            time.sleep(0.5)
+            demo.send_signal(signal.SIGINT)
+            _, errors = demo.communicate(timeout=30)
+        finally:
+            if demo.poll() is None:
+                demo.kill()
+    assert demo.returncode == 0
+    assert "Traceback" not in errors
