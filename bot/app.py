@@ -321,8 +321,9 @@ def rules_of(config: Config) -> Rules:
     )
 
 
-STOP_SECONDS = 9.0
-"""So long after a stop, whatever still waits for a network is let go of: its rows are leased, and come again."""
+STOP_SECONDS = 8.0
+"""So long after a stop, whatever still waits for a network is let go of: its rows are leased, and come again. The rest
+of the ten seconds is for closing, on a machine that has other things to do."""
 ROLES = ("all", "web", "worker", "sender", "desk")
 
 

@@ -105,7 +105,10 @@ async def test_a_file_that_never_comes_is_answered_all_the_same(house: Home) -> 
 
     house.wire.fetch = refused  # type: ignore[method-assign]
     (answer,) = await house.say("", media=["image"])
-    assert "I cannot judge it myself" in answer.text
+    assert "could not save it" in answer.text
+    assert "saved this" not in answer.text, "it was not"
+    (case,) = await house.store.cases()
+    assert case.summary.startswith("The buyer sent: image. 1 of 1 could not be fetched")
 
 
 async def test_a_file_is_asked_for_where_its_message_was_written_to(house: Home, tmp_path: Path) -> None:

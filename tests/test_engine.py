@@ -64,6 +64,16 @@ async def test_a_verified_phone_proves_the_buyer_and_several_orders_are_listed(h
     assert "2001" not in answer
 
 
+async def test_a_choice_is_also_made_by_its_number_or_its_title(house: Home) -> None:
+    """Where a channel draws no button, and where somebody types all the same."""
+    (listed,) = await house.say("where are my parcels?", phone="+4915112340000")
+    titles = [choice.title for choice in listed.choices]
+    assert sorted(titles) == ["1042", "1050"]
+    assert f"Order {titles[1]}" in await house.ask("2")
+    await house.ask("where are my parcels 1042 and 1050?")
+    assert f"Order {titles[0]}" in await house.ask(titles[0])
+
+
 async def test_a_forwarded_contact_proves_nothing(house: Home) -> None:
     answer = await house.ask("", contact={"phone": "+4915112340000", "own": False})
     assert "1042" not in answer

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from bot.model.tokens import token, token_hash
 from bot.store import Store
 from bot.store.guessing import subject_of
 from bot.store.tables import Guess, core
@@ -74,6 +75,32 @@ async def test_guesses_that_another_process_heard_slow_answers_down_here_too(hou
     answered = await second.say("order 8123, postcode 99998", chat="another", key="s1")
     assert answered == [] or time.monotonic() - began > 2.0  # it waits
     assert len(await second.say("order 2001, postcode 50667", chat="bob", key="s2")) == 1
+
+
+async def test_a_message_compares_one_detail_with_one_order(houses: tuple[Home, Home]) -> None:
+    """Whoever lists all the postcodes of a town in one message has guessed once."""
+    first, _ = houses
+    assert "does not match" in await first.ask("my order is 1042, postcode 99999 or 88888 or 10115", chat="thief")
+    assert "does not match" in await first.ask("orders 9999 and 1042, postcode 10115", chat="other")
+    async with first.store.database.read() as connection:
+        misses = select(func.count()).select_from(core(Guess)).where(core(Guess).c.kind == "miss")
+        assert (await connection.execute(misses)).scalar_one() == 2
+
+
+async def test_where_typed_proof_is_closed_a_link_a_phone_and_a_person_stay_open(houses: tuple[Home, Home]) -> None:
+    first, _ = houses
+    (dossier,) = await first.store.find_orders(["1042"])
+    await first.store.save_link(token_hash(token(bytes(16))), dossier.id)
+    for n in range(5):
+        await first.ask(f"order 1042, postcode 9999{n}", chat=f"thief{n}")  # each wrong guess of a chat waits longer
+    assert "cannot check more details" in await first.ask("order 1042, postcode 10115")
+    assert "passed your message on" in await first.ask("I want to talk to a human")
+    assert "Order 1042" in await first.ask("", start=token(bytes(16)))
+    for n in range(5):
+        await first.ask(f"order 2001, postcode 9999{n}", chat=f"thief{n + 5}")
+    assert "cannot check more details" in await first.ask("order 2001, postcode 50667", chat="bob")
+    own = {"phone": "+4915112349999", "own": True}
+    assert "Order 2001" in await first.ask("", chat="bob", contact=own)
 
 
 def tracking(serial: int) -> str:

@@ -41,7 +41,9 @@ def import_(
     reader: Any = importlib.import_module("adapters.shops.csvfile")
     try:
         table = reader.load(file)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        stop(f"✗ {file} cannot be read: {error.strerror}", 2)
+    except ValueError as error:
         stop(f"✗ {file}: {error}", 2)
     kept = settings.database.data / MAPPING
     before = (yaml.safe_load(kept.read_text(encoding="utf-8")) or {}) if kept.is_file() else {}

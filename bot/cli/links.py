@@ -17,6 +17,8 @@ from bot.model.orders import number_key
 from bot.store import Store
 from bot.store.guessing import hashed
 
+PICTURES = (".png", ".svg")
+
 
 def links(
     order: Annotated[str, typer.Argument(help="The order's number.")],
@@ -27,6 +29,8 @@ def links(
     source: Annotated[str, typer.Option(help="Which shop it came from, where two have this number.")] = "",
 ) -> None:
     """Make links with which a buyer opens the chat and has proved this order."""
+    if qr is not None and qr.suffix.lower() not in PICTURES:
+        stop(f"✗ --qr {qr}: the name must end in one of {' '.join(PICTURES)}", 2)
     settings = load(config)
     if revoke:
         ended = complete(_revoke(settings, order, source))
@@ -39,7 +43,10 @@ def links(
             draw_in_terminal(link, sys.stdout)
         if qr is not None:
             file = qr if len(made) == 1 else qr.with_stem(f"{qr.stem}-{channel}")
-            draw(link, file)
+            try:
+                draw(link, file)
+            except OSError as error:
+                stop(f"✗ {file} cannot be written: {error.strerror}")
             say(f"✓ drawn to {file}")
 
 
@@ -53,24 +60,26 @@ async def _make(config: Config, order: str, source: str) -> Mapping[str, str]:
         await ready(app.store)
         dossier = await _one(app.store, order, source)
         token = fresh_token()
-        made = await _deep_links(app, token)
+        made, silent = await _deep_links(app, token)
         if not made:
-            stop("✗ no channel of the config has links; Telegram and WhatsApp do")
+            stop("✗ no link was made" if silent else "✗ no channel of the config has links; Telegram and WhatsApp do")
         await app.store.save_link(hashed(token), dossier.id)
         return made
 
 
-async def _deep_links(app: App, token: str) -> dict[str, str]:
-    made = {}
+async def _deep_links(app: App, token: str) -> tuple[dict[str, str], bool]:
+    """The links by channel, and whether a channel could not say what its own is."""
+    made, silent = {}, False
     for name, channel in app.adapters.channels.items():
         try:
             link = await channel.deep_link(token)
         except WismoError as error:
             complain(f"✗ {name}: {error}")
+            silent = True
             continue
         if link is not None:
             made[name] = link
-    return made
+    return made, silent
 
 
 async def _one(store: Store, order: str, source: str) -> Dossier:

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 from msgspec import Struct, field
 from msgspec.structs import replace
+from starlette.requests import Request
 
 from bot.model.clock import Clock
 from bot.model.markup import Run
@@ -26,7 +27,11 @@ TRIES = 12
 
 
 class Rule(Struct, frozen=True):
-    """One field that a method takes. `most` is a length in characters or items, 0 for none."""
+    """One field that a method or an object takes. `most` is a length in characters or items, 0 for none.
+
+    `kind` may say more behind a colon: the values of a `one`, the range of an `int`, the objects (rows of the same
+    table, one of several) that an `object`, each of a `list` or each in the lists of `rows` has to be.
+    """
 
     kind: str
     required: bool
@@ -42,7 +47,9 @@ class Rules:
         "bool": (bool,),
         "object": (dict,),
         "list": (list,),
+        "rows": (list,),
         "id": (str, int),
+        "one": (str,),
     }
 
     def __init__(self, name: str) -> None:
@@ -69,12 +76,41 @@ class Rules:
         return ""
 
     def _misfit(self, name: str, value: Any, rule: Rule) -> str:
-        kinds = self._KINDS[rule.kind]
+        kind, _, more = rule.kind.partition(":")
+        kinds = self._KINDS[kind]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            return f"{name} must be {rule.kind}"
+            return f"{name} must be {kind}"
         if rule.most and isinstance(value, str | list) and len(value) > rule.most:
             return f"{name} is longer than {rule.most}"
-        return ""
+        return self._inside(name, value, kind, more) if more else ""
+
+    def _inside(self, name: str, value: Any, kind: str, more: str) -> str:
+        if kind == "one":
+            return "" if value in more.split("|") else f"{name} must be one of {more}"
+        if kind == "int":
+            least, most = map(int, more.split("-"))
+            return "" if least <= value <= most else f"{name} must be {more}"
+        lists = value if kind == "rows" else [value if kind == "list" else [value]]
+        parts = [part for row in lists for part in (row if isinstance(row, list) else [row])]
+        return next((f"{name}: {fault}" for part in parts if (fault := self._none_of(more, part))), "")
+
+    def _none_of(self, objects: str, value: Any) -> str:
+        """What is wrong with a value that must be one of these objects: with the last, where none fits."""
+        fault = ""
+        for known in objects.split("|"):
+            fault = self.fault(known, value) if isinstance(value, dict) else f"must be {known}"
+            if not fault:
+                break
+        return fault
+
+
+async def sent_object(request: Request) -> dict[str, Any]:
+    """The JSON object of a call's body; what is none is a call without any field."""
+    try:
+        told = await request.json()
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 class Press(Struct, frozen=True):

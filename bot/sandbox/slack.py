@@ -21,11 +21,11 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from bot.model.clock import Clock
 from bot.model.markup import Run
 from bot.sandbox import marks
-from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rules
+from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rules, sent_object
 from bot.sandbox.slackrooms import Rooms
 from bot.sandbox.slacksocket import FORM, SocketMode
 
-SECTION, TITLE, VALUE, ACTION_ID, ELEMENTS = 3000, 75, 2000, 255, 25
+RULES = Rules("slack")
 
 
 class SlackApi(Platform):
@@ -41,7 +41,7 @@ class SlackApi(Platform):
         self.token = token
         self.secret = secret
         self.base = base.rstrip("/")
-        self.rules = Rules("slack")
+        self.rules = RULES
         self.rates = Bucket(10, 1.0, 4)
         self.files: dict[str, dict[str, Any]] = {}
         self.kept: dict[str, list[dict[str, Any]]] = {}
@@ -236,7 +236,7 @@ class SlackApi(Platform):
         token = request.headers.get("authorization", "").removeprefix("Bearer ") or str(fields.pop("token", ""))
         if not hmac.compare_digest(token.encode(), self.token.encode()):
             return _refused("invalid_auth" if token else "not_authed")
-        if method not in self.rules.methods:
+        if "." not in method or method not in self.rules.methods:
             return _refused("unknown_method")
         if fault := self.rules.fault(method, fields):
             return _refused("invalid_arguments", fault)
@@ -366,7 +366,11 @@ class SlackApi(Platform):
         return PlainTextResponse(f"OK - {len(content)}")
 
     def _complete(self, fields: dict[str, Any]) -> Response:
-        wanted = [self.files.get(str(f.get("id"))) for f in json.loads(fields["files"])]
+        try:
+            wanted = [self.files.get(str(f.get("id"))) for f in json.loads(fields["files"])]
+            blocks = json.loads(fields.get("blocks", "[]"))
+        except (ValueError, AttributeError):
+            return _refused("invalid_arguments")
         if not wanted or any(f is None or "content" not in f for f in wanted):
             return _refused("file_not_found")
         where = str(fields.get("channel_id", ""))
@@ -378,7 +382,6 @@ class SlackApi(Platform):
         phone = self.phones.get(where)
         if phone is None:
             return _refused("channel_not_found")
-        blocks = json.loads(fields["blocks"]) if "blocks" in fields else []
         self._shown(phone, {"text": fields.get("initial_comment", "")}, blocks, "📎 ")
         return _ok({"files": [{"id": f["id"], "title": f["name"]} for f in wanted if f]})
 
@@ -395,33 +398,20 @@ class SlackApi(Platform):
 
 def block_fault(block: Any) -> str:
     """What is wrong with one block, by docs.slack.dev/reference/block-kit; empty where it is right."""
-    kind = block.get("type")
-    if kind == "section":
-        text = block.get("text") or {}
-        if set(block) - {"type", "text", "block_id", "fields", "accessory", "expand"} or not text.get("text"):
-            return "a section needs text"
-        return "a section's text is too long" if len(text["text"]) > SECTION else ""
-    if kind == "actions":
-        elements = block.get("elements") or []
-        if not 1 <= len(elements) <= ELEMENTS:
-            return "an actions block has 1 to 25 elements"
-        return next((f for f in map(_button_fault, elements) if f), "")
-    return f"{kind} is not drawn here"
-
-
-def _button_fault(button: Any) -> str:
-    if set(button) - {"type", "text", "action_id", "value", "url", "style", "confirm", "accessibility_label"}:
-        return "a button has a field that is not documented"
-    text = button.get("text") or {}
-    if text.get("type") != "plain_text" or not 1 <= len(text.get("text", "")) <= TITLE:
-        return "a button's text is plain_text of 1 to 75 characters"
-    too_long = len(button.get("value", "")) > VALUE or len(button.get("action_id", "")) > ACTION_ID
-    return "a button's value or action_id is too long" if too_long else ""
+    kind = block.get("type") if isinstance(block, dict) else block
+    if kind not in {"section", "actions"}:
+        return f"{kind} is not drawn here"
+    if fault := RULES.fault(kind, block):
+        return fault
+    ids = [e["action_id"] for e in block.get("elements", ()) if "action_id" in e]
+    if kind == "actions" and (not block["elements"] or len(set(ids)) < len(ids)):
+        return "an actions block has 1 to 25 elements, each with an action_id of its own"
+    return ""
 
 
 async def _fields(request: Request) -> dict[str, Any]:
     if request.headers.get("content-type", "").startswith("application/json"):
-        return dict(await request.json())
+        return await sent_object(request)
     return {k: v for k, v in (await request.form()).items() if isinstance(v, str)} | dict(request.query_params)
 
 

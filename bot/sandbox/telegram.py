@@ -6,6 +6,7 @@ keyboards and rates are held to the documented limits.
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
@@ -18,7 +19,7 @@ from starlette.routing import Route
 
 from bot.model.clock import Clock
 from bot.model.markup import plain, runs
-from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rule, Rules, first_fault
+from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rule, Rules, first_fault, sent_object
 from bot.sandbox.telegramforum import Forum
 
 TEXT, CAPTION, DATA, BUTTONS = 4096, 1024, 64, 100
@@ -27,17 +28,12 @@ DELETABLE = timedelta(hours=48)
 _TAGS = frozenset(
     ["b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "span", "a", "code", "pre", "blockquote", "tg-spoiler"]
 )
-_KEYBOARD = frozenset(
-    [
-        "inline_keyboard",
-        "keyboard",
-        "resize_keyboard",
-        "one_time_keyboard",
-        "is_persistent",
-        "input_field_placeholder",
-        "selective",
-    ]
-)
+_ACTIONS = frozenset({"url", "callback_data", "web_app", "login_url", "copy_text", "callback_game", "pay"}) | {
+    f"switch_inline_query{which}" for which in ("", "_current_chat", "_chosen_chat")
+}
+"""Of these an inline button has exactly one."""
+_BARE = re.compile(r"<(?![A-Za-z/])")
+_SECRET = re.compile(r"[A-Za-z0-9_-]{0,256}")
 _ACTIVE = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
 _TOO_OLD = "query is too old and response timeout expired or query ID is invalid"
 
@@ -56,6 +52,8 @@ class _Html(HTMLParser):
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         if tag not in _TAGS:
             self.fault = self.fault or f'Unsupported start tag "{tag}"'
+        if tag == "span" and ("class", "tg-spoiler") not in attrs:
+            self.fault = self.fault or 'Tag "span" must have class "tg-spoiler"'
         self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -65,6 +63,8 @@ class _Html(HTMLParser):
 
 def html_fault(text: str) -> str:
     """What Telegram would say of this HTML, or empty."""
+    if _BARE.search(text):
+        return 'can\'t parse entities: Unsupported start tag ""'
     parser = _Html()
     parser.feed(text)
     parser.close()
@@ -232,6 +232,8 @@ class TelegramApi(Platform):
             "getWebhookInfo": self._webhook_info,
             "getFile": lambda: self._get_file(str(known["file_id"])),
         }
+        if method == "setWebhook" and not _SECRET.fullmatch(str(known.get("secret_token", ""))):
+            return _refused(400, "Bad Request: secret token contains unallowed characters")
         if method == "answerCallbackQuery":
             query = str(known["callback_query_id"])
             if query not in self.pressed:
@@ -355,7 +357,7 @@ class TelegramApi(Platform):
     def _shown(self, phone: Phone, text: str, keyboard: dict[str, Any], has_file: bool) -> Line:
         inline = [b for row in keyboard.get("inline_keyboard", ()) for b in row]
         below = [b for row in keyboard.get("keyboard", ()) for b in row]
-        buttons = tuple(Press(str(b["text"]), str(b["callback_data"])) for b in inline)
+        buttons = tuple(Press(str(b["text"]), str(b.get("callback_data", ""))) for b in inline)
         buttons += tuple(Press(str(b["text"]), f"{_KEY}{b['text']}") for b in below if not b.get("request_contact"))
         share = next((str(b["text"]) for b in below if b.get("request_contact")), "")
         shown = tuple(runs(("📎 " if has_file else "") + text))
@@ -381,16 +383,14 @@ def _escape(text: str) -> str:
 
 
 def _keyboard_fault(keyboard: dict[str, Any]) -> str:
-    rows = [*keyboard.get("inline_keyboard", ()), *keyboard.get("keyboard", ())]
-    buttons = [b for row in rows for b in row]
-    if set(keyboard) - _KEYBOARD:
-        return "can't parse reply keyboard markup JSON object"
-    if len(buttons) > BUTTONS:
+    """What no table says of a keyboard."""
+    inline = [button for row in keyboard.get("inline_keyboard", ()) for button in row]
+    if len(inline) + sum(map(len, keyboard.get("keyboard", ()))) > BUTTONS:
         return "reply markup is too long"
-    for button in buttons:
-        if not button.get("text"):
+    for button in inline:
+        if len(_ACTIONS & set(button)) != 1:
             return "text buttons are unallowed in the inline keyboard"
-        if "callback_data" in button and not 1 <= len(str(button["callback_data"]).encode()) <= DATA:
+        if not 1 <= len(str(button.get("callback_data", "-")).encode()) <= DATA:
             return "BUTTON_DATA_INVALID"
     return ""
 
@@ -398,7 +398,7 @@ def _keyboard_fault(keyboard: dict[str, Any]) -> str:
 async def _fields(request: Request) -> tuple[dict[str, Any], dict[str, bytes]]:
     """The fields of a call and its files; JSON, a form, or a form with files."""
     if request.headers.get("content-type", "").startswith("application/json"):
-        return dict(await request.json()), {}
+        return await sent_object(request), {}
     fields: dict[str, Any] = {}
     sent: dict[str, bytes] = {}
     async with request.form() as form:
@@ -415,7 +415,7 @@ async def _fields(request: Request) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def _is_int(rule: Rule | None, value: Any) -> bool:
-    return rule is not None and rule.kind == "int" and isinstance(value, str) and value.lstrip("-").isdecimal()
+    return rule is not None and rule.kind.startswith("int") and isinstance(value, str) and value.lstrip("-").isdecimal()
 
 
 def _loaded(value: str) -> Any:

@@ -19,10 +19,11 @@ from bot.model.clock import Clock
 from bot.model.markup import Run
 from bot.sandbox import marks
 from bot.sandbox.approvals import PAGE, Shelf
-from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rules
+from bot.sandbox.platform import Bucket, Event, Line, Phone, Platform, Press, Rules, sent_object
 
 WINDOW = timedelta(hours=24)
-BODY, BUTTONS, BUTTON_TITLE, BUTTON_ID, ROWS, ROW_TITLE = 1024, 3, 20, 256, 10, 24
+ROWS = 10
+"""Of all sections of a list together."""
 _NO_TEMPLATE = 132001
 _TYPES = ("text", "image", "video", "audio", "document", "interactive", "template")
 
@@ -171,7 +172,7 @@ class WhatsAppApi(Platform):
     async def _submit(self, request: Request) -> Response:
         if barred := self._barred(request):
             return barred
-        body = dict(await request.json())
+        body = await sent_object(request)
         if fault := self.shelf.fault(body):
             return _refused(400, 100, f"(#100) Invalid parameter: {fault}")
         return JSONResponse(self.shelf.submit(self.serial(), body))
@@ -179,12 +180,12 @@ class WhatsAppApi(Platform):
     async def _messages(self, request: Request) -> Response:
         if barred := self._barred(request):
             return barred
-        body = dict(await request.json())
+        body = await sent_object(request)
         if fault := self._fault(body):
             return _refused(400, 100, f"(#100) Invalid parameter: {fault}")
         if body["type"] == "template" and (refusal := self.shelf.refusal(body["template"])):
             return _refused(404 if refusal[0] == _NO_TEMPLATE else 400, refusal[0], f"(#{refusal[0]}) {refusal[1]}")
-        phone = self._phone(str(body.get("recipient") or body.get("to")))
+        phone = self._phone(str(body.get("to") or body.get("recipient")))
         if phone is None:
             return _refused(400, 131030, "(#131030) Recipient phone number not in allowed list")
         if self.faults.strike("too_many"):
@@ -210,7 +211,7 @@ class WhatsAppApi(Platform):
                 self._quick.add(line.id)
             for state in ("sent", "delivered", "read"):
                 self._status(phone, line, state, opaque)
-        contact = {"input": body.get("recipient") or body.get("to"), "user_id": phone.user}
+        contact = {"input": body.get("to") or body.get("recipient"), "user_id": phone.user}
         return JSONResponse({"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": line.id}]})
 
     def _fault(self, body: dict[str, Any]) -> str:
@@ -224,10 +225,12 @@ class WhatsAppApi(Platform):
         content = body.get(kind)
         if not isinstance(content, dict):
             return f"{kind} is required"
+        if others := {t for t in _TYPES if t in body} - {kind}:
+            return f"{min(others)} does not go with type {kind}"
+        if kind == "interactive":
+            return self.rules.fault(f"interactive.{content.get('type')}", content) or _interactive_fault(content)
         if fault := self.rules.fault(kind, content):
             return fault
-        if kind == "interactive":
-            return _interactive_fault(content)
         if kind in {"image", "video", "audio", "document"} and not ({"id", "link"} & set(content)):
             return f"{kind} needs id or link"
         if "id" in content and str(content["id"]) not in self.media:
@@ -263,27 +266,20 @@ class WhatsAppApi(Platform):
 
 
 def _interactive_fault(content: dict[str, Any]) -> str:
-    text = (content.get("body") or {}).get("text", "")
-    action = content.get("action") or {}
-    if not 1 <= len(text) <= (4096 if content["type"] == "list" else BODY):
-        return "interactive.body.text"
-    if content["type"] == "request_contact_info":
-        return "" if action == {"name": "request_contact_info"} else "interactive.action"
+    """What no table says: nothing is empty, and nothing of one name stands twice."""
+    action = content["action"]
     if content["type"] == "button":
-        replies = [b.get("reply") or {} for b in action.get("buttons") or ()]
-        if not 1 <= len(replies) <= BUTTONS or len({r.get("id") for r in replies}) < len(replies):
-            return "interactive.action.buttons"
-        fits = all(
-            1 <= len(r.get("title", "")) <= BUTTON_TITLE and 1 <= len(r.get("id", "")) <= BUTTON_ID for r in replies
-        )
-        return "" if fits else "interactive.action.buttons.reply"
+        replies = [b["reply"] for b in action["buttons"]]
+        apart = len({r["id"] for r in replies}) == len({r["title"] for r in replies}) == len(replies)
+        return "" if replies and apart else "interactive.action.buttons"
     if content["type"] == "list":
-        rows = [r for s in action.get("sections") or () for r in s.get("rows") or ()]
-        if not 1 <= len(rows) <= ROWS or not 1 <= len(action.get("button", "")) <= BUTTON_TITLE:
-            return "interactive.action"
-        fits = all(1 <= len(r.get("title", "")) <= ROW_TITLE and 1 <= len(r.get("id", "")) <= 200 for r in rows)
-        return "" if fits else "interactive.action.sections.rows"
-    return "interactive.type"
+        sections = action["sections"]
+        rows = [row for section in sections for row in section["rows"]]
+        if len(sections) > 1 and not all(section.get("title") for section in sections):
+            return "interactive.action.sections.title"
+        apart = len({row["id"] for row in rows}) == len(rows)
+        return "" if 1 <= len(rows) <= ROWS and apart else "interactive.action.sections.rows"
+    return ""
 
 
 def _drawn(body: dict[str, Any], wamid: str, api: WhatsAppApi) -> Line:

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 import bot
-from bot.config import build
+from bot.config import KeepPart, build
+from bot.store.keeping import Retention
 from tests.cli.conftest import SHOP
 
 COMMANDS = (["run"], ["migrate"], ["cases"], ["erase", "x"], ["links", "1"])
@@ -67,6 +68,7 @@ def test_the_example_holds_exactly_the_fixed_keys_and_is_understood(tmp_path: Pa
         "shop", "database", "web", "channels", "carriers", "shops", "desk", "proactive"
     }  # fmt: skip
     assert set(config.channels) == {"telegram", "slack", "whatsapp"}
+    assert config.database.keep.retention() == KeepPart().retention() == Retention(30, 365, 540, 90, 540)
 
 
 def test_what_only_fails_later_is_told_at_once_and_says_what_to_write(

@@ -85,6 +85,38 @@ def test_without_a_channel_that_has_links_no_token_is_made(
     assert links_of(tmp_path / "data") == []
 
 
+def test_a_platform_that_is_away_is_named_and_no_token_is_made(
+    wismo: Callable[..., Any],
+    write_config: Callable[..., Path],
+    whatsapp: dict[str, Any],
+    with_store: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    away = {"base_url": "http://127.0.0.1:9"}
+    write_config(channels={"whatsapp": whatsapp | away, "telegram": {"token": "1:a", **away}})
+    with_store(one_order)
+    told = wismo("links", "1042")
+    assert told.exit_code == 1
+    assert "✗ telegram: " in told.output
+    assert "✗ whatsapp: " in told.output
+    assert "no link was made" in told.output
+    assert links_of(tmp_path / "data") == []
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_picture_that_cannot_be_drawn_is_told_plainly(
+    wismo: Callable[..., Any], with_store: Callable[..., Any], tmp_path: Path
+) -> None:
+    with_store(one_order)
+    told = wismo("links", "1042", "--qr", "label.bmp")
+    assert told.exit_code == 2
+    assert ".png .svg" in told.output
+    assert links_of(tmp_path / "data") == [], "a link that nobody was given"
+    told = wismo("links", "1042", "--qr", str(tmp_path / "nowhere" / "label.png"))
+    assert told.exit_code == 1
+    assert "cannot be written: No such file or directory" in told.output
+
+
 def test_a_token_fits_telegrams_start_parameter_and_never_repeats() -> None:
     tokens = {fresh_token() for _ in range(1000)}
     assert len(tokens) == 1000

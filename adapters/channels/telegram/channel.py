@@ -1,5 +1,6 @@
 """The channel itself: webhook or long polling in, python-telegram-bot's calls out."""
 
+import asyncio
 import csv
 import hashlib
 import hmac
@@ -289,7 +290,7 @@ class Telegram(Channel):
         return message.amends
 
     async def _send_media(self, media: Media, caption: str, parts: dict[str, Any]) -> telegram.Message:
-        content = Path(media.path).read_bytes()  # noqa: ASYNC240 - a local file of at most some megabytes
+        content = await asyncio.to_thread(Path(media.path).read_bytes)
         calls = {
             MediaKind.IMAGE: self._bot.send_photo,
             MediaKind.VIDEO: self._bot.send_video,

@@ -1,5 +1,6 @@
 """Telegram's updates in our words, once an item's turn has come. Pure."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -102,7 +103,7 @@ def _typed(key: str, sender: Address, update: _Typed) -> Inbound | None:
 def _heard(message: telegram.Message) -> dict[str, Any]:
     """What a message says, whichever kind it is."""
     text = message.text or message.caption or ""
-    if text.startswith("/start"):
+    if _START.match(text):
         return _said(text)
     if message.contact is not None:
         own = message.from_user is not None and message.contact.user_id == message.from_user.id
@@ -117,9 +118,13 @@ def _heard(message: telegram.Message) -> dict[str, Any]:
 
 def _said(text: str) -> dict[str, Any]:
     """What a text says; a deep link's comes as `/start <token>`."""
-    if text.startswith("/start"):
-        return {"text": "/start", "start": text.removeprefix("/start").strip() or None}
+    if start := _START.match(text):
+        return {"text": "/start", "start": text[start.end() :].strip() or None}
     return {"text": text} if text else {"kind": Kind.UNSUPPORTED}
+
+
+_START = re.compile(r"/start(@\w+)?(?!\S)")
+"""The command alone, of this bot by name or not: "/started" is none, and its rest no link's token."""
 
 
 def media_of(message: telegram.Message) -> Media | None:

@@ -51,7 +51,12 @@ def confirmed(turn: Turn) -> Decision:
 
 
 def files(turn: Turn) -> Decision:
-    """A photo, video, voice note or paper: kept, and a person looks at it; the bot does not pretend to see."""
-    kinds = sorted({m.kind.value for message in turn.messages for m in message.media})
-    case = CaseDraft("media", f"The buyer sent: {', '.join(kinds)}.", turn.conversation.focus)
-    return hand_over(turn, "files", case, {"kinds": kinds})
+    """A photo, video, voice note or paper: kept, and a person looks at it; the bot does not pretend to see. What could
+    not be kept is not said to be."""
+    sent = [file for message in turn.messages for file in message.media]
+    kinds = sorted({file.kind.value for file in sent})
+    summary = f"The buyer sent: {', '.join(kinds) or 'something that the bot cannot read'}."
+    if lost := [file for file in sent if not file.digest]:
+        summary += f" {len(lost)} of {len(sent)} could not be fetched, and the buyer was asked to send it again."
+    case = CaseDraft("media", summary, turn.conversation.focus)
+    return hand_over(turn, "file_not_kept", case) if lost else hand_over(turn, "files", case, {"kinds": kinds})

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from adapters.channels.telegram import Settings, connect
 from bot.app import local_client
 from bot.model.messages import Address, Choice, Inbound, Outbound
-from bot.ports import Item
+from bot.ports import Item, Request
 from bot.sandbox.town import Town
 
 CHAT = Address("telegram", "123456", "5")
@@ -76,3 +76,25 @@ async def test_polling_confirms_an_update_only_after_it_is_stored(town: Town) ->
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
     assert stored == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [("/start", None), ("/start w-abc", "w-abc"), ("/start@lanternbot  w-abc ", "w-abc"), ("/started w-abc", None)],
+)
+async def test_a_link_comes_as_the_start_command_and_its_token(text: str, start: str | None) -> None:
+    update = {
+        "update_id": 1,
+        "message": {"message_id": 1, "date": 1790000000, "chat": {"id": 5, "type": "private"}, "text": text}
+        | {"from": {"id": 5, "is_bot": False, "first_name": "Ann"}},
+    }
+    settings = Settings(token=SecretStr("1:a"), secret=SecretStr("s"), mode="webhook")
+    async with httpx.AsyncClient() as http:
+        channel = connect(settings, http)
+        head = {"x-telegram-bot-api-secret-token": "s"}
+        for told in (update, update | {"unknown": 1}):  # read at once, and by python-telegram-bot
+            body = json.dumps(told).encode()
+            (item,) = (await channel.webhook(Request("POST", "/hooks/telegram", head, {}, body))).items
+            heard = channel.decode(item)
+            assert isinstance(heard, Inbound)
+            assert (heard.start, heard.text) == (start, text if text.startswith("/started") else "/start")
