@@ -136,6 +136,7 @@ def test_what_only_sounds_like_a_person_calls_nobody(text: str) -> None:
         ("訂單取消", "cancel", "zh"),
         ("我嘅包裹幾時到", "delivery_estimate", "zh"),
         ("搵真人", "human", "zh"),
+        ("order 1042: 99999, 88888, 10115", "wismo", "en"),
     ],
 )
 def test_other_spellings_of_a_language_are_read(text: str, intent: str, words_of: str) -> None:
