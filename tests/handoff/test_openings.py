@@ -1,4 +1,4 @@
-"""How a case opens: by each thing that a buyer can say and each that a parcel can come to; and the buyer hears of it."""
+"""How a case opens: by each thing that a buyer can say and each that a parcel can come to; the buyer hears of it."""
 
 from datetime import timedelta
 from pathlib import Path
