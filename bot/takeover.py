@@ -62,7 +62,8 @@ class Takeover(Struct, frozen=True):
         """One staff act. `held` are pushes that were held back, by their key."""
         record = written.conversation
         assert record is not None  # noqa: S101 - a conversation's turn always has one
-        lost, act = _unkept(act.media), replace(act, media=tuple(m for m in act.media if m.path))
+        lost, kept = _unkept(act.media), tuple(m for m in act.media if m.path)
+        act = replace(act, media=kept, text=act.text.replace("\0", ""))  # PostgreSQL keeps it in no text
         handed = handoff.act(record, written.ticket, act, self.shop.name, self.rules, now)
         if lost and handed.told in {"", "nothing_said"}:
             handed = replace(handed, told="file_lost")
@@ -177,9 +178,7 @@ class Takeover(Struct, frozen=True):
         holder = record.holder.removeprefix(handoff.PERSON)
         owner = handed.case.owner if handed.case else ""
         facts: dict[str, object] = {"code": handed.told, "holder": holder, "owner": owner, "text": act.text}
-        facts |= {"files": list(lost), "goes": bool(handed.say or handed.media)}
-        if handed.told == "no_such_queue":
-            facts["queues"] = list(self.rules.queue_names)
+        facts |= {"files": list(lost), "goes": bool(handed.say or handed.media), "queues": list(self.rules.queue_names)}
         choices: tuple[Choice, ...] = ()
         if handed.told == "kept_as_note" and handed.case is not None:
             choices = (Choice(f"take:{handed.case.id}:{record.version}", f"take_from:{holder}"),)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from msgspec import Struct
 from starlette.convertors import IntegerConvertor, register_url_convertor
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import FormData, Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -42,6 +42,8 @@ ACTS_A_MINUTE = 90
 ROOM = 256 * 1024
 """Bytes of a form beside its file."""
 
+NO_TEXT = "There is a character in it that no text has."
+"""U+0000, which PostgreSQL keeps in no text."""
 DIGITS = 9
 """Of a row's number at most: no table of a shop counts further, and databases refuse what does not fit theirs."""
 
@@ -77,6 +79,9 @@ class Gate:
         problem = self._problem(scope)
         if problem:
             await PlainTextResponse(problem, 403)(scope, receive, with_headers)
+            return
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            await PlainTextResponse(NO_TEXT, 400)(scope, receive, with_headers)
             return
         most = self.settings.most_bytes + ROOM
         if int(Headers(scope=scope).get("content-length", "0")) > most:
@@ -171,11 +176,17 @@ class Page(Struct, frozen=True):
         return Route(self.path, guard, methods=[self.method], name=f"{self.method} {self.path}")
 
 
+def _is_text(form: FormData) -> bool:
+    return not any("\0" in value for _, value in form.multi_items() if isinstance(value, str))
+
+
 def _open(house: DeskHouse, page: Page) -> Callable[[Request], Awaitable[Response]]:
     handler: Any = page.handler
 
     async def serve(request: Request) -> Response:
         try:
+            if request.method not in SAFE and not _is_text(await request.form(max_files=0, max_fields=5)):
+                return PlainTextResponse(NO_TEXT, 400)
             response: Response = await handler(house, request)
         finally:
             await request.close()
@@ -201,6 +212,8 @@ def _guarded(house: DeskHouse, page: Page, role: Role, pace: Pace) -> Callable[[
             return refused(house, visit, f"This is for a {role.value}. You are signed in as {visit.role.value}.")
         if request.method not in SAFE:
             form = await request.form(max_files=5, max_part_size=house.settings.most_bytes)
+            if not _is_text(form):
+                return PlainTextResponse(NO_TEXT, 400)
             if not sealed(visit, str(form.get("seal", "")), "form"):
                 return refused(house, visit, "This form is from an earlier sign-in. Go back, reload, and try again.")
             if not pace.spend(visit.key):

@@ -36,7 +36,7 @@ def _form(house: DeskHouse, wanted: str, problem: str = "", name: str = "", stat
 
 async def sign_in(house: DeskHouse, request: Request) -> Response:
     """A name and a password were sent."""
-    form = await request.form(max_files=0, max_fields=5)
+    form = await request.form()
     name, password, wanted = (str(form.get(k, "")) for k in ("name", "password", "next"))
     if not await house.staff.may_try(buckets(request, name)):
         return _form(house, wanted, SLOW, name, 429)
@@ -95,7 +95,7 @@ async def _invited(house: DeskHouse, request: Request) -> Staff | None:
 
 async def use_invite(house: DeskHouse, request: Request) -> Response:
     """A password was chosen."""
-    form = await request.form(max_files=0, max_fields=5)
+    form = await request.form()
     password, again = str(form.get("password", "")), str(form.get("again", ""))
     staff = await _invited(house, request)
     if staff is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Text, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.model.orders import number_key
@@ -80,12 +80,6 @@ async def _chats(connection: AsyncConnection, order: FoundOrder) -> list[Chat]:
     return [Chat(r.lane, r.channel, r.case_id) for r in await connection.execute(rows.limit(MOST_CHATS))]
 
 
-def _holds(database: Database, column: ColumnElement[Any], needle: bytes) -> ColumnElement[bool]:
-    """Whether these bytes stand in a column of bytes."""
-    place = func.instr(column, needle) if database.sqlite else func.pg_catalog.position(column, needle)
-    return place > 0
-
-
 async def cases_saying(
     database: Database, words: str, heard: Callable[[str, Item], str], since: datetime
 ) -> frozenset[int]:
@@ -121,10 +115,17 @@ async def cases_saying(
 
 
 def _may_hold(database: Database, body: ColumnElement[Any], words: str) -> ColumnElement[bool]:
-    """Whether a message's JSON has the words in one of their usual spellings, escaped or not."""
+    """Whether a message's JSON has the words in one of their usual spellings, escaped or not.
+
+    SQLite's LIKE knows no case of ASCII letters, so that most words are one needle; looking for five spellings one by
+    one took three times as long (100,000 messages each way on SQLite: 0.3 s instead of 0.9, on a busy machine).
+    """
     spelled = dict.fromkeys((words, words.lower(), words.upper(), words.capitalize(), words.title()))
-    needles = {text.encode() for word in spelled for text in (json.dumps(word)[1:-1], escape(word, quote=False), word)}
-    return or_(*(_holds(database, body, needle) for needle in sorted(needles)))
+    needles = {text for word in spelled for text in (json.dumps(word)[1:-1], escape(word, quote=False), word)}
+    if database.sqlite:
+        folded = sorted({needle.encode().lower().decode() for needle in needles})
+        return or_(*(cast(body, Text).contains(needle, autoescape=True) for needle in folded))
+    return or_(*(func.pg_catalog.position(body, needle.encode()) > 0 for needle in sorted(needles)))
 
 
 async def case_of(database: Database, lane: str) -> int | None:

@@ -87,6 +87,20 @@ async def test_a_number_that_no_table_holds_is_not_there_and_no_fault(desk: Desk
     assert (await admin.post("/desk/canned", {**FIELDS, "id": number})).status_code == 303
 
 
+async def test_a_character_that_no_text_has_is_refused_and_holds_nobody_up(desk: DeskHome) -> None:
+    await desk.home.say("I want to talk to a human")
+    admin = await desk.visitor("Mei", Role.ADMIN)
+    for path in ("/desk?q=abc%00", "/desk/new?q=abc%00", "/desk?view=resolved&q=abc%00", "/desk/invite/x%00"):
+        assert (await admin.get(path)).status_code == 400, path
+    for page in PAGES:
+        if page.method == "POST":
+            answer = await admin.post(filled(page), {**FIELDS, "text": "a\0b", "q": "\0", "password": "x"})
+            assert answer.status_code == 400, page.path
+    await desk.home.act("note", "Lee", "from a\0 chat")
+    await desk.home.work()
+    assert "from a chat" in (await admin.get("/desk/cases/1")).text
+
+
 async def test_the_stream_is_closed_to_strangers_and_other_sites(desk: DeskHome) -> None:
     assert (await desk.browser().get("/desk/stream", accept="text/event-stream")).status_code == 401
     mei = await desk.visitor("Mei")

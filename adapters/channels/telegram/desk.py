@@ -30,7 +30,11 @@ TOPIC, TEXT, DATA = 128, 4096, 64
 UNDO_SECONDS = 10.0
 MARKS = {"sent": "👌", "delivered": "👍", "read": "👀", "failed": "😢"}
 """Of the emoji that Telegram lets a bot react with."""
-HOW = "Write into this topic: a message that begins with r: goes to the buyer, any other is a note."
+HOW = (
+    "Write into this topic: a message that begins with r: goes to the buyer, any other is a note. "
+    "Each file of an album needs an r: of its own."
+)
+"""Telegram sends an album as messages of their own, of which one has the caption."""
 GIVE = "Write /assign and a colleague's name into this topic, or /move and a queue's."
 NOBODY = "You are not among this desk's staff, so nothing was done."
 _COMMAND = re.compile(r"/(assign|move)(?:@\w+)?(?:\s+(.*?))?\s*", re.IGNORECASE | re.DOTALL)
