@@ -22,6 +22,7 @@ _BETWEEN = (
 )
 _TYPED = re.compile(r"[\d@/]")
 """Without one of these, or a link's token, there is nothing to find."""
+_DIGIT = re.compile(r"\d")
 _LINK = re.compile(r"(?<![\w-])wismo-[A-Za-z0-9_-]{22}(?![\w-])")
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
@@ -155,12 +156,13 @@ def entities(text: str, lexicon: Lexicon, *, asked: bool = False) -> tuple[tuple
         _spaced(reading)
         _national_phones(reading)
     _numbered(reading, lexicon)
-    reading.each(_DATE, "date")
-    if "20" in reading.left:
-        reading.each(_YEAR, "date")
-    for m in list(_MEASURE.finditer(reading.left)):
-        reading.take(m.start(), m.end())
-    _tokens(reading, asked=asked)
+    if _DIGIT.search(reading.left) is not None:
+        reading.each(_DATE, "date")
+        if "20" in reading.left:
+            reading.each(_YEAR, "date")
+        for m in list(_MEASURE.finditer(reading.left)):
+            reading.take(m.start(), m.end())
+        _tokens(reading, asked=asked)
     return tuple(e for _, e in sorted(reading.found, key=lambda pair: pair[0])), reading.left
 
 

@@ -54,7 +54,7 @@ class LanguageModel:
     def guess(self, text: str) -> tuple[str, float]:
         """The likeliest language of a text in Latin letters and how likely, 0 to 1; empty where it cannot tell."""
         # The marks that stand alone where numbers were taken out look like another language.
-        line = " ".join(word for word in text[:MOST_LETTERS].split() if any(map(str.isalpha, word)))
+        line = " ".join(word for word in text[:MOST_LETTERS].split() if word.isalpha() or any(map(str.isalpha, word)))
         # Capitals alone look like no language that it has seen.
         labels, chances = self._model.predict(line.lower() if line.isupper() else line, k=1)
         return (labels[0].removeprefix("__label__"), min(float(chances[0]), 1.0)) if labels else ("", 0.0)

@@ -6,6 +6,7 @@ The language whose words say most is believed where the model is unsure, so a sh
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from math import exp
 
@@ -198,7 +199,11 @@ def _typed_choice(text: str, conversation: Conversation) -> str | None:
     if typed.isdecimal() and len(typed) <= 2 and 1 <= int(typed) <= len(conversation.offered):
         return conversation.offered[int(typed) - 1].value
     wanted = folded(typed)
-    return next((c.value for c in conversation.offered if folded(c.title) == wanted), None)
+    return next((c.value for c in conversation.offered if _folded_title(c.title) == wanted), None)
+
+
+_folded_title = lru_cache(maxsize=1024)(folded)
+"""Titles are few, and compared with at every message."""
 
 
 def spoken(left: str, found: Sequence[Entity]) -> Spoken:
