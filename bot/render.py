@@ -34,7 +34,7 @@ from bot.model.messages import Choice, Limits, Option, Outbound, Reply
 from bot.printing import Placeholder, apart, filters, is_right_to_left, phrase
 
 _JOINER = "\u2060"
-_LINKS = re.compile(r"@|://|(?<=\w)\.(?=[a-zA-Z\u0400-\u04ff]{2})|(?<=^)/|(?<=\s)/|(?<=^)#|(?<=\s)#")
+_LINKS = re.compile(r"@|://|(?<=\w)\.(?=[^\W\d_]{2})|(?<=^)/|(?<=\s)/|(?<=^)#|(?<=\s)#")
 _SIGNS = frozenset("@:/.#")
 """Without one of these a text cannot become a link, mention or command."""
 INCLUDE = re.compile(r'{% include "([\w.]+)" (?:%}\n?(\n?)|(\+)%})')

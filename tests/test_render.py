@@ -126,6 +126,9 @@ def test_a_value_never_becomes_a_link_or_markup() -> None:
     )
     assert "evil.\u2060example" in text
     assert "&lt;b&gt;x" in text
+    assert "例子.\u2060中国" in RENDERER.text(
+        Reply(Address("t", "", ""), "pickup_ready", _place("例子.中国"), "k", "en", "UTC")
+    )
 
 
 def _place(place: str) -> dict[str, Any]:

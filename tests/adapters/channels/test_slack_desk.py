@@ -17,12 +17,13 @@ import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from adapters.channels.slack.acts import said_to_buyer
+from adapters.channels.slack.acts import act_of, said_to_buyer
 from bot.app import App, open_app, serve
 from bot.config import Faults, build
 from bot.model.conversations import Conversation
 from bot.model.events import conversation_lane
 from bot.model.messages import Address
+from bot.ports import Item, Posting
 from bot.sandbox.platform import Phone
 from bot.sandbox.slackrooms import Room
 from bot.sandbox.town import PIXEL, Town
@@ -321,6 +322,24 @@ async def test_snooze_assign_move_and_resolve(shop: Shop) -> None:
 )
 def test_what_may_reach_a_buyer(text: str, said: str) -> None:
     assert said_to_buyer(text) == said
+
+
+@pytest.mark.parametrize(("typed", "kind", "words"), [("r: see you", "reply", "see you"), ("", "note", "")])
+def test_a_forwarded_message_never_reaches_a_buyer(typed: str, kind: str, words: str) -> None:
+    forwarded = {"is_share": True, "text": "r: he is lying", "fallback": "r: he is lying", "author_id": KIM}
+    event = {
+        "type": "message",
+        "channel": "C1",
+        "user": LEE,
+        "ts": "2.0",
+        "thread_ts": "1.0",
+        "text": typed,
+        "attachments": [forwarded],
+    }
+    posting = Posting("slack", {"default": "C1"}, {LEE: "Lee"})
+    act = act_of(Item("k", "c/test/shop/anna", b""), {"type": "event_callback", "event": event}, posting)
+    assert act is not None
+    assert (act.kind, act.text) == (kind, words)
 
 
 async def test_a_desk_needs_a_channel_that_can_be_one(town: Town, tmp_path: Path) -> None:
