@@ -71,7 +71,7 @@ class Breaker(Struct):
 
 
 class Lineup(Struct):
-    """A source with the order its calls take turns in."""
+    """A source with the order its calls take turns in. `refused` is whether it refused what it was asked last."""
 
     source: TrackingSource
     serves: Serves
@@ -80,6 +80,7 @@ class Lineup(Struct):
     busy: set[int] = field(default_factory=set)
     spent_until: float = 0.0
     noted_at: float = -NOTED_SECONDS
+    refused: bool = False
 
     def left_alone(self) -> bool:
         """Whether nothing is to be asked by the sweep now: the source is down, or its budget is used up."""
@@ -148,17 +149,18 @@ class Tracker:
             try:
                 tracks = await source.track(refs)
             except WismoError as error:
-                if not isinstance(error, Refused):
+                line.refused = isinstance(error, Refused)
+                if not line.refused:
                     line.breaker.failed(error.retry_after if isinstance(error, Temporary) else None)
                 self._asked(source.kind, "failed")
-                await self.store.feed_failed(source.kind)
+                await self.store.feed_failed(source.kind, silent=not line.refused)
                 raise
             finally:
                 await asyncio.sleep(1.0 / source.capabilities.per_second)
         self._asked(source.kind, "answered")
         now = time.monotonic()
-        if line.breaker.failures or now - line.noted_at >= NOTED_SECONDS:
-            line.noted_at = now
+        if line.breaker.failures or line.refused or now - line.noted_at >= NOTED_SECONDS:
+            line.noted_at, line.refused = now, False
             await self.store.feed_answered(source.kind, ())
         line.breaker.answered()
         return tracks

@@ -253,6 +253,27 @@ async def test_a_number_that_a_source_refuses_costs_no_other_and_is_asked_about_
     assert "A1" in await numbers(store)
 
 
+async def test_a_source_that_refuses_some_numbers_is_not_said_to_be_down(store: Store) -> None:
+    class Choosy(Feed):
+        async def track(self, refs: Sequence[TrackRef]) -> Sequence[Track | None]:
+            if refs[0].number.startswith("X"):
+                raise Refused("answered 400")
+            return await super().track(refs)
+
+    feed = Choosy(capabilities=Capabilities(batch=1, per_second=1e6))
+    tracker = Tracker(store, [feed], store.clock)
+    (line,) = tracker.lineups
+    for n in range(4):
+        with pytest.raises(Refused):
+            await tracker.ask(line, [TrackRef(f"X{n}", "dhl")])
+        await tracker.ask(line, [TrackRef(f"A{n}", "dhl")])
+    assert (await store.health()).feeds == ()
+    store.clock.forward(timedelta(hours=5))
+    with pytest.raises(Refused):
+        await tracker.ask(line, [TrackRef("X9", "dhl")])
+    assert (await store.health()).feeds == (), "to refuse one number after a quiet night is no silence"
+
+
 async def test_a_source_that_refuses_every_call_is_said_to_be_down(store: Store) -> None:
     await shop(store, *[("dhl", f"A{n}") for n in range(3)])
     feed = Feed(capabilities=Capabilities(batch=1, per_second=1e6), fails=[Refused("answered 400")] * 3)

@@ -45,9 +45,11 @@ class TrackingDoor:
         """A source gave an answer: whatever was said to be down is up."""
         await self.database.write(lambda c: sweep.answered(c, self.database, [source, *carriers], self.clock.now()))
 
-    async def feed_failed(self, source: str) -> None:
-        """A source gave none; from the third failure in a row, or one after a long silence, it is down."""
-        await self.database.write(lambda c: sweep.failed(c, self.database, source, self.clock.now()))
+    async def feed_failed(self, source: str, *, silent: bool = True) -> None:
+        """A source gave none; from the third failure in a row, or one after a long silence, it is down. Not `silent` is
+        one that refused a number: only by refusing everything it is down."""
+        now = self.clock.now()
+        await self.database.write(lambda c: sweep.failed(c, self.database, source, now, silent=silent))
 
     async def tracking(self) -> tuple[list[keeping.FeedHealth], list[keeping.CarrierHealth]]:
         """How the sources answer, and how the parcels of each carrier are looked at."""

@@ -199,8 +199,14 @@ async def answered(connection: AsyncConnection, database: Database, sources: Seq
     await connection.execute(upsert, rows)
 
 
-async def failed(connection: AsyncConnection, database: Database, source: str, now: datetime) -> None:
-    """Count a failure; after `DOWN_AFTER` in a row, or one after a long silence, the source is down since now."""
+async def failed(
+    connection: AsyncConnection, database: Database, source: str, now: datetime, *, silent: bool = True
+) -> None:
+    """Count a failure; after `DOWN_AFTER` in a row, or one after a long silence, the source is down since now. One that
+    is not `silent` but refuses a number only counts."""
+    down = _feeds.c.failures + 1 >= DOWN_AFTER
+    if silent:
+        down = or_(down, _feeds.c.last_ok_at < now - UNHEARD)
     row = {"source": source, "failures": 1, "down_since": None, "last_ok_at": None}
     upsert = (
         database.insert(_feeds)
@@ -211,7 +217,7 @@ async def failed(connection: AsyncConnection, database: Database, source: str, n
                 "failures": _feeds.c.failures + 1,
                 "down_since": case(
                     (_feeds.c.down_since.is_not(None), _feeds.c.down_since),
-                    (or_(_feeds.c.failures + 1 >= DOWN_AFTER, _feeds.c.last_ok_at < now - UNHEARD), now),
+                    (down, now),
                     else_=None,
                 ),
             },
