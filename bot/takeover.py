@@ -416,7 +416,7 @@ def _heard(message: Inbound) -> str:
 
 def _unkept(media: Sequence[Media]) -> list[str]:
     """Files that could not be fetched or were too large, as people know them."""
-    return [m.name or m.kind.value for m in media if not m.path and not m.sticker]
+    return [m.name or m.kind.value for m in media if m.lost]
 
 
 def _line(place: Address, what: str, who: str, text: str, key: str, media: tuple[Media, ...] = ()) -> Worded:

@@ -53,6 +53,11 @@ class Media(Struct, frozen=True):
     path: str = ""
     sticker: bool = False
 
+    @property
+    def lost(self) -> bool:
+        """Of what came in, once it was fetched: whether there is no copy of it. A gesture is none to miss."""
+        return not self.digest and not self.sticker
+
 
 class Contact(Struct, frozen=True):
     """A shared contact card. `own` only where the platform vouches that it is the sender's own number."""

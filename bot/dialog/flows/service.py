@@ -56,7 +56,7 @@ def files(turn: Turn) -> Decision:
     sent = [file for message in turn.messages for file in message.media]
     kinds = sorted({file.kind.value for file in sent})
     summary = f"The buyer sent: {', '.join(kinds) or 'something that the bot cannot read'}."
-    if lost := [file for file in sent if not file.digest]:
+    if lost := [file for file in sent if file.lost]:
         summary += f" {len(lost)} of {len(sent)} could not be fetched, and the buyer was asked to send it again."
     case = CaseDraft("media", summary, turn.conversation.focus)
     return hand_over(turn, "file_not_kept", case) if lost else hand_over(turn, "files", case, {"kinds": kinds})
