@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -26,6 +26,14 @@ JSON = {"accept": "application/json"}
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 64
 
 
+async def _has_no_work(desk: DeskHome) -> bool:
+    return (await desk.home.store.health()).waiting == 0
+
+
+async def _waits(desk: DeskHome) -> bool:
+    return (await desk.home.conversation()).holder == QUEUE
+
+
 @asynccontextmanager
 async def at_work(desk: DeskHome) -> AsyncIterator[None]:
     """The bot's worker beside the desk."""
@@ -41,6 +49,13 @@ async def at_work(desk: DeskHome) -> AsyncIterator[None]:
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
+
+
+async def until(seen: Callable[[], Awaitable[object]]) -> None:
+    """Wait until the bot has done it; a machine that stands still for a while costs no test."""
+    async with asyncio.timeout(20):
+        while not await seen():
+            await asyncio.sleep(0.02)
 
 
 async def act(browser: Browser, kind: str, text: str = "", **more: str) -> httpx.Response:
@@ -146,7 +161,7 @@ async def test_a_reply_to_a_buyer_without_a_chat_says_so_and_blames_nobody(waiti
     draft = StaffAct("s1", waiting.house.now(), "Mei", lane, "note", "He never wrote to us.")
     await store.receive([Arrival("wismo", Item("s1", conversation_lane(lane), pack(draft)))])
     async with at_work(waiting):
-        await asyncio.sleep(0.3)
+        await until(lambda: store.handled("wismo", "s1"))
         (number,) = [c.id for c in await store.cases() if c.conversation == conversation_lane(lane)]
         answer = await mei.post(f"/desk/cases/{number}/act", {"kind": "reply", "text": "Hello"}, headers=JSON)
     assert answer.status_code == 409
@@ -172,7 +187,7 @@ async def test_where_the_bot_is_down_the_act_is_kept_and_shown_as_waiting(
     assert "not handled it yet" in (await act(mei, "reply", "Hello")).json()["told"]
     assert "waits for the bot" in (await mei.get("/desk/cases/1")).text
     async with at_work(waiting):
-        await asyncio.sleep(0.3)
+        await until(lambda: _has_no_work(waiting))
     assert [m.text for m in await waiting.home.send()] == ["Hello"]
 
 
@@ -301,10 +316,7 @@ async def test_whoever_is_shut_out_leaves_no_buyer_with_nobody(waiting: DeskHome
         person = await waiting.book.named("Lee")
         assert person is not None
         await ada.post(f"/desk/staff/{person.id}/out")
-        for _ in range(200):
-            if (await bot.conversation()).holder == QUEUE:
-                break
-            await asyncio.sleep(0.02)
+        await until(lambda: _waits(waiting))
     assert (await bot.conversation()).holder == QUEUE
     (case,) = await bot.store.cases()
     assert (case.owner, case.state, case.acknowledged_at) == ("", "open", None)
