@@ -69,15 +69,33 @@ async def opted_in(house: Home, chat: str = "anna") -> None:
     await house.say(chat=chat, choice="notify:on")
 
 
+async def left_the_shop(house: Home) -> None:
+    """An order of a buyer who wants to be told has been confirmed to them, and leaves."""
+    await house.seed(ORDER)
+    await opted_in(house)
+    await house.pass_time()
+    await house.seed(shipped())
+
+
+async def caught_by_the_night(house: Home) -> None:
+    """A delivery was to be told in the evening, and had not left when the buyer's night began."""
+    await left_the_shop(house)
+    await house.pass_time(DAY)
+    house.clock.forward(2 * HOUR)
+    await house.hear_of(track((Status.DELIVERED, NOON + DAY + 2 * HOUR)))
+    await house.announcer.look()
+    await house.work()
+    night = datetime(2026, 11, 25, 20, 30, tzinfo=UTC)
+    house.clock.forward(night - house.clock.now())
+    assert await house.pass_time() == []
+
+
 def shipped(number: str = "8120000006") -> Order:
     return replace(ORDER, updated_at=NOON + HOUR, parcels=(Shipment(number, "dhl", NOON),))
 
 
 async def test_a_scan_is_told_to_whoever_asked_for_it_once(house: Home) -> None:
-    await house.seed(ORDER)
-    await opted_in(house)
-    await house.pass_time()
-    await house.seed(shipped())
+    await left_the_shop(house)
     sent = await house.pass_time(DAY)
     assert "1042" in words(sent), await house.store.reasons_about("1042")
     out = track((Status.IN_TRANSIT, NOON + 5 * HOUR), (Status.OUT_FOR_DELIVERY, NOON + 3 * DAY))
@@ -111,10 +129,7 @@ async def test_stop_is_heard_while_a_push_waits_for_the_morning(house: Home) -> 
 
 
 async def test_what_came_at_night_is_told_in_the_morning_as_things_stand_then(house: Home) -> None:
-    await house.seed(ORDER)
-    await opted_in(house)
-    await house.pass_time()
-    await house.seed(shipped())
+    await left_the_shop(house)
     await house.pass_time(HOUR)
     night = datetime(2026, 11, 27, 3, 0, tzinfo=UTC)
     house.clock.forward(night - house.clock.now())
@@ -157,10 +172,7 @@ async def test_two_chats_of_a_buyer_do_not_both_tell(house: Home, store: Store) 
 
 
 async def test_a_push_that_two_processes_make_at_once_leaves_once(house: Home) -> None:
-    await house.seed(ORDER)
-    await opted_in(house)
-    await house.pass_time()
-    await house.seed(shipped())
+    await left_the_shop(house)
     house.clock.forward(DAY)
     both = [await house.announcer.look(), await house.announcer.look()]
     assert sorted(both) == [0, 1]
@@ -202,10 +214,7 @@ async def test_a_push_that_was_judged_before_a_stop_in_another_chat_does_not_lea
 
 
 async def test_what_failed_while_it_was_on_its_way_is_not_tried_again_after_a_stop(house: Home, store: Store) -> None:
-    await house.seed(ORDER)
-    await opted_in(house)
-    await house.pass_time()
-    await house.seed(shipped())
+    await left_the_shop(house)
     house.clock.forward(DAY)
     await house.announcer.look()
     await house.work()
@@ -221,18 +230,7 @@ async def test_what_failed_while_it_was_on_its_way_is_not_tried_again_after_a_st
 
 
 async def test_what_the_night_caught_in_the_outbox_is_told_in_the_morning(house: Home, store: Store) -> None:
-    await house.seed(ORDER)
-    await opted_in(house)
-    await house.pass_time()
-    await house.seed(shipped())
-    await house.pass_time(DAY)
-    house.clock.forward(2 * HOUR)
-    await house.hear_of(track((Status.DELIVERED, NOON + DAY + 2 * HOUR)))
-    await house.announcer.look()
-    await house.work()
-    night = datetime(2026, 11, 25, 20, 30, tzinfo=UTC)
-    house.clock.forward(night - house.clock.now())
-    assert await house.pass_time() == []
+    await caught_by_the_night(house)
     said = words(await house.pass_time(11 * HOUR)).lower()
     assert "was delivered" in said
     assert await house.pass_time(DAY) == []
@@ -241,10 +239,7 @@ async def test_what_the_night_caught_in_the_outbox_is_told_in_the_morning(house:
 
 async def test_what_the_night_caught_is_not_told_in_the_morning_where_it_is_no_news_any_more(house: Home) -> None:
     """It went out at two in the afternoon, as was heard at half past eight: by the next morning that is stale."""
-    await house.seed(ORDER)
-    await opted_in(house)
-    await house.pass_time()
-    await house.seed(shipped())
+    await left_the_shop(house)
     await house.pass_time(DAY)
     evening = datetime(2026, 11, 25, 19, 30, tzinfo=UTC)
     house.clock.forward(evening - house.clock.now())
@@ -257,18 +252,7 @@ async def test_what_the_night_caught_is_not_told_in_the_morning_where_it_is_no_n
 
 
 async def test_what_two_nights_caught_in_the_outbox_is_told_on_the_second_morning(house: Home) -> None:
-    await house.seed(ORDER)
-    await opted_in(house)
-    await house.pass_time()
-    await house.seed(shipped())
-    await house.pass_time(DAY)
-    house.clock.forward(2 * HOUR)
-    await house.hear_of(track((Status.DELIVERED, NOON + DAY + 2 * HOUR)))
-    await house.announcer.look()
-    await house.work()
-    night = datetime(2026, 11, 25, 20, 30, tzinfo=UTC)
-    house.clock.forward(night - house.clock.now())
-    assert await house.pass_time() == []
+    await caught_by_the_night(house)
     house.clock.forward(11 * HOUR)
     await house.store.wake()
     await house.work()
@@ -465,10 +449,7 @@ async def test_a_window_found_closed_sends_the_approved_template_once(
     house: Home, store: Store, state: OutboxState
 ) -> None:
     """Whether the sender had written down that it was taken, or the receipt was faster."""
-    await house.seed(ORDER)
-    await opted_in(house)
-    await house.pass_time()
-    await house.seed(shipped())
+    await left_the_shop(house)
     house.clock.forward(DAY)
     await house.announcer.look()
     await house.work()
@@ -539,10 +520,7 @@ async def test_a_push_that_reaches_nobody_at_two_addresses_is_not_tried_again(ho
 
 
 async def test_what_was_ready_to_leave_about_its_way_does_not_follow_the_word_that_it_came(house: Home) -> None:
-    await house.seed(ORDER)
-    await opted_in(house)
-    await house.pass_time()
-    await house.seed(shipped())
+    await left_the_shop(house)
     await house.pass_time(DAY)
     for status in (Status.OUT_FOR_DELIVERY, Status.DELIVERED):
         house.clock.forward(HOUR)
