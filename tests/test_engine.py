@@ -162,6 +162,22 @@ async def test_a_link_proves_its_order_once_and_the_first_chat_is_told_of_a_seco
     assert "does not work any more" in await house.ask("", chat="third", start=text)
 
 
+async def test_a_link_pressed_while_a_person_speaks_proves_its_order(house: Home) -> None:
+    (dossier,) = await house.store.find_orders(["1042"])
+    text = token(bytes(range(16)))
+    await house.store.save_link(token_hash(text), dossier.id)
+    await house.say("a person please")
+    await house.act("take")
+    await house.work()
+    await house.send()
+    assert await house.say(start=text) == [], "the bot is silent while Lee speaks"
+    assert [p.order for p in (await house.conversation()).proofs] == [dossier.id]
+    await house.act("handback")
+    await house.work()
+    await house.send()
+    assert "1042" in await house.ask("where is my order?")
+
+
 async def test_a_link_holds_until_thirty_days_after_the_last_delivery(house: Home) -> None:
     text = token(bytes(range(16)))
     (dossier,) = await house.store.find_orders(["1042"])

@@ -213,6 +213,19 @@ async def test_a_push_that_was_judged_before_a_stop_in_another_chat_does_not_lea
     assert "gate.no_consent" in {w.rule for w in await store.reasons_about("8120000006")}
 
 
+async def test_a_stop_said_to_a_person_stops_what_is_unasked_too(house: Home, store: Store) -> None:
+    await left_the_shop(house)
+    await house.act("take")
+    await house.work()
+    await house.send()
+    assert await house.say("stop") == [], "the bot is silent while Lee speaks"
+    await house.act("handback")
+    await house.work()
+    await house.send()
+    assert await house.pass_time(DAY) == []
+    assert (await store.reasons_about("8120000006"))[-1].rule == "gate.no_consent"
+
+
 async def test_what_failed_while_it_was_on_its_way_is_not_tried_again_after_a_stop(house: Home, store: Store) -> None:
     await left_the_shop(house)
     house.clock.forward(DAY)

@@ -1,6 +1,6 @@
 """What to say: the order of questions a turn goes through, and one table from intent to flow. Pure.
 
-a person speaks here?          the bot is silent
+a person speaks here?          the bot is silent; a link proves and a stop holds all the same
 a link, a verified phone       prove before anything is asked
 a button, a pending question   its answer does not go through the classifier
 a sticker, an emoji            says nothing, and no question is lost by it
@@ -66,7 +66,7 @@ def decide(turn: Turn) -> Decision:
 
 def _decided(turn: Turn) -> Decision:
     if turn.conversation.holder.startswith("staff:"):
-        return silent(turn, "holder.person", holder="staff")
+        return _unspoken(turn)
     if all(m.kind == Kind.DELETED for m in turn.messages):
         return silent(turn, "message.deleted")
     turn = proving.recognised(_in_language(turn))
@@ -82,6 +82,22 @@ def _decided(turn: Turn) -> Decision:
     if any(m.media for m in turn.messages) and not turn.said.text.strip():
         return service.files(turn)
     return _answered(turn) or _meant(turn)
+
+
+def _unspoken(turn: Turn) -> Decision:
+    """A person speaks, and the bot says nothing. What a link proves is kept, and so is whether the bot may write
+    unasked: that is the buyer's to say at any time."""
+    quiet = silent(turn, "holder.person", holder="staff")
+    if links := turn.said.values("link"):
+        turn, refused = proving.by_link(turn)
+        proved = {"conversation": turn.conversation, "used_link": links[0]}
+        quiet = replace(quiet, warned=refused.warned) if refused is not None else replace(quiet, **proved)
+    stops = turn.said.intents and turn.said.intents[0][0] == "notify_off"
+    if not stops and turn.said.choice != "notify:on":
+        return quiet
+    switched = talk.stop(turn) if stops else talk.start(turn)
+    record = replace(turn.conversation, muted=switched.conversation.muted)
+    return replace(quiet, conversation=record, consents=switched.consents)
 
 
 def _in_language(turn: Turn) -> Turn:
